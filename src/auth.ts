@@ -1,0 +1,79 @@
+import type { JWTPayload } from 'jose'
+
+/** Who calls and what they may do. Deeply frozen: it is shared between the requests of one credential. */
+export type Auth = ApiKeyAuth | AccessTokenAuth
+
+interface AuthBase {
+  /** Whom the credential stands for: the `sub` claim of a token, the subject a key was created for. */
+  readonly subject: string
+  /** Granted scopes, in the order of the credential, without duplicates; unknown ones are kept. */
+  readonly scopes: readonly string[]
+  /** When the credential ends: a new Date each time, `null` for a key without an end. */
+  readonly expiresAt: Date | null
+  /** Tenant of the key, or the token's claim that `tenantClaim` names. Identifies only together with `kind` and issuer. */
+  readonly tenant: string | null
+}
+
+/** A request that came with an API key. */
+export interface ApiKeyAuth extends AuthBase {
+  readonly kind: 'api_key'
+  /** Public identifier of the key; safe to log. */
+  readonly keyId: string
+  readonly name: string | null
+}
+
+/** A request that came with a JWT access token (RFC 9068). */
+export interface AccessTokenAuth extends AuthBase {
+  readonly kind: 'access_token'
+  /** The `iss` claim. `subject` and `tenant` mean something only together with it. */
+  readonly issuer: string
+  /** The `client_id` claim; `null` only under the lenient profile. */
+  readonly clientId: string | null
+  /** The `jti` claim; `null` only under the lenient profile. */
+  readonly tokenId: string | null
+  /** All verified claims, in their wire spelling. */
+  readonly claims: Readonly<JWTPayload>
+}
+
+export function createApiKeyAuth(values: Omit<ApiKeyAuth, 'kind' | 'expiresAt'>, expiresAtMs: number | null): ApiKeyAuth {
+  return Object.freeze({
+    kind: 'api_key',
+    subject: values.subject,
+    scopes: values.scopes,
+    get expiresAt() {
+      return expiresAtMs === null ? null : new Date(expiresAtMs)
+    },
+    tenant: values.tenant,
+    keyId: values.keyId,
+    name: values.name,
+  })
+}
+
+export function createAccessTokenAuth(
+  values: Omit<AccessTokenAuth, 'kind' | 'expiresAt'>,
+  expiresAtMs: number,
+): AccessTokenAuth {
+  return Object.freeze({
+    kind: 'access_token',
+    subject: values.subject,
+    scopes: values.scopes,
+    // A frozen Date can still be moved by setTime.
+    get expiresAt() {
+      return new Date(expiresAtMs)
+    },
+    tenant: values.tenant,
+    issuer: values.issuer,
+    clientId: values.clientId,
+    tokenId: values.tokenId,
+    claims: values.claims,
+  })
+}
+
+/** Freezes parsed JSON all the way down. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner)
+    Object.freeze(value)
+  }
+  return value
+}

@@ -1,0 +1,24 @@
+/** The parts of one Bearer challenge. */
+export interface Challenge {
+  /** Protection space. The caller has checked that it holds printable ASCII without `"` and `\`. */
+  realm: string
+  /** Error code of RFC 6750 §3.1; left out when the request carried no credential. */
+  error?: string
+  /** Fixed sentence that goes with `error`. */
+  description?: string
+  /** The scopes that the route requires, in the order it names them. */
+  scope?: readonly string[]
+}
+
+/**
+ * Writes the value of `WWW-Authenticate`. It quotes and never escapes: nothing that a client sent may reach it.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6750#section-3 RFC 6750 §3}
+ */
+export function formatChallenge({ realm, error, description, scope }: Challenge): string {
+  let challenge = `Bearer realm="${realm}"`
+  if (error !== undefined) challenge += `, error="${error}"`
+  if (description !== undefined) challenge += `, error_description="${description}"`
+  if (scope !== undefined) challenge += `, scope="${scope.join(' ')}"`
+  return challenge
+}

@@ -1,0 +1,98 @@
+/**
+ * The scopes that routes can require. Add your own by declaration merging, so that a misspelt one does not compile:
+ *
+ * ```ts
+ * declare module 'vantage-auth' {
+ *   interface VantageScopes { 'reports:read': true }
+ * }
+ * ```
+ */
+export interface VantageScopes {
+  'jobs:read': true
+  'jobs:write': true
+  'clusters:read': true
+  'clusters:write': true
+  'storage:read': true
+  'storage:write': true
+  'teams:read': true
+  'teams:write': true
+}
+
+/** One scope of the vocabulary. A scope implies no other: `jobs:write` does not grant `jobs:read`. */
+export type Scope = keyof VantageScopes
+
+/** The eight scopes of the Vantage API, in the order of its documentation. */
+export const DOCUMENTED_SCOPES = Object.freeze([
+  'jobs:read',
+  'jobs:write',
+  'clusters:read',
+  'clusters:write',
+  'storage:read',
+  'storage:write',
+  'teams:read',
+  'teams:write',
+] as const satisfies readonly Scope[])
+
+// RFC 6749 §3.3, less the comma: the Vantage API separates scopes with commas as well as spaces.
+const SCOPE_TOKEN = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]+$/
+
+/** Whether a value is one scope token of RFC 6749 §3.3 that also survives a comma-separated list. */
+export function isScopeToken(value: unknown): value is string {
+  return typeof value === 'string' && SCOPE_TOKEN.test(value)
+}
+
+/**
+ * Checks the scopes that a route or a call names.
+ *
+ * @throws {TypeError} for none, or for one that is not a scope token
+ */
+export function checkScopes(caller: string, scopes: readonly unknown[]): readonly string[] {
+  if (scopes.length === 0) {
+    throw new TypeError(`${caller}() needs at least one scope, for example ${caller}('jobs:read')`)
+  }
+  for (const scope of scopes) {
+    if (Array.isArray(scope)) {
+      throw new TypeError(`${caller}() takes its scopes as separate arguments, not as an array: ${caller}('jobs:read', 'jobs:write')`)
+    }
+    if (!isScopeToken(scope)) {
+      throw new TypeError(
+        `${caller}() takes scope tokens (RFC 6749 §3.3: printable ASCII, not empty, no space, comma, quote or backslash), not ${JSON.stringify(scope) ?? typeof scope}; name several as separate arguments`,
+      )
+    }
+  }
+  return Object.freeze([...(scopes as readonly string[])])
+}
+
+/**
+ * Whether the credential grants all of the scopes.
+ *
+ * @throws {TypeError} when none is given: a check of nothing is a mistake, not a permission
+ */
+export function hasScope(auth: { readonly scopes: readonly string[] }, ...scopes: [Scope, ...Scope[]]): boolean {
+  return grantsAll(auth.scopes, checkScopes('hasScope', scopes))
+}
+
+/** Whether all of the required scopes are granted. */
+export function grantsAll(granted: readonly string[], required: readonly string[]): boolean {
+  return required.every((scope) => granted.includes(scope))
+}
+
+/** Whether one of the required scopes, at least, is granted. */
+export function grantsAny(granted: readonly string[], required: readonly string[]): boolean {
+  return required.some((scope) => granted.includes(scope))
+}
+
+/**
+ * Reads the scopes out of a claim: a string is split on spaces and commas (the Vantage API's own URLs use commas), the
+ * elements of an array are not. Order is kept, duplicates are dropped, unknown scopes are kept.
+ *
+ * @returns `undefined` for any other type, or an array with an element that is no string
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8693#section-4.2 RFC 8693 §4.2}
+ */
+export function parseScopeClaim(claim: unknown): readonly string[] | undefined {
+  if (typeof claim === 'string') return Object.freeze([...new Set(claim.split(/[ ,]+/).filter((scope) => scope !== ''))])
+  if (Array.isArray(claim) && claim.every((element) => typeof element === 'string')) {
+    return Object.freeze([...new Set<string>(claim)])
+  }
+  return undefined
+}
