@@ -35,7 +35,10 @@ export interface AccessTokenAuth extends AuthBase {
   readonly claims: Readonly<JWTPayload>
 }
 
-export function createApiKeyAuth(values: Omit<ApiKeyAuth, 'kind' | 'expiresAt'>, expiresAtMs: number | null): ApiKeyAuth {
+export function createApiKeyAuth(
+  values: Omit<ApiKeyAuth, 'kind' | 'expiresAt'>,
+  expiresAtMs: number | null,
+): ApiKeyAuth {
   return Object.freeze({
     kind: 'api_key',
     subject: values.subject,

@@ -52,7 +52,9 @@ export function checkScopes(caller: string, scopes: readonly unknown[]): readonl
   }
   for (const scope of scopes) {
     if (Array.isArray(scope)) {
-      throw new TypeError(`${caller}() takes its scopes as separate arguments, not as an array: ${caller}('jobs:read', 'jobs:write')`)
+      throw new TypeError(
+        `${caller}() takes its scopes as separate arguments, not as an array: ${caller}('jobs:read', 'jobs:write')`,
+      )
     }
     if (!isScopeToken(scope)) {
       throw new TypeError(
@@ -90,7 +92,8 @@ export function grantsAny(granted: readonly string[], required: readonly string[
  * @see {@link https://www.rfc-editor.org/rfc/rfc8693#section-4.2 RFC 8693 §4.2}
  */
 export function parseScopeClaim(claim: unknown): readonly string[] | undefined {
-  if (typeof claim === 'string') return Object.freeze([...new Set(claim.split(/[ ,]+/).filter((scope) => scope !== ''))])
+  if (typeof claim === 'string')
+    return Object.freeze([...new Set(claim.split(/[ ,]+/).filter((scope) => scope !== ''))])
   if (Array.isArray(claim) && claim.every((element) => typeof element === 'string')) {
     return Object.freeze([...new Set<string>(claim)])
   }
