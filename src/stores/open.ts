@@ -1,0 +1,35 @@
+import type { KeyStore } from '../keyring.js'
+import { memoryKeyStore } from './memory.js'
+import { sqliteKeyStore } from './sqlite.js'
+
+const FORMS = `'memory:' or 'sqlite:' with the path of a file, for example 'sqlite:./keys.db' or 'sqlite:/var/lib/keys.db'`
+
+/**
+ * Opens the key store that a URL names: `memory:` or `sqlite:./keys.db`. A relative path is one of the working directory.
+ * It connects when it is first used.
+ *
+ * @throws {TypeError} for any other URL, without printing it: one that was meant for another store can hold a password
+ */
+export function openKeyStore(url: string): KeyStore {
+  if (url === 'memory:') return memoryKeyStore()
+  const path = sqlitePath(url)
+  if (path !== undefined) return sqliteKeyStore({ path })
+  // Where `postgres:` and `postgresql:` open their store once there is one.
+  if (typeof url === 'string' && /^postgres(?:ql)?:/.test(url)) {
+    throw new TypeError(`A key store URL of Postgres is not supported by this version; supported are ${FORMS}`)
+  }
+  throw new TypeError(`A key store URL must be ${FORMS}`)
+}
+
+/**
+ * The file that a `sqlite:` URL names; `undefined` for any other URL.
+ *
+ * The path is taken as it stands: nothing is percent-decoded. `sqlite://host/...`, parameters after `?`, and `:memory:`
+ * are none of our forms, and to make a file of such a name would hide the mistake.
+ */
+export function sqlitePath(url: unknown): string | undefined {
+  if (typeof url !== 'string' || !url.startsWith('sqlite:')) return undefined
+  const path = url.slice('sqlite:'.length)
+  if (path === '' || path === ':memory:' || /[?#\0]/.test(path) || /^\/\/(?!\/)/.test(path)) return undefined
+  return path
+}

@@ -1,0 +1,186 @@
+import { KeyStoreError } from '../errors.js'
+import type { DayUsage, KeyQuery, KeyState, ListedKey, StoredKey, UsageIncrement } from '../keyring.js'
+import { parseScopeClaim } from '../scope.js'
+import { RESULT, type SqliteDatabase, type SqliteRow, type SqliteValue, sqliteResultCode } from './sqlite-driver.js'
+import { inTransaction } from './sqlite-schema.js'
+
+/** What a store asks of one open connection; all of it synchronous. */
+export interface KeyQueries {
+  find(id: string): StoredKey | undefined
+  insert(key: StoredKey): void
+  update(current: StoredKey, next: StoredKey, successor?: StoredKey): boolean
+  list(query: KeyQuery): ListedKey[]
+  addUsage(increments: readonly UsageIncrement[]): void
+  readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
+}
+
+// The columns in the order in which `toParameters` gives their values, with the id first.
+const COLUMNS = [
+  'id',
+  'digest',
+  'subject',
+  'tenant',
+  'name',
+  'environment',
+  'scopes',
+  'created_at',
+  'created_by',
+  'expires_at',
+  'revoked_at',
+  'revoked_by',
+  'revoked_reason',
+  'replaces',
+  'replaced_by',
+] as const
+
+const STATES: Record<KeyState, string> = {
+  revoked: 'revoked_at IS NOT NULL',
+  expired: 'revoked_at IS NULL AND expires_at <= ?',
+  superseded: 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) AND replaced_by IS NOT NULL',
+  active: 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?) AND replaced_by IS NULL',
+}
+
+export function createKeyQueries(database: SqliteDatabase): KeyQueries {
+  const select = database.prepare(`SELECT ${COLUMNS.join(', ')} FROM vantage_keys WHERE id = ?`)
+  const insert = database.prepare(
+    `INSERT INTO vantage_keys (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
+  )
+  const update = database.prepare(
+    `UPDATE vantage_keys SET ${COLUMNS.slice(1)
+      .map((column) => `${column} = ?`)
+      .join(', ')} WHERE id = ? AND expires_at IS ? AND revoked_at IS ? AND replaced_by IS ?`,
+  )
+  const count = database.prepare(
+    `INSERT INTO vantage_usage (id, day, count, last_used_at)
+      SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM vantage_keys WHERE id = ?)
+      ON CONFLICT (id, day) DO UPDATE SET count = count + excluded.count,
+        last_used_at = max(last_used_at, excluded.last_used_at)`,
+  )
+  const total = database.prepare('SELECT sum(count) AS total FROM vantage_usage WHERE id = ?')
+  const days = database.prepare('SELECT day, count FROM vantage_usage WHERE id = ? AND day >= ? ORDER BY day')
+
+  function add(key: StoredKey): void {
+    try {
+      insert.run(...toParameters(key))
+    } catch (error) {
+      if (sqliteResultCode(error) !== RESULT.constraint) throw error
+      throw new KeyStoreError(
+        select.get(key.id) ? 'A key with this id exists' : 'The key holds a value that the store does not accept',
+        { cause: error },
+      )
+    }
+  }
+
+  return {
+    find(id) {
+      const row = select.get(id)
+      return row && toKey(row)
+    },
+
+    insert(key) {
+      inTransaction(database, () => add(key))
+    },
+
+    update(current, next, successor) {
+      return inTransaction(database, () => {
+        const [, ...values] = toParameters(next)
+        const { changes } = update.run(...values, current.id, current.expiresAt, current.revokedAt, current.replacedBy)
+        if (Number(changes) === 0) return false
+        if (successor) add(successor)
+        return true
+      })
+    },
+
+    list(query) {
+      const { sql, parameters } = toSql(query)
+      return database
+        .prepare(sql)
+        .all(...parameters)
+        .map((row) => ({ ...toKey(row), lastUsedAt: row.last_used_at as number | null }))
+    },
+
+    addUsage(increments) {
+      inTransaction(database, () => {
+        for (const { id, day, count: uses, lastUsedAt } of increments) count.run(id, day, uses, lastUsedAt, id)
+      })
+    },
+
+    readUsage(id, sinceDay) {
+      return {
+        total: Number(total.get(id)?.total ?? 0),
+        days: days.all(id, sinceDay).map((row) => ({ day: String(row.day), count: Number(row.count) })),
+      }
+    },
+  }
+}
+
+function toSql(query: KeyQuery): { sql: string; parameters: SqliteValue[] } {
+  const conditions: string[] = []
+  const parameters: SqliteValue[] = []
+  const where = (condition: string, ...values: SqliteValue[]) => {
+    conditions.push(`(${condition})`)
+    parameters.push(...values)
+  }
+  const { now, id, subject, tenant, state, unusedSince, expiringBefore, after, limit } = query
+  if (id !== undefined) where('id = ?', id)
+  if (subject !== undefined) where('subject = ?', subject)
+  if (tenant !== undefined) where('tenant = ?', tenant)
+  if (state !== undefined) where(STATES[state], ...(state === 'revoked' ? [] : [now]))
+  if (unusedSince !== undefined) {
+    where(
+      'created_at < ? AND NOT EXISTS (SELECT 1 FROM vantage_usage u WHERE u.id = vantage_keys.id AND u.last_used_at >= ?)',
+      unusedSince,
+      unusedSince,
+    )
+  }
+  if (expiringBefore !== undefined)
+    where('revoked_at IS NULL AND expires_at > ? AND expires_at < ?', now, expiringBefore)
+  if (after !== undefined) where('(created_at, id) < (?, ?)', after.createdAt, after.id)
+  const sql = `SELECT ${COLUMNS.join(', ')},
+      (SELECT max(last_used_at) FROM vantage_usage u WHERE u.id = vantage_keys.id) AS last_used_at
+    FROM vantage_keys ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+    ORDER BY created_at DESC, id DESC LIMIT ?`
+  return { sql, parameters: [...parameters, limit] }
+}
+
+function toParameters(key: StoredKey): SqliteValue[] {
+  return [
+    key.id,
+    key.digest,
+    key.subject,
+    key.tenant,
+    key.name,
+    key.environment,
+    key.scopes.join(' '),
+    key.createdAt,
+    key.createdBy,
+    key.expiresAt,
+    key.revokedAt,
+    key.revokedBy,
+    key.revokedReason,
+    key.replaces,
+    key.replacedBy,
+  ]
+}
+
+/** The types are those that the checks of the schema enforce. */
+function toKey(row: SqliteRow): StoredKey {
+  return {
+    id: row.id as string,
+    digest: row.digest as string,
+    subject: row.subject as string,
+    tenant: row.tenant as string | null,
+    name: row.name as string | null,
+    environment: row.environment as StoredKey['environment'],
+    // A hand-written list may use commas.
+    scopes: parseScopeClaim(row.scopes) ?? [],
+    createdAt: row.created_at as number,
+    createdBy: row.created_by as string | null,
+    expiresAt: row.expires_at as number | null,
+    revokedAt: row.revoked_at as number | null,
+    revokedBy: row.revoked_by as string | null,
+    revokedReason: row.revoked_reason as string | null,
+    replaces: row.replaces as string | null,
+    replacedBy: row.replaced_by as string | null,
+  }
+}
