@@ -1,0 +1,30 @@
+/** A span of time: `'15s'`, `'30m'`, `'24h'`, `'90d'`, or a number of whole seconds. */
+export type Duration = string | number
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const DURATION = /^(\d{1,12})([smhd])$/
+const MAX_MS = 36_500 * UNIT_MS.d
+
+/**
+ * Reads a duration, in milliseconds. At most 36500 days, so that every instant computed from it can be written as a date.
+ *
+ * @param name what the message calls the value
+ * @param minimumSeconds 0 where "at once" is a meaningful answer
+ * @throws {TypeError} for anything else
+ */
+export function parseDuration(value: unknown, name: string, minimumSeconds = 1): number {
+  const ms = durationMs(value)
+  if (ms === undefined) {
+    throw new TypeError(`${name} must be a duration like '15s', '30m', '24h' or '90d', or a number of whole seconds`)
+  }
+  if (ms < minimumSeconds * 1000 || ms > MAX_MS) {
+    throw new TypeError(`${name} must be between ${minimumSeconds === 0 ? 'zero' : `${minimumSeconds}s`} and 36500d`)
+  }
+  return ms
+}
+
+function durationMs(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isInteger(value) ? value * 1000 : undefined
+  const match = typeof value === 'string' ? DURATION.exec(value) : null
+  return match ? Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS] : undefined
+}
