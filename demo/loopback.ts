@@ -35,7 +35,21 @@ export async function listen(server: Server, port: number): Promise<Running> {
   }
 }
 
-/** Serves a Node request listener, which Express applications are and Koa applications make, on loopback. */
-export function serve(listener: RequestListener, port: number): Promise<Running> {
-  return listen(createServer(listener), port)
+/**
+ * Serves a Node request listener, which Express applications are and Koa applications make, on loopback.
+ *
+ * @param verifier closed with the server, and when there is no server
+ */
+export async function serve(
+  listener: RequestListener,
+  port: number,
+  verifier: { close(): Promise<void> },
+): Promise<Running> {
+  try {
+    const { url, close } = await listen(createServer(listener), port)
+    return { url, close: () => close().then(() => verifier.close()) }
+  } catch (error) {
+    await verifier.close()
+    throw error
+  }
 }
