@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createKeyring } from '../src/keyring.js'
+import { startExpressApi } from './api-express.js'
+import { startFastifyApi } from './api-fastify.js'
+import { startKoaApi } from './api-koa.js'
+import { startAuthorizationServer } from './authorization-server.js'
+
+export interface DemoOptions {
+  /** The authorization server's port; the three APIs take the next ones. Free ports by default. */
+  readonly port?: number
+  /** Whether the authorize step shows a page. */
+  readonly interactive: boolean
+}
+
+/** Where everything is, and the credentials to call it with. They end with the process. */
+export interface Demo {
+  readonly issuer: string
+  readonly api: { readonly express: string; readonly koa: string; readonly fastify: string }
+  readonly apiKey: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly redirectUri: string
+  /** Ends all of it, and removes the key store. Idempotent. */
+  close(): Promise<void>
+}
+
+// The documented answer of /v1/auth/test shows this user, with these scopes.
+const ACCOUNT = 'user_123'
+const KEY_SCOPES = ['jobs:read', 'clusters:read'] as const
+const AUDIENCE = 'https://api.vantage.omnivector.solutions'
+const CLIENT_ID = 'demo-client'
+
+/**
+ * Starts the product page's two servers on loopback: the authorization server, and the sample API on each framework
+ * over one SQLite key store with one key.
+ *
+ * When a part cannot start, those that did are closed again.
+ *
+ * @throws the system's `EADDRINUSE` error, which carries `port`, when a port is taken
+ */
+export async function startDemo({ port, interactive }: DemoOptions): Promise<Demo> {
+  const closers: (() => Promise<void>)[] = []
+  let closing: Promise<void> | undefined
+  const close = () => {
+    closing ??= (async () => {
+      for (const closePart of closers.reverse()) await closePart()
+    })()
+    return closing
+  }
+  const nextPort = (offset: number) => (port === undefined ? 0 : port + offset)
+  try {
+    const folder = await mkdtemp(join(tmpdir(), 'vantage-auth-demo-'))
+    closers.push(() => rm(folder, { recursive: true, force: true }))
+    const keys = `sqlite:${join(folder, 'keys.db')}`
+    const apiKey = await createKey(keys)
+
+    const clientSecret = randomBytes(18).toString('base64url')
+    const server = await startAuthorizationServer({
+      port: nextPort(0),
+      interactive,
+      audience: AUDIENCE,
+      account: ACCOUNT,
+      clients: [{ clientId: CLIENT_ID, clientSecret, name: 'Demo client' }],
+    })
+    closers.push(server.close)
+
+    const urls: string[] = []
+    for (const [index, startApi] of [startExpressApi, startKoaApi, startFastifyApi].entries()) {
+      const api = await startApi({ port: nextPort(index + 1), issuer: server.issuer, audience: AUDIENCE, keys })
+      closers.push(api.close)
+      urls.push(api.url)
+    }
+    const [express, koa, fastify] = urls as [string, string, string]
+    return {
+      issuer: server.issuer,
+      api: { express, koa, fastify },
+      apiKey,
+      clientId: CLIENT_ID,
+      clientSecret,
+      redirectUri: server.redirectUri,
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function createKey(store: string): Promise<string> {
+  const keyring = createKeyring(store, { environment: 'live' })
+  try {
+    const { key } = await keyring.create({ subject: ACCOUNT, scopes: [...KEY_SCOPES], name: 'Demo key' })
+    return key
+  } finally {
+    await keyring.close()
+  }
+}
