@@ -1,0 +1,61 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+
+/** A wrong argument: the command prints its usage and exits with 2. */
+export class UsageError extends Error {
+  static {
+    this.prototype.name = 'UsageError'
+  }
+}
+
+export type Flags = NonNullable<ParseArgsConfig['options']>
+
+/** The arguments of one command, read; of a flag that is given twice the last one counts. */
+export interface Arguments {
+  text(flag: string): string | undefined
+  is(flag: string): boolean
+  /** What stands beside the flags: as many as the command takes. */
+  readonly operands: readonly string[]
+}
+
+/** One command, and its help. */
+export interface Command {
+  /** What stands behind the program's name: `keys show ID [options]`. */
+  readonly synopsis: string
+  readonly summary: string
+  /** Options and examples. */
+  readonly help: string
+  readonly flags: Flags
+  /** How the synopsis names its operands. */
+  readonly operands: readonly string[]
+  run(given: Arguments): Promise<void>
+}
+
+/** @throws {UsageError} for an unknown flag, a flag without its value, and for too few or too many operands */
+export function readArguments(command: Command, words: string[]): Arguments {
+  let parsed: ReturnType<typeof parseArgs>
+  try {
+    const options = { ...command.flags, help: { type: 'boolean', short: 'h' } } as const
+    parsed = parseArgs({ args: words, options, allowPositionals: true, strict: true })
+  } catch (error) {
+    // The first sentence names the flag; what follows is advice on how to quote operands.
+    throw new UsageError((error as Error).message.split(/\.\s|\n/)[0]?.replace(/\.$/, ''))
+  }
+  const { values, positionals } = parsed
+  // `--help` is an answer to any arguments.
+  if (values.help !== true) {
+    const missing = command.operands[positionals.length]
+    if (missing !== undefined) throw new UsageError(`${missing} is missing`)
+    if (positionals.length > command.operands.length) {
+      throw new UsageError(`too many arguments: beside its flags it takes ${command.operands.join(' ') || 'none'}`)
+    }
+  }
+  return {
+    operands: positionals,
+    text: (flag) => (typeof values[flag] === 'string' ? values[flag] : undefined),
+    is: (flag) => values[flag] === true,
+  }
+}
+
+export function formatHelp(command: Command): string {
+  return `${command.summary}\n\nUsage: vantage-auth ${command.synopsis}\n\n${command.help}`
+}

@@ -1,0 +1,342 @@
+import type { Environment } from '../api-key.js'
+import { type Duration, parseDuration } from '../duration.js'
+import { KeyNotFoundError } from '../errors.js'
+import type { KeyRecord, KeyState } from '../keyring.js'
+import { type Arguments, type Command, UsageError } from './command.js'
+import { openStore, STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
+import { formatFields, formatTable, printable } from './terminal.js'
+
+const text = { type: 'string' } as const
+
+const create: Command = {
+  synopsis: 'keys create --subject TEXT --scopes LIST [options]',
+  summary: 'make a key; standard output is the key, this once',
+  help: `Options:
+  --subject TEXT       whom requests with the key stand for (required)
+  --scopes LIST        scopes, separated by commas (required)
+  --name TEXT          what people call the key
+  --tenant TEXT        tenant of the key
+  --environment NAME   live or test [VANTAGE_ENVIRONMENT] (default live)
+  --expires DURATION   such as 12h or 90d, or never (default 365d)
+  --actor TEXT         who creates it, for the record
+${STORE_HELP}
+The store is created when it is absent. Scopes besides the documented ones are listed in VANTAGE_SCOPES.
+
+Examples:
+  vantage-auth keys create --subject user_123 --scopes jobs:read,jobs:write
+  vantage-auth keys create --subject ci --scopes jobs:read --name 'nightly build' --expires 90d
+`,
+  flags: {
+    ...STORE_FLAGS,
+    subject: text,
+    scopes: text,
+    name: text,
+    tenant: text,
+    environment: text,
+    expires: text,
+    actor: text,
+  },
+  operands: [],
+  async run(given) {
+    const environment = readEnvironment(given)
+    const subject = required(given, 'subject')
+    const scopes = required(given, 'scopes')
+      .split(/[ ,]+/)
+      .filter((scope) => scope !== '')
+    const expires = given.text('expires')
+    const expiresIn = expires === 'never' ? null : readDuration(given, 'expires', ', or never')
+    const { name, tenant, actor } = {
+      name: given.text('name'),
+      tenant: given.text('tenant'),
+      actor: given.text('actor'),
+    }
+    await withKeyring(given, { mayCreate: true, environment }, async (keyring) => {
+      const { key, record } = await keyring.create({ subject, scopes, name, tenant, expiresIn, actor })
+      printKey(given, key, { record })
+      notice(`Key ${record.id} for ${record.subject} ${describeEnd(record)}.`)
+    })
+  },
+}
+
+const list: Command = {
+  synopsis: 'keys list [options]',
+  summary: 'keys, newest first',
+  help: `Options:
+  --subject TEXT       of this subject
+  --tenant TEXT        of this tenant
+  --state STATE        active, superseded, expired or revoked
+  --unused DURATION    not used for that long, such as 90d
+  --expiring DURATION  still accepted, and not beyond that time, such as 30d
+  --limit N            at most so many, 1 to 1000 (default 100)
+  --cursor TEXT        the next page, as the last one said
+${STORE_HELP}
+Examples:
+  vantage-auth keys list --state active --unused 90d
+  vantage-auth keys list --expiring 30d --json
+`,
+  flags: {
+    ...STORE_FLAGS,
+    subject: text,
+    tenant: text,
+    state: text,
+    unused: text,
+    expiring: text,
+    limit: text,
+    cursor: text,
+  },
+  operands: [],
+  async run(given) {
+    const filters = {
+      subject: given.text('subject'),
+      tenant: given.text('tenant'),
+      state: given.text('state') as KeyState | undefined,
+      unusedFor: readDuration(given, 'unused'),
+      expiringWithin: readDuration(given, 'expiring'),
+      limit: readWhole(given, 'limit'),
+      cursor: given.text('cursor'),
+    }
+    await withKeyring(given, {}, async (keyring) => {
+      const page = await keyring.list(filters)
+      if (given.is('json')) return printJson(page)
+      if (page.keys.length === 0) return notice('There are no such keys.')
+      process.stdout.write(
+        formatTable(
+          ['ID', 'STATE', 'ENV', 'SUBJECT', 'NAME', 'TENANT', 'CREATED', 'EXPIRES', 'LAST USED', 'SCOPES'],
+          page.keys.map((key) => [
+            key.id,
+            key.state,
+            key.environment,
+            key.subject,
+            key.name,
+            key.tenant,
+            formatDay(key.createdAt),
+            formatDay(key.expiresAt) ?? 'never',
+            formatDay(key.lastUsedAt) ?? 'never',
+            key.scopes.join(','),
+          ]),
+        ),
+      )
+      if (page.cursor !== null) notice(`There are more: --cursor ${page.cursor}`)
+    })
+  },
+}
+
+const show: Command = {
+  synopsis: 'keys show ID [options]',
+  summary: 'one key, without the key itself',
+  help: `Options:
+${STORE_HELP}
+Examples:
+  vantage-auth keys show Cvr9ZyvaWKKY
+`,
+  flags: STORE_FLAGS,
+  operands: ['ID'],
+  async run(given) {
+    await withKeyring(given, {}, async (keyring) => {
+      const record = await keyring.get(idOf(given))
+      if (record === undefined) throw new KeyNotFoundError(`There is no key with the id ${JSON.stringify(idOf(given))}`)
+      printRecord(given, record)
+    })
+  },
+}
+
+const rotate: Command = {
+  synopsis: 'keys rotate ID [options]',
+  summary: 'make a successor; standard output is its key, this once',
+  help: `Options:
+  --overlap DURATION   how long the old key is still accepted, 0s for not at all (default 24h)
+  --actor TEXT         who rotates it, for the record
+${STORE_HELP}
+The successor has the subject, scopes, tenant, name and life of the old key.
+
+Examples:
+  vantage-auth keys rotate Cvr9ZyvaWKKY
+  vantage-auth keys rotate Cvr9ZyvaWKKY --overlap 7d
+`,
+  flags: { ...STORE_FLAGS, overlap: text, actor: text },
+  operands: ['ID'],
+  async run(given) {
+    const overlap = readDuration(given, 'overlap', '', 0)
+    await withKeyring(given, {}, async (keyring) => {
+      const { key, record, previous } = await keyring.rotate(idOf(given), { overlap, actor: given.text('actor') })
+      printKey(given, key, { record, previous })
+      notice(`Key ${record.id} for ${record.subject} ${describeEnd(record)}.`)
+      notice(`The old key ${previous.id} ${describeEnd(previous)}.`)
+    })
+  },
+}
+
+const revoke: Command = {
+  synopsis: 'keys revoke ID [options]',
+  summary: 'end a key at once and for good',
+  help: `Options:
+  --reason TEXT        why, for the record
+  --actor TEXT         who revokes it, for the record
+${STORE_HELP}
+A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.
+
+Examples:
+  vantage-auth keys revoke Cvr9ZyvaWKKY --reason 'found in a public repository'
+`,
+  flags: { ...STORE_FLAGS, reason: text, actor: text },
+  operands: ['ID'],
+  async run(given) {
+    await withKeyring(given, {}, async (keyring) => {
+      printRecord(
+        given,
+        await keyring.revoke(idOf(given), { reason: given.text('reason'), actor: given.text('actor') }),
+      )
+    })
+  },
+}
+
+const usage: Command = {
+  synopsis: 'keys usage ID [options]',
+  summary: 'how often a key was used, day by day',
+  help: `Options:
+  --days N             the last so many days (UTC), 1 to 366 (default 30)
+${STORE_HELP}
+Services count in memory and write every ten seconds.
+
+Examples:
+  vantage-auth keys usage Cvr9ZyvaWKKY --days 90
+`,
+  flags: { ...STORE_FLAGS, days: text },
+  operands: ['ID'],
+  async run(given) {
+    const days = readWhole(given, 'days')
+    await withKeyring(given, {}, async (keyring) => {
+      const uses = await keyring.usage(idOf(given), { days })
+      if (given.is('json')) return printJson(uses)
+      process.stdout.write(
+        formatFields([
+          ['total', String(uses.total)],
+          ['last used', formatInstant(uses.lastUsedAt) ?? 'never'],
+        ]),
+      )
+      if (uses.days.length === 0) return
+      process.stdout.write(
+        `\n${formatTable(
+          ['DAY', 'USES'],
+          uses.days.map(({ day, count }) => [day, String(count)]),
+        )}`,
+      )
+    })
+  },
+}
+
+const migrate: Command = {
+  synopsis: 'keys migrate [options]',
+  summary: 'create the store, or bring its schema up to date',
+  help: `Options:
+${STORE_HELP}
+It is safe to repeat, and to run while services use the store.
+
+Examples:
+  vantage-auth keys migrate --store sqlite:/var/lib/vantage/keys.db
+`,
+  flags: STORE_FLAGS,
+  operands: [],
+  async run(given) {
+    const store = openStore(given)
+    try {
+      const version = await store.migrate?.()
+      if (given.is('json')) printJson({ version: version ?? null })
+      else process.stdout.write(`The key store is up to date (schema ${version}).\n`)
+    } finally {
+      await store.close()
+    }
+  },
+}
+
+/** `vantage-auth keys ...` */
+export const keysCommands: Readonly<Record<string, Command>> = { create, list, show, rotate, revoke, usage, migrate }
+
+function required(given: Arguments, flag: string): string {
+  const value = given.text(flag)
+  if (value === undefined) throw new UsageError(`--${flag} is missing`)
+  return value
+}
+
+function idOf(given: Arguments): string {
+  return given.operands[0] ?? ''
+}
+
+function readDuration(given: Arguments, flag: string, otherwise = '', minimumSeconds = 1): Duration | undefined {
+  const value = given.text(flag)
+  if (value === undefined) return undefined
+  const duration = /^\d+$/.test(value) ? Number(value) : value
+  try {
+    parseDuration(duration, `--${flag}`, minimumSeconds)
+  } catch (error) {
+    throw new UsageError(`${(error as TypeError).message}${otherwise}`)
+  }
+  return duration
+}
+
+function readWhole(given: Arguments, flag: string): number | undefined {
+  const value = given.text(flag)
+  return value === undefined ? undefined : /^\d+$/.test(value) ? Number(value) : Number.NaN
+}
+
+function readEnvironment(given: Arguments): Environment {
+  const flag = given.text('environment')
+  const variable = process.env.VANTAGE_ENVIRONMENT?.trim() || undefined
+  const value = flag ?? variable ?? 'live'
+  if (value === 'live' || value === 'test') return value
+  throw new UsageError(`${flag === undefined ? 'VANTAGE_ENVIRONMENT' : '--environment'} must be live or test`)
+}
+
+function notice(sentence: string): void {
+  process.stderr.write(`${printable(sentence)}\n`)
+}
+
+function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+function printKey(given: Arguments, key: string, records: Record<string, KeyRecord>): void {
+  if (given.is('json')) printJson({ key, ...records })
+  else process.stdout.write(`${key}\n`)
+  notice('The key is shown this once: store it now, where only its user can read it.')
+}
+
+function printRecord(given: Arguments, record: KeyRecord): void {
+  if (given.is('json')) {
+    printJson(record)
+    return
+  }
+  process.stdout.write(
+    formatFields([
+      ['id', record.id],
+      ['hint', record.hint],
+      ['state', record.state],
+      ['subject', record.subject],
+      ['name', record.name],
+      ['tenant', record.tenant],
+      ['environment', record.environment],
+      ['scopes', record.scopes.join(',')],
+      ['created', formatInstant(record.createdAt)],
+      ['created by', record.createdBy],
+      ['expires', formatInstant(record.expiresAt) ?? 'never'],
+      ['last used', formatInstant(record.lastUsedAt) ?? 'never'],
+      ['revoked', formatInstant(record.revokedAt)],
+      ['reason', record.revokedReason],
+      ['replaces', record.replaces],
+      ['replaced by', record.replacedBy],
+    ]),
+  )
+}
+
+function describeEnd(record: KeyRecord): string {
+  if (record.expiresAt === null) return 'never expires'
+  return record.state === 'expired' ? 'has ended' : `is accepted until ${formatInstant(record.expiresAt)}`
+}
+
+function formatDay(instant: Date | null): string | null {
+  return instant === null ? null : instant.toISOString().slice(0, 10)
+}
+
+function formatInstant(instant: Date | null): string | null {
+  return instant === null ? null : `${instant.toISOString().slice(0, 19)}Z`
+}

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs'
+import type { Environment } from '../api-key.js'
+import { KeyStoreError } from '../errors.js'
+import { createKeyring, type Keyring, type KeyStore } from '../keyring.js'
+import { openKeyStore, sqlitePath } from '../stores/open.js'
+import { type Arguments, type Flags, UsageError } from './command.js'
+
+const DEFAULT_STORE = 'sqlite:vantage-auth.db'
+
+/** The flags of every command that works on a store. */
+export const STORE_FLAGS: Flags = { store: { type: 'string' }, json: { type: 'boolean' } }
+
+export const STORE_HELP = `  --store URL          sqlite:PATH [VANTAGE_KEY_STORE] (default ${DEFAULT_STORE})
+  --json               print JSON
+`
+
+interface KeyringNeeds {
+  /** Whether an absent file is created. Where a key is looked for, it is more likely that the path is wrong. */
+  mayCreate?: boolean
+  environment?: Environment
+}
+
+/** Opens the keyring of the store that the arguments name, and closes it. */
+export async function withKeyring(
+  given: Arguments,
+  { mayCreate = false, environment = 'live' }: KeyringNeeds,
+  use: (keyring: Keyring) => Promise<void>,
+): Promise<void> {
+  const path = sqlitePath(storeUrl(given).url)
+  const store = openStore(given)
+  try {
+    const keyring = createKeyring(store, { environment })
+    if (!mayCreate && path !== undefined && !existsSync(path)) {
+      throw new KeyStoreError(
+        `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: vantage-auth keys migrate`,
+      )
+    }
+    await use(keyring).catch((error) => Promise.reject(inWordsOfFlags(error)))
+  } finally {
+    await store.close()
+  }
+}
+
+function storeUrl(given: Arguments): { readonly url: string; readonly name: string } {
+  const flag = given.text('store')
+  if (flag !== undefined) return { url: flag, name: '--store' }
+  const variable = process.env.VANTAGE_KEY_STORE?.trim()
+  return variable ? { url: variable, name: 'VANTAGE_KEY_STORE' } : { url: DEFAULT_STORE, name: '--store' }
+}
+
+/** The store that `--store` or VANTAGE_KEY_STORE names. */
+export function openStore(given: Arguments): KeyStore {
+  const { url, name } = storeUrl(given)
+  if (url === 'memory:')
+    throw new UsageError(`${name} names a store in memory, which would be gone when the command ends`)
+  try {
+    return openKeyStore(url)
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(`${name}: ${error.message}`) : error
+  }
+}
+
+const FLAGS_OF: Readonly<Record<string, string>> = {
+  subject: '--subject',
+  scopes: '--scopes',
+  name: '--name',
+  tenant: '--tenant',
+  actor: '--actor',
+  reason: '--reason',
+  state: '--state',
+  cursor: '--cursor',
+  limit: '--limit',
+  days: '--days',
+  expiresIn: '--expires',
+  overlap: '--overlap',
+  unusedFor: '--unused',
+  expiringWithin: '--expiring',
+  id: 'ID',
+}
+
+/** The keyring's messages begin with the name of the argument, as its callers know it. */
+function inWordsOfFlags(error: unknown): unknown {
+  if (!(error instanceof TypeError)) return error
+  return new UsageError(error.message.replace(/^\w+/, (name) => FLAGS_OF[name] ?? name))
+}
