@@ -31,7 +31,7 @@ export function checkVocabulary(scopes: unknown, vocabulary: readonly string[], 
   const unknown = scopes.filter((scope) => !vocabulary.includes(scope))
   if (unknown.length > 0) {
     const quoted = unknown.slice(0, 10).map((scope) => JSON.stringify(scope)?.slice(0, 80) ?? typeof scope)
-    throw new TypeError(`${name} must be of the vocabulary, not ${quoted.join(', ')}; ${valid}`)
+    throw new TypeError(`${name} must be known scopes, not ${quoted.join(', ')}; ${valid}`)
   }
   return Object.freeze([...new Set<string>(scopes)])
 }

@@ -166,7 +166,10 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     if (error instanceof KeyStoreError) return error
     // After anything unexpected the next operation connects anew.
     disconnect()
-    return new KeyStoreError(`The key store ${file} ${describeResult(result)}`, { cause: error })
+    // A path that cannot even be looked at: a folder that is a file, or may not be entered.
+    const isPathError = error instanceof Error && 'syscall' in error
+    const fault = describeResult(isPathError ? RESULT.cannotOpen : result)
+    return new KeyStoreError(`The key store ${file} ${fault}`, { cause: error })
   }
 
   return {
