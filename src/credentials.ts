@@ -18,8 +18,8 @@ const SPACE = 0x20
 /**
  * Takes the one bearer credential out of a request's Authorization header lines.
  *
- * It finds where the credential begins and how long it is, and does not look at its characters: {@link isB64Token} does,
- * once, when a credential is not known from an earlier request.
+ * It finds where the credential begins and how long it is. It does not check that its characters are those of a
+ * `b64token`: the formats of keys and tokens are narrower, and are checked when a credential is not known yet.
  *
  * @param authorization one line, all lines, or nothing
  * @returns `none` for no header, an empty one and another scheme; `repeated` for two or more lines, even identical ones
@@ -42,11 +42,4 @@ export function parseAuthorization(authorization: string | readonly string[] | u
 function beginsWithScheme(line: string): boolean {
   const end = line.charCodeAt(SCHEME.length)
   return (end === SPACE || Number.isNaN(end)) && line.slice(0, SCHEME.length).toLowerCase() === SCHEME
-}
-
-const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
-
-/** Whether a credential is a `b64token`, so that it is one token and not a list, and safe to compare byte by byte. */
-export function isB64Token(token: string): boolean {
-  return B64TOKEN.test(token)
 }

@@ -36,7 +36,7 @@ export const DOCUMENTED_SCOPES = Object.freeze([
 // RFC 6749 §3.3, less the comma: the Vantage API separates scopes with commas as well as spaces.
 const SCOPE_TOKEN = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]+$/
 
-/** Whether a value is one scope token of RFC 6749 §3.3 that also survives a comma-separated list. */
+/** Whether a value is one scope token of RFC 6749 §3.3 that also survives a comma-separated list. @internal */
 export function isScopeToken(value: unknown): value is string {
   return typeof value === 'string' && SCOPE_TOKEN.test(value)
 }
@@ -45,6 +45,8 @@ export function isScopeToken(value: unknown): value is string {
  * Checks the scopes that a route or a call names.
  *
  * @throws {TypeError} for none, or for one that is not a scope token
+ *
+ * @internal
  */
 export function checkScopes(caller: string, scopes: readonly unknown[]): readonly string[] {
   if (scopes.length === 0) {
@@ -74,12 +76,12 @@ export function hasScope(auth: { readonly scopes: readonly string[] }, ...scopes
   return grantsAll(auth.scopes, checkScopes('hasScope', scopes))
 }
 
-/** Whether all of the required scopes are granted. */
+/** Whether all of the required scopes are granted. @internal */
 export function grantsAll(granted: readonly string[], required: readonly string[]): boolean {
   return required.every((scope) => granted.includes(scope))
 }
 
-/** Whether one of the required scopes, at least, is granted. */
+/** Whether one of the required scopes, at least, is granted. @internal */
 export function grantsAny(granted: readonly string[], required: readonly string[]): boolean {
   return required.some((scope) => granted.includes(scope))
 }
@@ -90,6 +92,8 @@ export function grantsAny(granted: readonly string[], required: readonly string[
  *
  * @returns `undefined` for any other type, or an array with an element that is no string
  * @see {@link https://www.rfc-editor.org/rfc/rfc8693#section-4.2 RFC 8693 §4.2}
+ *
+ * @internal
  */
 export function parseScopeClaim(claim: unknown): readonly string[] | undefined {
   if (typeof claim === 'string')

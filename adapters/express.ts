@@ -1,0 +1,124 @@
+import type { ServerResponse } from 'node:http'
+import type { Request } from 'express'
+import type { Auth } from '../src/auth.js'
+import { isAuthError } from '../src/errors.js'
+import {
+  type Answer,
+  answerTo,
+  authTestAnswer,
+  createMount,
+  createScopeCheck,
+  type Entered,
+  getAuth,
+  getEntered,
+  type Mount,
+  type MountOptions,
+  type ScopeCheck,
+  setEntered,
+} from '../src/mount.js'
+import type { Scope } from '../src/scope.js'
+import type { Verifier } from '../src/verifier.js'
+
+export { findAuth, getAuth } from '../src/mount.js'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by `vantageAuth()`, for reading only; `getAuth(req)` is never undefined. */
+      auth?: Auth
+    }
+  }
+}
+
+/** Options of the middleware; `skip` and `onError` receive `req`. */
+export type VantageAuthOptions = MountOptions<Request>
+
+/** An Express middleware, for Express 4.17 and later and 5. */
+export type Middleware = (req: Request, res: ServerResponse, next: (error?: unknown) => void) => void
+
+/**
+ * Accepts API keys and access tokens, and answers every other request itself. Leaves `req.auth`.
+ *
+ * @throws {TypeError} for a wrong option or environment variable
+ */
+export function vantageAuth(options?: VantageAuthOptions): Middleware & { readonly verifier: Verifier } {
+  const mount = createMount<Request>(options)
+
+  const middleware: Middleware = (req, res, next) => {
+    const admit = (entered: Entered) => {
+      setEntered(req, entered)
+      if (entered.auth === undefined) delete req.auth
+      else req.auth = entered.auth
+      next()
+    }
+    let entered: Entered | Promise<Entered>
+    try {
+      entered = mount.enter(req, req)
+    } catch (error) {
+      return refuse(mount, error, req, res, next)
+    }
+    if (entered instanceof Promise) entered.then(admit, (error) => refuse(mount, error, req, res, next))
+    else admit(entered)
+  }
+  return Object.assign(middleware, { verifier: mount.verifier })
+}
+
+/** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
+export function requireScope(...scopes: [Scope, ...Scope[]]): Middleware {
+  return guard(createScopeCheck('requireScope', scopes))
+}
+
+/** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
+export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Middleware {
+  return guard(createScopeCheck('requireAnyScope', scopes))
+}
+
+/** The handler of `/v1/auth/test`: says whom the credential stands for. */
+export function authTest(): Middleware {
+  return (req, res, next) => {
+    try {
+      send(res, authTestAnswer(getAuth(req)))
+    } catch (error) {
+      refuse(getEntered(req)?.mount, error, req, res, next)
+    }
+  }
+}
+
+function guard(check: ScopeCheck): Middleware {
+  return (req, res, next) => {
+    let checked: ReturnType<ScopeCheck>
+    try {
+      checked = check(req)
+    } catch (mistake) {
+      return next(mistake)
+    }
+    if (checked.error === undefined) next()
+    else refuse(checked.entered.mount, checked.error, req, res, next)
+  }
+}
+
+/** Answers, or hands over to Express's error handling. */
+function refuse(
+  mount: Mount<Request> | undefined,
+  error: unknown,
+  req: Request,
+  res: ServerResponse,
+  next: (error?: unknown) => void,
+): void {
+  if (mount === undefined || !isAuthError(error)) {
+    next(error)
+    return
+  }
+  const answer = answerTo(error)
+  mount.report(error, req)
+  if (mount.forwardErrors) next(error)
+  else send(res, answer)
+}
+
+/** Writes past `res.json`, which would add an ETag and could answer 304. */
+function send(res: ServerResponse, { status, headers, body }: Answer): void {
+  if (res.headersSent) return
+  res.statusCode = status
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  res.end(body)
+}

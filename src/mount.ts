@@ -1,0 +1,253 @@
+import type { IncomingMessage } from 'node:http'
+import type { Auth } from './auth.js'
+import {
+  type AnyAuthError,
+  InsufficientScopeError,
+  isAuthError,
+  MissingCredentialsError,
+  UnavailableError,
+} from './errors.js'
+import type { VerifierOptions } from './options.js'
+import { checkScopes, grantsAll, grantsAny } from './scope.js'
+import { publishScopeRefusal } from './telemetry.js'
+import { createVerifier, type Verifier } from './verifier.js'
+
+/** What a middleware takes besides the options of its verifier. `R` is what the framework's handlers receive. */
+export interface MountOptions<R> extends VerifierOptions {
+  /** A verifier to share, instead of the options of one. Its owner closes it. */
+  verifier?: Verifier
+  /** Lets a request without a credential continue, without Auth. A bad credential is still refused. Default: false. */
+  optional?: boolean
+  /**
+   * Requests to let through unseen, without Auth. Synchronous; only `true` skips. A throw, or anything but a boolean, is a
+   * 500 and never access. Default: none.
+   */
+  skip?: (request: R) => boolean
+  /** Observes each refusal. What it returns, throws or rejects changes nothing. Default: none. */
+  onError?: (error: AnyAuthError, request: R) => unknown
+  /** Hands refusals to the framework's own error handling instead of answering them. Default: false. */
+  forwardErrors?: boolean
+}
+
+/** A mounted middleware, without its framework. */
+export interface Mount<R> {
+  readonly verifier: Verifier
+  readonly realm: string
+  readonly forwardErrors: boolean
+  /**
+   * Decides on a request.
+   *
+   * @throws or rejects with what {@link answerTo} answers, or a {@link MountError}
+   */
+  enter(request: R, message: Pick<IncomingMessage, 'rawHeaders' | 'headers'>): Entered | Promise<Entered>
+  /** Tells `onError` of a refusal. */
+  report(error: AnyAuthError, request: R): void
+  /** Closes the verifier, unless it is shared. */
+  close(): Promise<void>
+}
+
+/** What a mount leaves on the request for guards and handlers. */
+export interface Entered {
+  readonly auth: Auth | undefined
+  // biome-ignore lint/suspicious/noExplicitAny: a guard does not know the framework of the mount, and gives it back its own request
+  readonly mount: Mount<any>
+}
+
+/** A mistake of the application, answered 500 by the framework. The message is fixed; what a hook threw is the cause. */
+export class MountError extends Error {
+  status = 500
+  statusCode = 500
+  /** The message names the mistake and nothing else. */
+  expose = true
+  static {
+    this.prototype.name = 'MountError'
+  }
+}
+
+/** @throws {TypeError} for a wrong option, naming it and the cure */
+export function createMount<R>(options: MountOptions<R> = {}): Mount<R> {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError('vantageAuth() takes an object of options, for example vantageAuth({ optional: true })')
+  }
+  const { verifier: shared, optional, skip, onError, forwardErrors, ...verifierOptions } = options
+  for (const [name, value] of Object.entries({ optional, forwardErrors })) {
+    if (value !== undefined && typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
+  }
+  for (const [name, value] of Object.entries({ skip, onError })) {
+    if (value !== undefined && typeof value !== 'function') throw new TypeError(`${name} must be a function`)
+  }
+  if (shared !== undefined) {
+    if (typeof shared?.authenticate !== 'function') throw new TypeError('verifier must come from createVerifier()')
+    const [extra] = Object.keys(verifierOptions)
+    if (extra !== undefined) {
+      throw new TypeError(
+        `${extra} cannot be combined with verifier; give it to createVerifier(), or leave verifier out`,
+      )
+    }
+  }
+  const verifier = shared ?? createVerifier(verifierOptions)
+  const { realm } = verifier.describe()
+
+  const mount: Mount<R> = {
+    verifier,
+    realm,
+    forwardErrors: forwardErrors ?? false,
+
+    enter(request, message) {
+      if (skip !== undefined && skips(skip, request)) return nobody
+      const known = authenticate(message)
+      return known instanceof Promise ? known.then(toEntered) : toEntered(known)
+    },
+
+    report(error, request) {
+      if (onError === undefined) return
+      const { status, statusCode, expose } = error
+      const headers = { ...error.headers }
+      try {
+        const returned = onError(error, request)
+        if (returned instanceof Promise) returned.catch(() => {})
+      } catch {
+        // It observes; the refusal stands.
+      }
+      Object.assign(error, { status, statusCode, expose, headers })
+    },
+
+    close: async () => (shared === undefined ? verifier.close() : undefined),
+  }
+  const nobody: Entered = { auth: undefined, mount }
+
+  function authenticate(message: Parameters<Mount<R>['enter']>[1]): Auth | undefined | Promise<Auth | undefined> {
+    try {
+      const auth = verifier.authenticate({ authorization: authorizationOf(message) })
+      return auth instanceof Promise ? auth.catch(withoutCredential) : auth
+    } catch (error) {
+      return withoutCredential(error)
+    }
+  }
+
+  function withoutCredential(error: unknown): undefined {
+    if (!isAuthError(error)) throw new UnavailableError(error)
+    if (optional && error.code === MissingCredentialsError.code) return undefined
+    throw error
+  }
+
+  function toEntered(auth: Auth | undefined): Entered {
+    return auth === undefined ? nobody : { auth, mount }
+  }
+
+  return mount
+}
+
+function skips<R>(skip: (request: R) => boolean, request: R): boolean {
+  let answer: unknown
+  try {
+    answer = skip(request)
+  } catch (cause) {
+    throw new MountError('the skip hook of vantageAuth() threw', { cause })
+  }
+  if (typeof answer === 'boolean') return answer
+  if (answer instanceof Promise) answer.catch(() => {})
+  throw new MountError('the skip hook of vantageAuth() must return true or false, synchronously')
+}
+
+/** Node keeps the first of several Authorization headers in `headers`; `rawHeaders` has them all. */
+function authorizationOf({ rawHeaders, headers }: Pick<IncomingMessage, 'rawHeaders' | 'headers'>) {
+  let first: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue
+    if (first !== undefined) return [first, rawHeaders[i + 1] as string]
+    first = rawHeaders[i + 1] as string
+  }
+  return first ?? headers.authorization
+}
+
+// The registered symbol is the same for the ESM and the CommonJS build: a guard of one sees the mount of the other.
+const ENTERED = Symbol.for('vantage-auth.entered')
+
+type Carrier = { [ENTERED]?: Entered }
+
+/** Leaves the outcome on the request; a later mount replaces an earlier one. */
+export function setEntered(carrier: object, entered: Entered): void {
+  ;(carrier as Carrier)[ENTERED] = entered
+}
+
+/** What the mount left, if one ran. */
+export function getEntered(carrier: object): Entered | undefined {
+  return (carrier as Carrier)[ENTERED]
+}
+
+/** The Auth of a request; `undefined` without one, and without the middleware. */
+export function findAuth(carrier: object): Auth | undefined {
+  return getEntered(carrier)?.auth
+}
+
+/**
+ * The Auth of a request.
+ *
+ * @throws {MissingCredentialsError} when the request was let through without a credential
+ * @throws {Error} when the middleware did not run
+ */
+export function getAuth(carrier: object): Auth {
+  const entered = enteredBefore(carrier, 'getAuth()')
+  if (entered.auth === undefined) throw new MissingCredentialsError(entered.mount.realm)
+  return entered.auth
+}
+
+/** A check of scopes on a request that a mount let through: nothing, or why not. */
+export type ScopeCheck = (carrier: object) => { readonly entered: Entered; readonly error: AnyAuthError | undefined }
+
+/**
+ * @param caller the guard's name, for the messages of mistakes
+ * @throws {TypeError} for no scope, or one that is not a scope token
+ */
+export function createScopeCheck(caller: 'requireScope' | 'requireAnyScope', scopes: readonly unknown[]): ScopeCheck {
+  const required = checkScopes(caller, scopes)
+  const grants = caller === 'requireScope' ? grantsAll : grantsAny
+  return (carrier) => {
+    const entered = enteredBefore(carrier, `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`)
+    const { auth, mount } = entered
+    if (auth === undefined) return { entered, error: new MissingCredentialsError(mount.realm) }
+    if (grants(auth.scopes, required)) return { entered, error: undefined }
+    publishScopeRefusal(auth)
+    return { entered, error: new InsufficientScopeError(mount.realm, required) }
+  }
+}
+
+function enteredBefore(carrier: object, what: string): Entered {
+  const entered = getEntered(carrier)
+  if (entered !== undefined) return entered
+  throw new MountError(`${what} ran without vantageAuth(): mount the middleware before the route`)
+}
+
+/** Everything that is written to the client. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** The documented answer to a refusal. */
+export function answerTo(error: AnyAuthError): Answer {
+  return answer(error.status, error, error.headers)
+}
+
+/** The documented answer of `/v1/auth/test`. */
+export function authTestAnswer({ subject, scopes, expiresAt }: Auth): Answer {
+  // Whole seconds, as documented.
+  const expires_at = expiresAt === null ? null : `${expiresAt.toISOString().slice(0, 19)}Z`
+  return answer(200, { authenticated: true, user_id: subject, scopes, expires_at }, { 'Cache-Control': 'no-store' })
+}
+
+function answer(status: number, value: unknown, headers: Readonly<Record<string, string>>): Answer {
+  const body = JSON.stringify(value)
+  return {
+    status,
+    headers: {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Content-Length': String(Buffer.byteLength(body)),
+      ...headers,
+    },
+    body,
+  }
+}

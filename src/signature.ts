@@ -1,0 +1,64 @@
+import { constants, type KeyObject, verify } from 'node:crypto'
+
+/** How `node:crypto` verifies one algorithm of RFC 7518 §3.1 or RFC 8037 §3.1. */
+interface Method {
+  readonly digest: string | null
+  /** Length of every signature in bytes; RSA's is that of its modulus, which OpenSSL checks. */
+  readonly length?: number
+  readonly padding?: number
+  readonly saltLength?: number
+  readonly dsaEncoding?: 'ieee-p1363'
+}
+
+const rsa = (digest: string): Method => ({ digest, padding: constants.RSA_PKCS1_PADDING })
+// RFC 7518 §3.5: the salt has the size of the digest. OpenSSL takes any size when it is not told.
+const pss = (digest: string, saltLength: number): Method => ({
+  digest,
+  padding: constants.RSA_PKCS1_PSS_PADDING,
+  saltLength,
+})
+const edwards: Method = { digest: null, length: 64 }
+
+const METHODS: ReadonlyMap<string, Method> = new Map([
+  ['RS256', rsa('sha256')],
+  ['RS384', rsa('sha384')],
+  ['RS512', rsa('sha512')],
+  ['PS256', pss('sha256', 32)],
+  ['PS384', pss('sha384', 48)],
+  ['PS512', pss('sha512', 64)],
+  ['ES256', { digest: 'sha256', length: 64, dsaEncoding: 'ieee-p1363' }],
+  ['EdDSA', edwards],
+  ['Ed25519', edwards],
+])
+
+/**
+ * Verifies the signature of a compact JWS with one key that fits the algorithm.
+ *
+ * The one-shot `crypto.verify` answers at once and is two to four times cheaper than a trip through WebCrypto. ES384 and
+ * ES512 would hold the event loop for half a millisecond and more; `jose` does them on the thread pool.
+ */
+export function verifySignature(alg: string, key: KeyObject, token: string): boolean | Promise<boolean> {
+  const method = METHODS.get(alg)
+  if (method === undefined) return verifyWithJose(alg, key, token)
+  const { digest, length, ...parameters } = method
+  const end = token.lastIndexOf('.')
+  const signature = Buffer.from(token.slice(end + 1), 'base64url')
+  if (length !== undefined && signature.length !== length) return false
+  try {
+    return verify(digest, Buffer.from(token.slice(0, end), 'latin1'), { key, ...parameters }, signature)
+  } catch {
+    // OpenSSL throws for some signatures that cannot be right, where it returns false for others.
+    return false
+  }
+}
+
+async function verifyWithJose(alg: string, key: KeyObject, token: string): Promise<boolean> {
+  const { compactVerify, errors } = await import('jose')
+  try {
+    await compactVerify(token, key, { algorithms: [alg] })
+    return true
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return false
+    throw error
+  }
+}

@@ -1,0 +1,127 @@
+import { channel } from 'node:diagnostics_channel'
+import { debuglog } from 'node:util'
+import type { Auth } from './auth.js'
+import { isAuthError, type Reason } from './errors.js'
+
+/** Published on `vantage-auth:decision`, once for each request that was decided. */
+export interface DecisionEvent {
+  /** `accepted`, or the code of the error without `ERR_VANTAGE_`, in lower case. */
+  outcome:
+    | 'accepted'
+    | 'credentials_missing'
+    | 'request_invalid'
+    | 'token_invalid'
+    | 'scope_insufficient'
+    | 'unavailable'
+  /** Why a credential was refused; only with `token_invalid`. */
+  reason: Reason | undefined
+  kind: 'api_key' | 'access_token' | undefined
+  /** One of the configured issuers, never text of a token that names another. */
+  issuer: string | undefined
+  /** Public id of the API key. */
+  keyId: string | undefined
+  /** Decided from the cache. */
+  cached: boolean
+  /** Decided on a key set or a store confirmation that is past its freshness, in an outage. */
+  stale: boolean
+  durationMs: number
+}
+
+/** Published on `vantage-auth:key-set` after each attempt to fetch an issuer's keys. */
+export interface KeySetEvent {
+  issuer: string
+  outcome: 'loaded' | 'failed'
+  /** Number of keys of the set in use. */
+  keys: number
+  /** When the set in use was fetched, in milliseconds since the epoch; `undefined` before the first. */
+  fetchedAt: number | undefined
+  /** What went wrong; never text of a credential. */
+  error: unknown
+  durationMs: number
+}
+
+/** Published on `vantage-auth:store` when a look-up fails, the feed changes its state, a change arrives, or usage is written or lost. */
+export interface StoreEvent {
+  event: 'look_up_failed' | 'feed' | 'change' | 'usage_flushed' | 'usage_failed' | 'usage_dropped'
+  /** State of the change feed, with `feed`. */
+  state?: 'live' | 'polling' | 'down'
+  /** Public id of the key, with `change`; `undefined` when all keys are meant. */
+  keyId?: string | undefined
+  /** Number of uses, with `usage_*`. */
+  count?: number
+  error?: unknown
+}
+
+const decisions = channel('vantage-auth:decision')
+const keySets = channel('vantage-auth:key-set')
+const stores = channel('vantage-auth:store')
+const debug = debuglog('vantage-auth')
+
+/** Whether anybody wants to know of decisions; nothing is computed otherwise. */
+export function decisionsObserved(): boolean {
+  return decisions.hasSubscribers || debug.enabled
+}
+
+/** What a decision finds out on its way; filled in only when somebody wants to know. */
+export type Trace = Pick<DecisionEvent, 'kind' | 'issuer' | 'keyId' | 'cached' | 'stale'>
+
+/** Makes a decision and publishes how it ended. */
+export function observeDecision<T>(decide: (trace: Trace) => T | Promise<T>): T | Promise<T> {
+  const trace: Trace = { kind: undefined, issuer: undefined, keyId: undefined, cached: false, stale: false }
+  const begunAt = performance.now()
+  const accepted = (result: T): T => {
+    publishDecision({ ...trace, outcome: 'accepted', reason: undefined, durationMs: performance.now() - begunAt })
+    return result
+  }
+  const refused = (error: unknown): never => {
+    publishDecision({ ...trace, ...outcomeOf(error), durationMs: performance.now() - begunAt })
+    throw error
+  }
+  let result: T | Promise<T>
+  try {
+    result = decide(trace)
+  } catch (error) {
+    return refused(error)
+  }
+  return result instanceof Promise ? result.then(accepted, refused) : accepted(result)
+}
+
+function outcomeOf(error: unknown): Pick<DecisionEvent, 'outcome' | 'reason'> {
+  if (!isAuthError(error)) return { outcome: 'unavailable', reason: undefined }
+  return {
+    outcome: error.code.slice('ERR_VANTAGE_'.length).toLowerCase() as DecisionEvent['outcome'],
+    reason: error.code === 'ERR_VANTAGE_TOKEN_INVALID' ? error.reason : undefined,
+  }
+}
+
+/** A guard's refusal of a credential that the middleware had accepted. */
+export function publishScopeRefusal(auth: Auth): void {
+  if (!decisionsObserved()) return
+  publishDecision({
+    outcome: 'scope_insufficient',
+    reason: undefined,
+    kind: auth.kind,
+    issuer: auth.kind === 'access_token' ? auth.issuer : undefined,
+    keyId: auth.kind === 'api_key' ? auth.keyId : undefined,
+    cached: false,
+    stale: false,
+    durationMs: 0,
+  })
+}
+
+function publishDecision(event: DecisionEvent): void {
+  if (event.outcome !== 'accepted' && debug.enabled) {
+    const about = event.keyId ? ` key ${event.keyId}` : event.issuer ? ` issuer ${event.issuer}` : ''
+    debug('%s%s%s', event.outcome, event.reason ? ` ${event.reason}` : '', about)
+  }
+  if (decisions.hasSubscribers) decisions.publish(event)
+}
+
+/** @param describe called only when somebody subscribed */
+export function publishKeySet(describe: () => KeySetEvent): void {
+  if (keySets.hasSubscribers) keySets.publish(describe())
+}
+
+export function publishStore(event: StoreEvent): void {
+  if (stores.hasSubscribers) stores.publish(event)
+}
