@@ -1,45 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { type Arguments, readArguments, USAGE } from './arguments.js'
 import { formatCommands } from './commands.js'
-import type { Demo, DemoOptions } from './start.js'
+import type { Demo } from './start.js'
 
-const USAGE = `Runs the Vantage authentication page on this machine: an authorization server and the sample API on
-Express, Koa and Fastify. Prints the page's commands with live values, and stays up until Ctrl-C.
-
-Usage: npm run demo -- [options]
-
-  --interactive   show a page to sign in and consent on, instead of consenting at once
-  --port N        authorization server on port N, the APIs on N+1 to N+3 (default: free ports)
-  --json          print one line of JSON instead: addresses, API key, client (use npm run -s)
-  --help          this text
-`
-
-const HIGHEST_PORT = 65535 - 3
 const CLOSING_LIMIT_MS = 5000
-
-interface Arguments extends DemoOptions {
-  readonly json: boolean
-  readonly help: boolean
-}
-
-/** @throws {Error} whose message says what is wrong with the arguments */
-function readArguments(): Arguments {
-  const { values } = parseArgs({
-    options: {
-      interactive: { type: 'boolean', default: false },
-      port: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  })
-  const { port, ...flags } = values
-  if (port === undefined) return flags
-  const number = Number(port)
-  if (!/^\d+$/.test(port) || number < 1 || number > HIGHEST_PORT) {
-    throw new Error(`--port takes a number from 1 to ${HIGHEST_PORT}`)
-  }
-  return { ...flags, port: number }
-}
 
 function isTakenPort(error: unknown): error is Error & { port: number } {
   return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error
@@ -48,7 +12,7 @@ function isTakenPort(error: unknown): error is Error & { port: number } {
 async function main(): Promise<number> {
   let options: Arguments
   try {
-    options = readArguments()
+    options = readArguments(process.argv.slice(2))
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n\n${USAGE}`)
     return 2

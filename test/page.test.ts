@@ -2,14 +2,16 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as client from 'openid-client'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { USAGE } from '../demo/arguments.js'
 import { DOCUMENTED_SCOPES } from '../src/scope.js'
+import { freePortRange } from './page/ports.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const API_HOST = 'https://api.vantage.omnivector.solutions'
@@ -32,10 +34,9 @@ interface DemoLine {
   redirectUri: string
 }
 
-/** A demo in a process of its own, with a temporary folder of its own. */
+/** A demo in a process of its own. */
 interface DemoProcess {
   child: ChildProcess
-  folder: string
   stdout(): string
   stderr(): string
   /** Resolves when the output ends with this; rejects when the process ends first. */
@@ -45,14 +46,30 @@ interface DemoProcess {
   exited: Promise<[number | null, NodeJS.Signals | null]>
 }
 
+// TMPDIR of the demos: one for those that a test ends itself and looks for traces of, one for those that many tests use.
+// Not one for each, since the loader of TypeScript keeps its cache there.
+let passing: string
+let lasting: string
+beforeAll(async () => {
+  passing = await mkdtemp(join(tmpdir(), 'vantage-auth-passing-'))
+  lasting = await mkdtemp(join(tmpdir(), 'vantage-auth-lasting-'))
+})
+afterAll(async () => {
+  await endAll()
+  await rm(passing, { recursive: true })
+  await rm(lasting, { recursive: true })
+})
+
+const NODE = [process.execPath, '--import', 'tsx', 'demo/main.ts'] as const
+const NPM = ['npm', 'run', '-s', 'demo', '--'] as const
 const started: DemoProcess[] = []
 
-async function spawnDemo(
+function spawnDemo(
+  folder: string,
   args: readonly string[],
-  [command, ...before] = [process.execPath, '--import', 'tsx', 'demo/main.ts'] as [string, ...string[]],
-): Promise<DemoProcess> {
-  const folder = await mkdtemp(join(tmpdir(), 'vantage-auth-page-test-'))
-  const child = spawn(command, [...before, ...args], {
+  [command, ...before]: readonly string[] = NODE,
+): DemoProcess {
+  const child = spawn(command as string, [...before, ...args], {
     cwd: ROOT,
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -68,7 +85,6 @@ async function spawnDemo(
   const exited = once(child, 'close') as DemoProcess['exited']
   const demo: DemoProcess = {
     child,
-    folder,
     stdout: () => stdout,
     stderr: () => stderr,
     exited,
@@ -87,15 +103,19 @@ async function spawnDemo(
 }
 
 async function endAll(): Promise<void> {
-  for (const demo of started.splice(0)) {
-    if (demo.child.exitCode === null && demo.child.signalCode === null) await demo.end('SIGTERM')
-    await rm(demo.folder, { recursive: true, force: true })
-  }
+  const running = started.splice(0).filter(({ child }) => child.exitCode === null && child.signalCode === null)
+  for (const exit of await Promise.all(running.map((demo) => demo.end('SIGTERM')))) expect(exit).toEqual([0, null])
 }
 
-async function spawnJsonDemo(...args: string[]): Promise<{ demo: DemoProcess; line: DemoLine }> {
-  const demo = await spawnDemo(['--json', ...args])
+/** A demo that runs, and the one line that it printed. */
+async function spawnJsonDemo(folder: string, args: readonly string[] = [], command: readonly string[] = NODE) {
+  const demo = spawnDemo(folder, ['--json', ...args], command)
   return { demo, line: JSON.parse(await demo.printed('\n')) as DemoLine }
+}
+
+/** The temporary folders of demos that have not removed theirs. */
+async function traces(): Promise<string[]> {
+  return (await readdir(passing)).filter((name) => name.startsWith('vantage'))
 }
 
 const run = promisify(execFile)
@@ -105,11 +125,6 @@ async function paste(text: string, shell = 'bash', env: NodeJS.ProcessEnv = {}):
   const pending = run(shell, ['-s'], { env: { ...process.env, ...env } })
   pending.child.stdin?.end(text)
   return (await pending).stdout
-}
-
-/** What is left of the demo in its temporary folder, where the loader of TypeScript keeps its cache as well. */
-async function leftovers(demo: DemoProcess): Promise<string[]> {
-  return (await readdir(demo.folder)).filter((name) => name.startsWith('vantage'))
 }
 
 /** What answers on these ports; nothing should, after a demo ended. */
@@ -127,23 +142,6 @@ async function openPorts(line: DemoLine): Promise<string[]> {
     ),
   )
   return open.flat()
-}
-
-/** A port that is free, with the three after it; below the range that systems hand out themselves. */
-async function freePortRange(): Promise<number> {
-  for (;;) {
-    const first = 20000 + Math.floor(Math.random() * 10000)
-    const servers = [0, 1, 2, 3].map((offset) => createServer().listen(first + offset, '127.0.0.1'))
-    const free = await Promise.all(
-      servers.map((server) =>
-        Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)]).catch(
-          () => false,
-        ),
-      ),
-    )
-    await Promise.all(servers.filter((server) => server.listening).map((server) => once(server.close(), 'close')))
-    if (free.every(Boolean)) return first
-  }
 }
 
 interface Page {
@@ -189,15 +187,12 @@ describe('the product page', () => {
   let curlHome: string
   beforeAll(async () => {
     page = await readPage()
-    ;({ demo, line } = await spawnJsonDemo())
+    ;({ demo, line } = await spawnJsonDemo(lasting))
     // The page's commands stay as they are: curl is told here to add the status to what it prints.
     curlHome = await mkdtemp(join(tmpdir(), 'vantage-auth-curlrc-'))
     await writeFile(join(curlHome, '.curlrc'), 'silent\nwrite-out = "\\n%{http_code} %header{www-authenticate}"\n')
   })
-  afterAll(async () => {
-    await endAll()
-    await rm(curlHome, { recursive: true })
-  })
+  afterAll(() => rm(curlHome, { recursive: true }))
 
   /** Fills in the hosts and the placeholders, and nothing else. */
   function fillIn(text: string, api: string, values: Record<string, string>): string {
@@ -370,14 +365,21 @@ function discover(line: DemoLine, algorithm: 'oauth2' | 'oidc' = 'oauth2'): Prom
   })
 }
 
-describe('npm run demo', () => {
-  afterEach(endAll)
+const LAST_COMMAND = '/v1/auth/test\n'
 
-  const LAST_COMMAND = '/v1/auth/test\n'
+describe('the commands that the demo prints', () => {
+  let demo: DemoProcess
+  let interactive: DemoProcess
+  let commands: string
+  let interactiveCommands: string
+  beforeAll(async () => {
+    demo = spawnDemo(lasting, [])
+    interactive = spawnDemo(lasting, ['--interactive'])
+    commands = await demo.printed(LAST_COMMAND)
+    interactiveCommands = await interactive.printed(LAST_COMMAND)
+  })
 
-  it.each(['bash', 'sh'])('prints commands that work as they stand, pasted into %s', async (shell) => {
-    const demo = await spawnDemo([])
-    const commands = await demo.printed(LAST_COMMAND)
+  it.each(['bash', 'sh'])('work as they stand, pasted into %s', async (shell) => {
     const answers = (await paste(commands, shell)).trimEnd().split('\n')
     const token = {
       access_token: expect.any(String),
@@ -406,18 +408,14 @@ describe('npm run demo', () => {
     expect(demo.stderr()).toBe('')
   })
 
-  it('prints lines that fit into 100 columns, and comments that no shell takes for anything else', async () => {
-    for (const args of [[], ['--interactive']]) {
-      const lines = (await (await spawnDemo(args)).printed(LAST_COMMAND)).split('\n')
-      expect(lines.filter((line) => line.length > 100)).toEqual([])
-      expect(lines.filter((line) => line.startsWith('#') && /['"`$&|;<>()[\]{}*?!\\]/.test(line))).toEqual([])
-    }
+  it('fit into 100 columns, under comments that no shell takes for anything else', () => {
+    const lines = `${commands}${interactiveCommands}`.split('\n')
+    expect(lines.filter((line) => line.length > 100)).toEqual([])
+    expect(lines.filter((line) => line.startsWith('#') && /['"`$&|;<>()[\]{}*?!\\]/.test(line))).toEqual([])
   })
 
-  it('with --interactive, prints an address to open, and a step that waits for the code', async () => {
-    const demo = await spawnDemo(['--interactive'])
-    const commands = await demo.printed(LAST_COMMAND)
-    const [upToAddress, rest] = commands.split(/(?<=echo "\$AUTHORIZE_URL"\n)/) as [string, string]
+  it('take the code from a browser with --interactive, and send no request without it', async () => {
+    const [upToAddress, rest] = interactiveCommands.split(/(?<=echo "\$AUTHORIZE_URL"\n)/) as [string, string]
     const address = (await paste(upToAddress)).trimEnd().split('\n').at(-1) as string
     const browser = await mkdtemp(join(tmpdir(), 'vantage-auth-browser-'))
     try {
@@ -433,15 +431,22 @@ describe('npm run demo', () => {
     } finally {
       await rm(browser, { recursive: true })
     }
-    // Pasted all at once, it asks for the code instead of sending a request without one.
     await expect(paste(`set -e\n${rest}`)).rejects.toMatchObject({
       stderr: expect.stringContaining('paste the line that the browser shows first'),
     })
+    expect(interactive.stderr()).toBe('')
   })
+})
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('ends cleanly on %s, twice sent', async (signal) => {
-    const { demo, line } = await spawnJsonDemo()
-    expect(await leftovers(demo)).toEqual([expect.stringMatching(/^vantage-auth-demo-/)])
+describe('npm run demo', () => {
+  it.each([
+    ['by itself', NODE, 'SIGINT'],
+    ['by itself', NODE, 'SIGHUP'],
+    ['under npm', NPM, 'SIGINT'],
+    ['under npm', NPM, 'SIGTERM'],
+  ] as const)('%s, ends cleanly on %3$s, also when it comes twice', async (_case, command, signal) => {
+    const { demo, line } = await spawnJsonDemo(passing, [], command)
+    expect(await traces()).toHaveLength(1)
     // Sockets that a client keeps open do not hold it up.
     const sockets = [line.issuer, ...Object.values(line.api)].map((url) =>
       connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {}),
@@ -449,65 +454,49 @@ describe('npm run demo', () => {
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
     demo.child.kill(signal)
     expect(await demo.end(signal)).toEqual([0, null])
-    expect(await leftovers(demo)).toEqual([])
+    expect(await traces()).toEqual([])
     expect(await openPorts(line)).toEqual([])
     expect(demo.stderr()).toBe('')
-  })
-
-  it('ends with the npm that runs it', async () => {
-    const demo = await spawnDemo(['--json'], ['npm', 'run', '-s', 'demo', '--'])
-    const line = JSON.parse(await demo.printed('\n')) as DemoLine
-    await demo.end('SIGTERM')
-    expect(await openPorts(line)).toEqual([])
-    expect(await leftovers(demo)).toEqual([])
   })
 
   it('listens on --port and the three after it', async () => {
     const port = await freePortRange()
-    const { line } = await spawnJsonDemo('--port', String(port))
+    const { demo, line } = await spawnJsonDemo(passing, ['--port', String(port)])
     expect([line.issuer, line.api.express, line.api.koa, line.api.fastify]).toEqual(
       [0, 1, 2, 3].map((offset) => `http://127.0.0.1:${port + offset}`),
     )
+    await demo.end('SIGTERM')
   })
 
-  it.each([0, 1, 2, 3])('names a taken port, the one %i after --port, and leaves nothing behind', async (offset) => {
+  it('names a taken port and the cure, and leaves nothing behind', async () => {
     const port = await freePortRange()
-    const other = createServer().listen(port + offset, '127.0.0.1')
+    const other = createServer().listen(port + 2, '127.0.0.1')
     await once(other, 'listening')
     try {
-      const demo = await spawnDemo(['--json', '--port', String(port)])
+      const demo = spawnDemo(passing, ['--json', '--port', String(port)])
       expect(await demo.exited).toEqual([1, null])
       expect(demo.stdout()).toBe('')
       expect(demo.stderr()).toBe(
-        `Port ${port + offset} is taken. End what listens there, or choose others: npm run demo -- --port N\n`,
+        `Port ${port + 2} is taken. End what listens there, or choose others: npm run demo -- --port N\n`,
       )
-      expect(await leftovers(demo)).toEqual([])
-      expect((other.address() as AddressInfo).port).toBe(port + offset)
+      expect(await traces()).toEqual([])
     } finally {
-      await once(other.close(), 'close')
+      other.close()
     }
   })
 
-  it.each([
-    [['--nonsense']],
-    [['argument']],
-    [['--port']],
-    [['--port', 'abc']],
-    [['--port', '0']],
-    [['--port', '65533']],
-    [['--port', '1e3']],
-    [['--json=yes']],
-  ])('explains its usage on stderr and exits with 2 for %j', async (args) => {
-    const demo = await spawnDemo(args)
+  it('explains its usage on stderr and exits with 2 for a flag that it does not know', async () => {
+    const demo = spawnDemo(passing, ['--nonsense'])
     expect(await demo.exited).toEqual([2, null])
     expect(demo.stdout()).toBe('')
-    expect(demo.stderr()).toContain('Usage: npm run demo -- [options]')
+    expect(demo.stderr()).toContain("'--nonsense'")
+    expect(demo.stderr()).toContain(USAGE)
   })
 
   it('explains its usage on stdout for --help', async () => {
-    const demo = await spawnDemo(['--help'])
+    const demo = spawnDemo(passing, ['--help'])
     expect(await demo.exited).toEqual([0, null])
     expect(demo.stderr()).toBe('')
-    for (const flag of ['--interactive', '--port N', '--json', '--help']) expect(demo.stdout()).toContain(flag)
+    expect(demo.stdout()).toBe(USAGE)
   })
 })
