@@ -21,6 +21,7 @@ export default defineConfig([
     format: 'cjs',
     outDir: 'dist/cjs',
     entry: ['src/**/*.ts', 'adapters/**/*.ts', '!src/cli/**'],
-    shims: true,
+    define: { 'import.meta.url': 'importMetaUrl' },
+    inject: ['scripts/import-meta-url.ts'],
   },
 ])

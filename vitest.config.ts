@@ -9,7 +9,6 @@ export default defineConfig({
     alias: [
       { find: /^vantage-auth$/, replacement: source('./src/index.ts') },
       { find: /^vantage-auth\/(express|koa|fastify)$/, replacement: source('./adapters/$1.ts') },
-      { find: /^vantage-auth\/(sqlite|postgres)$/, replacement: source('./src/stores/$1.ts') },
       { find: /^vantage-auth\/(\w+)$/, replacement: source('./src/$1.ts') },
     ],
   },
@@ -18,6 +17,7 @@ export default defineConfig({
     pool: 'forks',
     // Sized for two cores that something else may be using; a test that needs more says so itself.
     maxWorkers: 2,
+    maxConcurrency: 2,
     testTimeout: 15_000,
     hookTimeout: 30_000,
     allowOnly: false,

@@ -1,0 +1,1 @@
+export { type SqliteKeyStoreOptions, sqliteKeyStore } from './stores/sqlite.js'

@@ -1,0 +1,59 @@
+/**
+ * What must not compile, and what must. Compiled by `npm run check` against the source and by `package.test.ts` against
+ * the packed declarations; never run.
+ */
+import type { Request } from 'express'
+import { type Auth, createVerifier, hasScope, type Scope } from 'vantage-auth'
+import * as onExpress from 'vantage-auth/express'
+import * as onFastify from 'vantage-auth/fastify'
+import * as onKoa from 'vantage-auth/koa'
+
+export function mistakes(auth: Auth, request: Request): void {
+  // @ts-expect-error a misspelt scope
+  onExpress.requireScope('jobs:wirte')
+  // @ts-expect-error no scope
+  onExpress.requireScope()
+  // @ts-expect-error a list
+  onExpress.requireScope(['jobs:read'])
+  // @ts-expect-error a misspelt scope
+  onKoa.requireScope('jobs:wirte')
+  // @ts-expect-error no scope
+  onKoa.requireAnyScope()
+  // @ts-expect-error a misspelt scope
+  onFastify.requireScope('jobs:wirte')
+  // @ts-expect-error a list
+  onFastify.requireAnyScope(['jobs:read'])
+  // @ts-expect-error a misspelt scope
+  hasScope(auth, 'jobs:wirte')
+  // @ts-expect-error it is shared between requests
+  auth.scopes = []
+  // @ts-expect-error it is shared between requests
+  auth.scopes.push('jobs:write')
+  // @ts-expect-error it is shared between requests
+  onExpress.getAuth(request).subject = 'root'
+  // @ts-expect-error an unknown option
+  createVerifier({ audiance: 'https://api.example.com' })
+  // @ts-expect-error a symmetric algorithm is no algorithm here
+  createVerifier({ algorithms: ['HS256'] })
+  // @ts-expect-error only a token has claims
+  void auth.claims
+  // @ts-expect-error no scope of the vocabulary, until a user's declaration says so
+  onExpress.requireScope('billing:read')
+}
+
+/** `getAuth` is never undefined, `findAuth` may be. */
+export const never: Auth = onExpress.getAuth({} as Request)
+// @ts-expect-error nobody may have signed in
+export const maybe: Auth = onExpress.findAuth({} as Request)
+
+/** Every documented scope is one of the vocabulary. */
+export const vocabulary: readonly Scope[] = [
+  'jobs:read',
+  'jobs:write',
+  'clusters:read',
+  'clusters:write',
+  'storage:read',
+  'storage:write',
+  'teams:read',
+  'teams:write',
+]
