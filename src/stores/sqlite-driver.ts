@@ -56,7 +56,26 @@ export function libsql(): SqliteDriver | undefined {
     if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined
     throw error
   }
-  return { name: 'libsql', open: (location) => new Database(location) }
+  return { name: 'libsql', open: (location) => closingCompletely(new Database(location)) }
+}
+
+/**
+ * libsql ends a connection when the last of its statements is collected, which may be never. So that the file is whole
+ * once its store is closed, what is in the write-ahead log goes into it now.
+ */
+function closingCompletely(database: SqliteDatabase): SqliteDatabase {
+  return {
+    exec: (sql) => database.exec(sql),
+    prepare: (sql) => database.prepare(sql),
+    close() {
+      try {
+        database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      } catch {
+        // Another connection is at work, and it will do so; or there is no database.
+      }
+      database.close()
+    },
+  }
 }
 
 /**

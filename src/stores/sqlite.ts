@@ -23,7 +23,8 @@ export interface SqliteKeyStoreOptions {
  * processes on one host may use the file; each sees the changes of the others, hand-written SQL included, within 100 ms.
  *
  * It opens the file when it is first used, and only `migrate()`, so a keyring or the command line, creates it. To put
- * another file in its place, rename it over this one or use SQLite's `.restore`; copying over a file in use damages it.
+ * another file in its place use SQLite's `.restore`; or delete the file together with its `-wal` and `-shm` and rename the
+ * other one to its name. Copying over a file in use damages it.
  *
  * @throws {TypeError} for a wrong option, and when there is no driver
  */
@@ -59,6 +60,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
   const absolute = resolve(path)
   const file = JSON.stringify(path)
   let connection: Connection | undefined
+  /** The files that SQLite keeps beside ours, as they were with the last connection. */
+  let companions: readonly string[] = []
   let checkedAt = 0
   let closed = false
 
@@ -68,19 +71,28 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     if (closed) throw new KeyStoreError('The key store is closed')
     const now = performance.now()
     if (connection && (options.check || now - checkedAt > CHECK_INTERVAL_MS)) {
-      checkedAt = now
-      // While we hold the old file open its inode cannot be given to another one.
-      if (identify() !== connection.identity) disconnect()
+      // While we hold the old files open their inodes cannot be given to others.
+      if (identify() === connection.identity) {
+        companions = identifyCompanions()
+        checkedAt = now
+      } else if (identifyCompanions().some((companion) => companions.includes(companion))) {
+        throw leftOver()
+      } else {
+        disconnect()
+      }
     }
     connection ??= open(options.create)
     return connection
   }
 
   function open(create: boolean): Connection {
+    // Looked for before the file itself, which is the first to be created.
+    const companionsBefore = identifyCompanions()
     const before = identify()
     if (before === undefined && !create) {
       throw new KeyStoreError(`There is no key store at ${file}; create it with: vantage-auth keys migrate`)
     }
+    if (before === undefined && companionsBefore.length > 0) throw leftOver()
     const database = driver.open(`${pathToFileURL(absolute).href}?mode=${create ? 'rwc' : 'rw'}`)
     try {
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
@@ -92,6 +104,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       if (identity === undefined || (before !== undefined && before !== identity)) {
         throw new KeyStoreError(`The key store ${file} was replaced while it was being opened`)
       }
+      companions = identifyCompanions()
       checkedAt = performance.now()
       return { database, identity, neighbours: join() }
     } catch (error) {
@@ -114,10 +127,21 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
   }
 
   /** Device and inode; `undefined` where there is nothing. Never by opening it: to close it again would drop SQLite's locks. */
-  function identify(): string | undefined {
-    const stats = statSync(absolute, { bigint: true, throwIfNoEntry: false })
+  function identify(suffix = ''): string | undefined {
+    const stats = statSync(`${absolute}${suffix}`, { bigint: true, throwIfNoEntry: false })
     if (stats && !stats.isFile()) throw new KeyStoreError(`The key store ${file} is not a file`)
     return stats && `${stats.dev}:${stats.ino}`
+  }
+
+  function identifyCompanions(): readonly string[] {
+    return [identify('-wal'), identify('-shm')].filter((identity) => identity !== undefined)
+  }
+
+  /** SQLite would write the log of the old file into the new one. */
+  function leftOver(): KeyStoreError {
+    return new KeyStoreError(
+      `The key store ${file} was replaced or deleted while in use, and the files -wal and -shm beside it belong to the old one; delete these two as well`,
+    )
   }
 
   function join(): Set<() => void> {
