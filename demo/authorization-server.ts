@@ -263,8 +263,10 @@ function askUser(provider: Provider, { account: suggestedAccount, audience }: Au
           ...(problem === undefined ? {} : { problem }),
         }),
       )
-      // Browsers apply form-action to the redirect that answers a form as well.
-      ctx.set('Content-Security-Policy', contentSecurityPolicy(["'self'", new URL(redirectUri).origin]))
+      // Browsers apply form-action to the redirect that answers a form as well, and know no IPv6 address there.
+      const { hostname, origin } = new URL(redirectUri)
+      const target = hostname.startsWith('[') ? 'http:' : origin
+      ctx.set('Content-Security-Policy', contentSecurityPolicy(["'self'", target]))
     }
     if (ctx.method === 'GET' || ctx.method === 'HEAD') return ask()
     if (ctx.method !== 'POST') {

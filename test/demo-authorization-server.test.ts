@@ -329,6 +329,14 @@ describe('with a page', () => {
     expect(headers.get('referrer-policy')).toBe('no-referrer')
   })
 
+  it.each([
+    ['http://localhost:9999/cb?a=b', 'http://localhost:9999'],
+    ['http://[::1]:9999/cb', 'http:'],
+  ])('lets its form be answered with a redirect to %s', async (redirectUri, source) => {
+    const { headers } = await openBrowser().go(authorizeUrl(server, { redirect_uri: redirectUri }))
+    expect(headers.get('content-security-policy')).toContain(`form-action 'self' ${source};`)
+  })
+
   it('labels what it asks for', async () => {
     const { html } = await openBrowser().go(authorizeUrl(server))
     expect(html).toContain('<html lang="en">')
