@@ -85,7 +85,10 @@ export interface DayUsage {
 }
 
 /** A key was inserted, changed or deleted; or so much happened that every key has to be looked at again. */
-export type KeyChange = { readonly id: string } | { readonly all: true }
+export type KeyChange = ({ readonly id: string } | { readonly all: true }) & {
+  /** When the change was made, in milliseconds since the epoch, where the store knows: telemetry tells how long it travelled. */
+  readonly at?: number | undefined
+}
 
 /** How a verifier hears of changes that others make. */
 export interface ChangeFeed {

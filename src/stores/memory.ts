@@ -25,7 +25,8 @@ export function memoryKeyStore(): KeyStore {
   }
 
   function announce(...ids: string[]): void {
-    for (const listener of listeners) for (const id of ids) listener({ id })
+    const at = Date.now()
+    for (const listener of listeners) for (const id of ids) listener({ id, at })
   }
 
   function lastUse(id: string): number | null {

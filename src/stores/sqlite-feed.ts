@@ -6,12 +6,13 @@ export const CHECK_INTERVAL_MS = 50
 
 const MOST_CHANGES = 1000
 
-/** The newest change that a follower has seen. */
+/** One change, in the history that it belongs to. */
 interface Position {
   /** Identifies the history that `seq` counts in: random, made with the schema. */
   readonly feed: string
   /** 0 for a table without rows. */
   readonly seq: number
+  /** `null` stands for every key. */
   readonly id: string | null
   readonly at: number
 }
@@ -21,8 +22,8 @@ export interface ChangeReader {
   /** Moves when another connection has committed, whatever it wrote. */
   fileVersion(): number
   newest(): Position
-  /** The changed ids after a position, oldest first; `undefined` when it cannot be told what happened since. */
-  since(position: Position): { readonly ids: readonly (string | null)[]; readonly newest: Position } | undefined
+  /** The changes after a position, oldest first; `undefined` when it cannot be told what happened since. */
+  since(position: Position): readonly Position[] | undefined
 }
 
 export function createChangeReader(database: SqliteDatabase): ChangeReader {
@@ -58,8 +59,7 @@ export function createChangeReader(database: SqliteDatabase): ChangeReader {
       ) {
         return undefined
       }
-      if (rows.length > MOST_CHANGES) return undefined
-      return { ids: rows.map(({ id }) => id), newest: rows.at(-1) ?? position }
+      return rows.length > MOST_CHANGES ? undefined : rows
     },
   }
 }
@@ -108,12 +108,13 @@ export function createFollower(connect: () => ChangeReader): Follower {
     const newest = current.newest()
     const changes = current.since(position)
     if (changes === undefined) epoch++
-    if (changes === undefined || changes.ids.includes(null)) {
+    if (changes === undefined || changes.some(({ id }) => id === null)) {
       announce({ all: true })
     } else {
-      for (const id of new Set(changes.ids)) announce({ id: id as string })
+      const changedAt = new Map(changes.map(({ id, at }) => [id as string, at]))
+      for (const [id, at] of changedAt) announce({ id, at })
     }
-    position = changes?.newest ?? newest
+    position = changes === undefined ? newest : (changes.at(-1) ?? position)
   }
 
   function announce(change: KeyChange): void {
