@@ -351,8 +351,17 @@ function tolerance(policy: IssuerPolicy | undefined): number {
 /** Text for people: JSON, short, and without characters that move a terminal's cursor. */
 function show(value: unknown): string {
   if (value === undefined) return 'none'
-  const text = JSON.stringify(value).replace(/[^\x20-\x7E]/g, '?')
+  const text = jsonOf(value).replace(/[^\x20-\x7E]/g, '?')
   return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}
+
+/** JSON.stringify overflows the stack where JSON.parse read a value that is nested thousands of levels deep. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return 'a deeply nested value'
+  }
 }
 
 function showTime(value: unknown): string {

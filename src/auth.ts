@@ -72,11 +72,14 @@ export function createAccessTokenAuth(
   })
 }
 
-/** Freezes parsed JSON all the way down. */
+/** Freezes parsed JSON all the way down; without recursion, since an 8 KiB token can nest thousands of levels. */
 export function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null) {
-    for (const inner of Object.values(value)) deepFreeze(inner)
-    Object.freeze(value)
+  const pending: unknown[] = [value]
+  // The loop also walks what is appended to the list on the way.
+  for (const next of pending) {
+    if (typeof next !== 'object' || next === null) continue
+    pending.push(...Object.values(next))
+    Object.freeze(next)
   }
   return value
 }

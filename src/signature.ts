@@ -3,7 +3,7 @@ import { constants, type KeyObject, verify } from 'node:crypto'
 /** How `node:crypto` verifies one algorithm of RFC 7518 §3.1 or RFC 8037 §3.1. */
 interface Method {
   readonly digest: string | null
-  /** Length of every signature in bytes; RSA's is that of its modulus, which OpenSSL checks. */
+  /** Length of every signature in bytes; RSA's is that of its modulus. */
   readonly length?: number
   readonly padding?: number
   readonly saltLength?: number
@@ -40,16 +40,21 @@ const METHODS: ReadonlyMap<string, Method> = new Map([
 export function verifySignature(alg: string, key: KeyObject, token: string): boolean | Promise<boolean> {
   const method = METHODS.get(alg)
   if (method === undefined) return verifyWithJose(alg, key, token)
-  const { digest, length, ...parameters } = method
+  const { digest, length = modulusBytes(key), ...parameters } = method
   const end = token.lastIndexOf('.')
   const signature = Buffer.from(token.slice(end + 1), 'base64url')
-  if (length !== undefined && signature.length !== length) return false
+  // RFC 8017 §8.1.2: OpenSSL takes a PSS signature without its leading zeros, and one token would have two spellings.
+  if (signature.length !== length) return false
   try {
     return verify(digest, Buffer.from(token.slice(0, end), 'latin1'), { key, ...parameters }, signature)
   } catch {
     // OpenSSL throws for some signatures that cannot be right, where it returns false for others.
     return false
   }
+}
+
+function modulusBytes(key: KeyObject): number {
+  return Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8)
 }
 
 async function verifyWithJose(alg: string, key: KeyObject, token: string): Promise<boolean> {

@@ -1,0 +1,13 @@
+import { isAuthError } from '../../src/errors.js'
+import type { Verifier } from '../../src/verifier.js'
+
+/** What a verifier says of a bearer credential: `accepted`, the reason of a refusal, or the code of another error. */
+export async function outcomeOf(verifier: Verifier, credential: string): Promise<string> {
+  try {
+    await verifier.authenticate({ authorization: `Bearer ${credential}` })
+    return 'accepted'
+  } catch (error) {
+    if (!isAuthError(error)) throw error
+    return error.code === 'ERR_VANTAGE_TOKEN_INVALID' ? error.reason : error.code
+  }
+}
