@@ -1,0 +1,133 @@
+/** What one decision costs in process, beside the peers and the limits. */
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { contenders, limits, OURS, ourVerifier } from './contenders.js'
+import { ALGORITHMS, createKeys, headersOf, startIssuer } from './material.js'
+import { interleave, timeInFlight, timeOneByOne } from './measure.js'
+
+/** Distinct credentials in rotation. */
+const ROTATION = 1000
+/** Repeated refusals: few, so that each is back before it is forgotten. */
+const REFUSED = 100
+const IN_FLIGHT = 64
+
+/**
+ * @param {{ rounds: number, turnMs: number, newTokens: number, peers: boolean }} effort `turnMs`: about how long a turn of
+ *   one contender takes; `newTokens`: how many tokens one turn verifies
+ * @param {(title: string, figures: object) => void} tell
+ */
+export async function measureDecisions({ rounds, turnMs, newTokens, peers }, tell) {
+  const issuer = await startIssuer()
+  const { store, keys } = await createKeys(ROTATION)
+  const field = [...limits, ...contenders].filter((entry) => peers || entry.name === OURS || limits.includes(entry))
+  const results = {}
+  const run = async (title, entries) => {
+    results[title] = await interleave(entries, rounds)
+    tell(title, results[title])
+  }
+
+  const tokens = issuer.tokens('RS256', ROTATION)
+  const material = { issuer, alg: 'RS256', tokens, keys, store }
+  for (const accepts of ['token', 'key']) {
+    const entries = field.filter((entry) => entry.accepts === accepts && entry.name !== 'crypto.verify')
+    await run(`cached ${accepts}`, await Promise.all(entries.map((entry) => seenBefore(entry, material, turnMs))))
+  }
+  await run('refusing', await refusals(material, turnMs))
+
+  for (const alg of ALGORITHMS) {
+    const unseen = issuer.tokens(alg, newTokens)
+    const verifiers = field.filter(
+      ({ accepts, name, algorithms }) =>
+        accepts === 'token' && name !== 'crypto.hash + Map.get' && (algorithms ?? [alg]).includes(alg),
+    )
+    const neverSeen = (entries, time) => entries.map((entry) => firstSeen(entry, { ...material, alg }, unseen, time))
+    await run(`new ${alg} token`, neverSeen(verifiers, timeOneByOne))
+    if (!peers) continue
+    const inFlight = (decide, originals, calls) => timeInFlight(decide, originals, calls, IN_FLIGHT)
+    await run(`new ${alg} token, ${IN_FLIGHT} in flight`, neverSeen(verifiers, inFlight))
+    const busy = spawn(process.execPath, ['-e', 'for (;;);'])
+    await run(`new ${alg} token, ${IN_FLIGHT} in flight, second core busy`, neverSeen(verifiers, inFlight))
+    busy.kill('SIGKILL')
+  }
+  issuer.close()
+  return results
+}
+
+/** Each credential has been accepted before. */
+async function seenBefore(entry, material, turnMs) {
+  const own = await entry.ownKeys?.(ROTATION)
+  const credentials = own?.keys ?? (entry.accepts === 'key' ? material.keys : material.tokens)
+  const decide = await entry.decide({ ...material, own })
+  return repeated(entry.name, decide, entry.takes === 'header' ? headersOf(credentials) : credentials, turnMs)
+}
+
+async function repeated(name, decide, originals, turnMs) {
+  const microseconds = await timeOneByOne(decide, originals, originals.length)
+  const calls = Math.round(Math.min(20_000, Math.max(100, (turnMs * 1000) / microseconds)))
+  let from = 0
+  return {
+    name,
+    time() {
+      from += calls
+      return timeOneByOne(decide, originals, calls, from)
+    },
+  }
+}
+
+/** No token has been seen before: each turn has a verifier of its own, which has loaded its keys. */
+function firstSeen(entry, material, tokens, time) {
+  const originals = entry.takes === 'header' ? headersOf(tokens) : tokens
+  const warmUp = originals.slice(0, 20)
+  const timed = originals.slice(20)
+  return {
+    name: entry.name,
+    async time() {
+      const decide = await entry.decide(material)
+      await timeOneByOne(decide, warmUp, warmUp.length)
+      return time(decide, timed, timed.length)
+    },
+  }
+}
+
+/** Ours alone: the cost of a refusal beside that of an acceptance. */
+async function refusals(material, turnMs) {
+  const verifier = ourVerifier(material)
+  const refuse = (authorization) => {
+    try {
+      const answer = verifier.authenticate({ authorization })
+      return answer instanceof Promise ? answer.catch(() => {}) : answer
+    } catch (error) {
+      return error
+    }
+  }
+  const { keys: unknown } = await createKeys(REFUSED)
+  const expired = material.issuer.tokens('RS256', REFUSED, { exp: Math.floor(Date.now() / 1000) - 60 })
+  const mistyped = material.keys.map((key) => {
+    const copy = Buffer.from(key)
+    copy[30] = copy[30] === 65 ? 66 : 65
+    return copy
+  })
+  const noise = material.keys.map(() => Buffer.from(randomBytes(560).toString('base64url')))
+  const lines = {
+    'accepting a token': material.tokens,
+    'accepting a key': material.keys,
+    'bad checksum': mistyped,
+    'random bytes': noise,
+    'expired token, repeated': expired,
+    'unknown key, repeated': unknown,
+  }
+  return Promise.all(
+    Object.entries(lines).map(async ([name, credentials]) => {
+      const originals = headersOf(credentials)
+      const turn = await repeated(name, refuse, originals, turnMs)
+      if (!name.endsWith('repeated')) return turn
+      return {
+        name,
+        async time() {
+          await timeOneByOne(refuse, originals, originals.length)
+          return turn.time()
+        },
+      }
+    }),
+  )
+}

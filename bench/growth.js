@@ -1,0 +1,23 @@
+/** `npm run bench:growth`: what a cached credential costs as their number grows, and what it takes to start. */
+import { printGoals } from './goals.js'
+import { measureGrowth } from './growing.js'
+import { saveResult } from './measure.js'
+
+const results = await measureGrowth({ rounds: 5, sizes: [1, 10, 100, 1000, 10_000, 100_000], imports: 15 })
+for (const [accepts, sizes] of Object.entries(results.entries)) {
+  console.log(`\ncached ${accepts}: entries, microseconds, ratio to crypto.hash + Map.get, bytes of heap an entry`)
+  for (const [size, { microseconds, ratio, bytes }] of Object.entries(sizes)) {
+    const figures = [size, microseconds.toFixed(2), ratio.toFixed(2), bytes.toFixed(0)]
+    console.log(`  ${figures.map((figure) => figure.padStart(9)).join('')}`)
+  }
+}
+const { firstUseMs, one, thousand, ratio } = results.keySet
+console.log(
+  `\nkey set: a new token ${one.toFixed(1)} us with one key, ${thousand.toFixed(1)} with 1 000 (${ratio.toFixed(2)})`,
+)
+console.log(`first use of a set of 1 000: ${firstUseMs.toFixed(1)} ms`)
+console.log('\ncold import, ms')
+for (const [name, { median }] of Object.entries(results.imports))
+  console.log(`  ${median.toFixed(1).padStart(7)}  ${name}`)
+printGoals('growth', results)
+saveResult('growth', { results })

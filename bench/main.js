@@ -1,0 +1,13 @@
+/** `npm run bench`: the cost of one decision, in about three minutes. */
+import { measureDecisions } from './decisions.js'
+import { printGoals } from './goals.js'
+import { saveResult } from './measure.js'
+
+const results = await measureDecisions({ rounds: 9, turnMs: 40, newTokens: 520, peers: true }, (title, figures) => {
+  console.log(`\n${title}, microseconds`)
+  const lines = Object.entries(figures).toSorted(([, a], [, b]) => a.median - b.median)
+  for (const [name, { median }] of lines) console.log(`  ${median.toFixed(2).padStart(9)}  ${name}`)
+})
+printGoals('decisions', results)
+saveResult('decisions', { results })
+process.exit()
