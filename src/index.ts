@@ -18,9 +18,8 @@ export {
 export type * from './keyring.js'
 export { createKeyring } from './keyring.js'
 export type { Algorithm, CacheOptions, IssuerOptions, Profile, VerifierOptions } from './options.js'
-// Only a star lets a user's `declare module 'vantage-auth'` reach VantageScopes.
-export type * from './scope.js'
-export { DOCUMENTED_SCOPES, hasScope } from './scope.js'
+// A user's `declare module 'vantage-auth'` reaches VantageScopes through this name.
+export { DOCUMENTED_SCOPES, hasScope, type Scope, type VantageScopes } from './scope.js'
 export { memoryKeyStore } from './stores/memory.js'
 export { openKeyStore } from './stores/open.js'
 export type { DecisionEvent, KeySetEvent, StoreEvent } from './telemetry.js'
