@@ -1,80 +1,124 @@
-import type { KeyEntry } from './cache.js'
+import { answerWithin } from './deadline.js'
 import { UnavailableError } from './errors.js'
 import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from './keyring.js'
+import { checkStoredKey } from './stored-key.js'
 import { publishStore } from './telemetry.js'
 
-/** What a store says of a key, and the epoch of its change feed when it was asked. */
+/** What a store says of a key, and what had been heard of the store when it was asked. */
 export interface FoundKey {
   readonly key: StoredKey | undefined
-  readonly epoch: number
-  /** Whether no change was heard of since the store answered. */
-  isCurrent(): boolean
+  readonly epoch: number | undefined
+  readonly generation: number
 }
 
-/** Asks a key store: one look-up in flight per key, all of them bounded in number and time, and follows its change feed. */
+/** Asks a key store, and follows its change feed. */
 export interface KeyLookup {
-  /** Hears of changes before a cached key is served. Returns whether keys of this store may be cached. */
-  poll(): boolean
-  /** Whether a cached key may be served without asking the store. */
-  covers(entry: KeyEntry): boolean
-  /** Rejects with an {@link UnavailableError} when the store cannot be asked now. */
-  find(id: string): Promise<FoundKey>
-  /** Resolves once the store has answered; rejects with what went wrong. */
+  /** Goes up with each change that was heard of, and with each epoch. */
+  readonly generation: number
+  /**
+   * Hears of changes before anything cached is served: what was found in the epoch that this returns may be. `undefined`
+   * when the store has to be asked each time: it cannot be watched, or its feed is down.
+   */
+  currentEpoch(): number | undefined
+  /**
+   * Looks a key up: one look-up in flight per key, all of them bounded in number and time.
+   *
+   * `use` runs in the turn in which no change was heard of since the store was asked, so that nothing outdated is cached.
+   *
+   * @throws {UnavailableError} rejects with it when the store cannot be asked now; else with what `use` throws
+   */
+  find<T>(id: string, use: (found: FoundKey) => T): Promise<T>
+  /** Resolves, for good, once the store has answered; rejects with what went wrong. */
   ready(): Promise<void>
   close(): Promise<void>
 }
 
 const MAX_IN_FLIGHT = 100
 const MAX_WAITING = 1000
+/** A key that changes during each of so many look-ups in a row is not decided upon. */
+const MAX_ROUNDS = 10
+/** Distance of two attempts to watch a store whose `watch` throws. */
+const WATCH_AGAIN_MS = 5000
 
 interface LookUp {
-  /** A change event for the key arrived after the store was asked: what it answers may be from before the change. */
+  /** A change of the key was heard of after the store was asked: what it answers may be from before the change. */
   outdated: boolean
-  found: Promise<FoundKey>
+  readonly users: { use(found: FoundKey): void; fail(error: UnavailableError): void }[]
 }
 
-export function createKeyLookup(store: KeyStore, timeoutMs: number, onChange: (change: KeyChange) => void): KeyLookup {
+/** @param onChange hears of changes; without it the store is not watched */
+export function createKeyLookup(
+  store: KeyStore,
+  timeoutMs: number,
+  onChange: ((change: KeyChange) => void) | undefined,
+): KeyLookup {
   const lookUps = new Map<string, LookUp>()
   const inFlight = new Set<LookUp>()
   const waiting = new Map<LookUp, () => void>()
-  let changes = 0
+  let generation = 0
+  let answered = false
   let closed = false
-  /** `null` before the first use; `undefined` when the store has none. */
-  let feed: ChangeFeed | undefined | null = null
+
+  let feed: ChangeFeed | undefined
+  let watchAgainAt = Number.NEGATIVE_INFINITY
   let feedState: ChangeFeed['state'] | undefined
+  let feedEpoch: unknown
+  /** Ours, since a feed that went down and came back may have missed something whatever its own says. */
+  let epoch = 0
 
   function listen(change: KeyChange): void {
     if (closed) return
-    changes++
-    if ('id' in change) {
-      const lookUp = lookUps.get(change.id)
+    const { id: named, at } = (change ?? {}) as { readonly id?: unknown; readonly at?: unknown }
+    // What names no key concerns all of them.
+    const id = typeof named === 'string' ? named : undefined
+    generation++
+    for (const lookUp of id === undefined ? lookUps.values() : [lookUps.get(id)]) {
       if (lookUp !== undefined) lookUp.outdated = true
-    } else {
-      for (const lookUp of lookUps.values()) lookUp.outdated = true
     }
-    onChange(change)
-    publishStore({ event: 'change', keyId: 'id' in change ? change.id : undefined })
+    onChange?.(id === undefined ? { all: true } : { id })
+    publishStore(() => ({
+      event: 'change',
+      keyId: id,
+      lagMs: typeof at === 'number' ? Math.max(0, Date.now() - at) : undefined,
+    }))
   }
 
   function follow(): ChangeFeed | undefined {
-    if (feed === null) feed = store.watch?.(listen)
+    if (feed !== undefined || onChange === undefined || typeof store.watch !== 'function') return feed
+    const now = performance.now()
+    if (now < watchAgainAt) return undefined
+    watchAgainAt = now + WATCH_AGAIN_MS
+    const followed: unknown = store.watch(listen)
+    if (typeof followed !== 'object' || followed === null)
+      throw new TypeError('KeyStore.watch() returned no ChangeFeed')
+    feed = followed as ChangeFeed
     return feed
   }
 
-  /** A feed that throws is down: the store is asked. */
-  function state(): { readonly state: ChangeFeed['state']; readonly epoch: number } | undefined {
-    let now: { state: ChangeFeed['state']; epoch: number } | undefined
+  function currentEpoch(): number | undefined {
+    if (closed) return undefined
+    let state: ChangeFeed['state'] | undefined
+    let nextEpoch: unknown
     try {
-      const current = follow()
-      now = current && { state: current.state, epoch: current.epoch }
+      const followed = follow()
+      followed?.poll?.()
+      state = followed?.state
+      nextEpoch = followed?.epoch
     } catch {
-      now = { state: 'down', epoch: -1 }
+      // A feed that fails is down: the store is asked, and says so if it is out of reach as well.
+      state = 'down'
     }
-    if (now?.state !== feedState) {
-      feedState = now?.state
-      if (feedState !== undefined) publishStore({ event: 'feed', state: feedState })
+    const up = state === 'live' || state === 'polling'
+    if (up && (nextEpoch !== feedEpoch || (feedState !== 'live' && feedState !== 'polling'))) {
+      feedEpoch = nextEpoch
+      epoch++
+      generation++
     }
-    return now
+    if (state !== feedState) {
+      feedState = state
+      if (state !== undefined) publishStore(() => ({ event: 'feed', state: up ? state : 'down' }))
+    }
+    return up ? epoch : undefined
   }
 
   /** Waits for a place among the look-ups in flight. */
@@ -94,98 +138,79 @@ export function createKeyLookup(store: KeyStore, timeoutMs: number, onChange: (c
     }
   }
 
-  async function ask(id: string, lookUp: LookUp): Promise<FoundKey> {
-    for (;;) {
+  async function ask(id: string, lookUp: LookUp): Promise<void> {
+    await enter(lookUp)
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const asked = { epoch: currentEpoch(), generation }
       lookUp.outdated = false
-      const epoch = state()?.epoch ?? 0
       const key: unknown = await store.find(id)
-      if (key !== undefined && !isStoredKey(key))
-        throw new TypeError('KeyStore.find() returned something that is no key')
-      const changesBefore = changes
-      if (!lookUp.outdated || lookUps.get(id) !== lookUp) {
-        return { key, epoch, isCurrent: () => changes === changesBefore }
-      }
+      // Given up at its time limit; nobody waits any more.
+      if (lookUps.get(id) !== lookUp) return
+      if (lookUp.outdated) continue
+      checkStoredKey(key, id)
+      answered = true
+      lookUps.delete(id)
+      for (const { use } of lookUp.users) use({ key, ...asked })
+      return
     }
+    throw new Error('the key changes faster than it can be looked up')
   }
 
-  async function lookUpKey(id: string, lookUp: LookUp): Promise<FoundKey> {
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`the key store did not answer within ${timeoutMs} ms`)), timeoutMs)
-      timer.unref()
-    })
+  async function begin(id: string, lookUp: LookUp): Promise<void> {
     try {
-      return await Promise.race([enter(lookUp).then(() => ask(id, lookUp)), limit])
+      await answerWithin(timeoutMs, 'the key store', ask(id, lookUp))
     } catch (error) {
-      publishStore({ event: 'look_up_failed', error })
-      throw new UnavailableError(error)
+      if (lookUps.get(id) === lookUp) lookUps.delete(id)
+      publishStore(() => ({ event: 'look_up_failed', error }))
+      // An error of its own for each: frameworks write to it.
+      for (const { fail } of lookUp.users) fail(new UnavailableError(error))
     } finally {
-      clearTimeout(timer)
-      lookUps.delete(id)
       leave(lookUp)
     }
   }
 
-  return {
-    poll() {
-      try {
-        const current = follow()
-        current?.poll?.()
-        return current !== undefined
-      } catch {
-        return false
+  function find<T>(id: string, use: (found: FoundKey) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const user: LookUp['users'][number] = {
+        use(found) {
+          try {
+            resolve(use(found))
+          } catch (error) {
+            reject(error)
+          }
+        },
+        fail: reject,
       }
-    },
-
-    covers(entry) {
-      const now = state()
-      return now !== undefined && (now.state === 'live' || now.state === 'polling') && now.epoch === entry.epoch
-    },
-
-    find(id) {
       const known = lookUps.get(id)
-      if (known !== undefined) return known.found
-      if (closed) return Promise.reject(new UnavailableError(new Error('the verifier is closed')))
-      if (waiting.size >= MAX_WAITING) {
-        return Promise.reject(new UnavailableError(new Error('too many look-ups wait for the key store')))
-      }
-      const lookUp = { outdated: false } as LookUp
+      if (known !== undefined) return known.users.push(user)
+      if (closed) throw new UnavailableError(new Error('the verifier is closed'))
+      if (waiting.size >= MAX_WAITING) throw new UnavailableError(new Error('too many look-ups wait for the key store'))
+      const lookUp: LookUp = { outdated: false, users: [user] }
       lookUps.set(id, lookUp)
-      lookUp.found = lookUpKey(id, lookUp)
-      return lookUp.found
+      void begin(id, lookUp)
+    })
+  }
+
+  return {
+    get generation() {
+      return generation
     },
+    currentEpoch,
+    find,
 
     async ready() {
+      if (answered) return
       try {
-        await this.find('0'.repeat(12))
+        await find('0'.repeat(12), () => {})
       } catch (error) {
-        const { cause } = error as Error
+        const { cause } = error as UnavailableError
         throw new Error(`key store: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
       }
     },
 
     async close() {
-      if (closed) return
       closed = true
       await feed?.close()
     },
   }
-}
-
-function isStoredKey(value: unknown): value is StoredKey {
-  const key = value as Partial<StoredKey> | null
-  return (
-    typeof key === 'object' &&
-    key !== null &&
-    typeof key.id === 'string' &&
-    typeof key.digest === 'string' &&
-    typeof key.subject === 'string' &&
-    Array.isArray(key.scopes) &&
-    isInstant(key.expiresAt) &&
-    isInstant(key.revokedAt)
-  )
-}
-
-function isInstant(value: unknown): boolean {
-  return value === null || (typeof value === 'number' && Number.isFinite(value))
 }

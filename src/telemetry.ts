@@ -3,7 +3,13 @@ import { debuglog } from 'node:util'
 import type { Auth } from './auth.js'
 import { isAuthError, type Reason } from './errors.js'
 
-/** Published on `vantage-auth:decision`, once for each request that was decided. */
+/**
+ * Published on the channel `vantage-auth:decision` of `node:diagnostics_channel`: once for each request that a verifier
+ * decided, and once more when a guard refuses it for want of a scope.
+ *
+ * @see {@link https://nodejs.org/api/diagnostics_channel.html diagnostics_channel}: an error that a subscriber throws
+ *   does not reach the decision; Node raises it as an uncaught exception
+ */
 export interface DecisionEvent {
   /** `accepted`, or the code of the error without `ERR_VANTAGE_`, in lower case. */
   outcome:
@@ -15,19 +21,21 @@ export interface DecisionEvent {
     | 'unavailable'
   /** Why a credential was refused; only with `token_invalid`. */
   reason: Reason | undefined
+  /** `undefined` when there was no credential to look at. */
   kind: 'api_key' | 'access_token' | undefined
   /** One of the configured issuers, never text of a token that names another. */
   issuer: string | undefined
-  /** Public id of the API key. */
+  /** Public id of the API key, as the credential says: that of an unknown key as well. */
   keyId: string | undefined
   /** Decided from the cache. */
   cached: boolean
   /** Decided on a key set or a store confirmation that is past its freshness, in an outage. */
   stale: boolean
+  /** Time until the decision; 0 for a guard's. */
   durationMs: number
 }
 
-/** Published on `vantage-auth:key-set` after each attempt to fetch an issuer's keys. */
+/** Published on the channel `vantage-auth:key-set` after each attempt to fetch an issuer's keys. */
 export interface KeySetEvent {
   issuer: string
   outcome: 'loaded' | 'failed'
@@ -40,15 +48,21 @@ export interface KeySetEvent {
   durationMs: number
 }
 
-/** Published on `vantage-auth:store` when a look-up fails, the feed changes its state, a change arrives, or usage is written or lost. */
+/**
+ * Published on the channel `vantage-auth:store` when a look-up fails, the change feed changes its state, a change
+ * arrives, or usage is written or lost.
+ */
 export interface StoreEvent {
   event: 'look_up_failed' | 'feed' | 'change' | 'usage_flushed' | 'usage_failed' | 'usage_dropped'
   /** State of the change feed, with `feed`. */
   state?: 'live' | 'polling' | 'down'
   /** Public id of the key, with `change`; `undefined` when all keys are meant. */
   keyId?: string | undefined
+  /** With `change`, how long it travelled: from the store's clock to this process's. `undefined` where the store cannot say. */
+  lagMs?: number | undefined
   /** Number of uses, with `usage_*`. */
   count?: number
+  /** What went wrong, as the store said it. */
   error?: unknown
 }
 
@@ -86,10 +100,12 @@ export function observeDecision<T>(decide: (trace: Trace) => T | Promise<T>): T 
   return result instanceof Promise ? result.then(accepted, refused) : accepted(result)
 }
 
+const CODE_PREFIX = 'ERR_VANTAGE_'
+
 function outcomeOf(error: unknown): Pick<DecisionEvent, 'outcome' | 'reason'> {
   if (!isAuthError(error)) return { outcome: 'unavailable', reason: undefined }
   return {
-    outcome: error.code.slice('ERR_VANTAGE_'.length).toLowerCase() as DecisionEvent['outcome'],
+    outcome: error.code.slice(CODE_PREFIX.length).toLowerCase() as DecisionEvent['outcome'],
     reason: error.code === 'ERR_VANTAGE_TOKEN_INVALID' ? error.reason : undefined,
   }
 }
@@ -110,11 +126,14 @@ export function publishScopeRefusal(auth: Auth): void {
 }
 
 function publishDecision(event: DecisionEvent): void {
-  if (event.outcome !== 'accepted' && debug.enabled) {
-    const about = event.keyId ? ` key ${event.keyId}` : event.issuer ? ` issuer ${event.issuer}` : ''
-    debug('%s%s%s', event.outcome, event.reason ? ` ${event.reason}` : '', about)
-  }
+  if (event.outcome !== 'accepted' && debug.enabled) debug(debugLine(event))
   if (decisions.hasSubscribers) decisions.publish(event)
+}
+
+/** For `NODE_DEBUG=vantage-auth`: nothing in it comes from a credential but the id of a key of the right form. */
+function debugLine({ outcome, reason, keyId, issuer }: DecisionEvent): string {
+  const code = `${CODE_PREFIX}${outcome.toUpperCase()}`
+  return [code, reason, keyId ? `key ${keyId}` : issuer && `issuer ${issuer}`].filter(Boolean).join(' ')
 }
 
 /** @param describe called only when somebody subscribed */
@@ -122,6 +141,7 @@ export function publishKeySet(describe: () => KeySetEvent): void {
   if (keySets.hasSubscribers) keySets.publish(describe())
 }
 
-export function publishStore(event: StoreEvent): void {
-  if (stores.hasSubscribers) stores.publish(event)
+/** @param describe called only when somebody subscribed */
+export function publishStore(describe: () => StoreEvent): void {
+  if (stores.hasSubscribers) stores.publish(describe())
 }

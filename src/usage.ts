@@ -4,14 +4,16 @@ import { publishStore } from './telemetry.js'
 /** Counts the uses of keys in memory and writes them in batches: never a write on the request path. */
 export interface UsageCounter {
   count(keyId: string, now: number): void
-  /** Writes what is left, for at most `timeoutMs`. Idempotent. */
-  close(timeoutMs: number): Promise<void>
+  /** Writes what is left. Never rejects; it is the caller who stops waiting. */
+  close(): Promise<void>
 }
 
 const FLUSH_MS = 10_000
+/** Most counts, one per key and day, of those that are being counted and of those that wait to be written. */
 const MAX_PENDING = 100_000
 /** Rows of one write. */
 const BATCH = 1000
+const DAY_MS = 86_400_000
 
 interface Tally {
   readonly id: string
@@ -20,33 +22,39 @@ interface Tally {
   lastUsedAt: number
 }
 
-export function createUsageCounter(store: KeyStore): UsageCounter {
+export function createUsageCounter(store: Pick<KeyStore, 'addUsage'>): UsageCounter {
   /** Of the current day, by key. */
   let tallies = new Map<string, Tally>()
-  /** Of days gone by, and what could not be written. */
-  const waiting: Tally[] = []
+  /** Of days gone by, and what could not be written; by day and key. */
+  const waiting = new Map<string, Tally>()
   let day = ''
-  let dayEndsAt = Number.NEGATIVE_INFINITY
   let dayBeganAt = Number.POSITIVE_INFINITY
   let flushing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let closed = false
 
-  function turnDay(now: number): void {
-    setAside()
-    day = new Date(now).toISOString().slice(0, 10)
-    dayBeganAt = Date.parse(day)
-    dayEndsAt = dayBeganAt + 86_400_000
+  function setAside(counted: Iterable<Tally>): void {
+    for (const tally of counted) {
+      const place = `${tally.day} ${tally.id}`
+      const { count = 0, lastUsedAt = 0 } = waiting.get(place) ?? {}
+      waiting.set(place, {
+        ...tally,
+        count: tally.count + count,
+        lastUsedAt: Math.max(tally.lastUsedAt, lastUsedAt),
+      })
+    }
+    const dropped: Tally[] = []
+    for (const [place, tally] of waiting) {
+      if (waiting.size <= MAX_PENDING) break
+      waiting.delete(place)
+      dropped.push(tally)
+    }
+    if (dropped.length > 0) publishStore(() => ({ event: 'usage_dropped', count: usesOf(dropped) }))
   }
 
-  function setAside(): void {
-    for (const tally of tallies.values()) waiting.push(tally)
+  function setAsideCurrent(): void {
+    setAside(tallies.values())
     tallies = new Map()
-    const surplus = waiting.length - MAX_PENDING
-    if (surplus > 0) {
-      const dropped = waiting.splice(0, surplus)
-      publishStore({ event: 'usage_dropped', count: dropped.reduce((sum, tally) => sum + tally.count, 0) })
-    }
   }
 
   function flush(): Promise<void> {
@@ -57,17 +65,21 @@ export function createUsageCounter(store: KeyStore): UsageCounter {
   }
 
   async function write(): Promise<void> {
-    setAside()
-    while (waiting.length > 0) {
-      const batch = waiting.splice(0, BATCH)
-      const count = batch.reduce((sum, tally) => sum + tally.count, 0)
+    setAsideCurrent()
+    while (waiting.size > 0) {
+      const batch: Tally[] = []
+      for (const [place, tally] of waiting) {
+        if (batch.length === BATCH) break
+        waiting.delete(place)
+        batch.push(tally)
+      }
       try {
         await store.addUsage(batch satisfies readonly UsageIncrement[])
-        publishStore({ event: 'usage_flushed', count })
+        publishStore(() => ({ event: 'usage_flushed', count: usesOf(batch) }))
       } catch (error) {
-        // Kept for the next time; a store that wrote and failed to say so counts twice, one that is down loses nothing.
-        waiting.unshift(...batch)
-        publishStore({ event: 'usage_failed', count, error })
+        // Kept for the next time. A store that wrote and failed to say so counts twice; one that is down loses nothing.
+        setAside(batch)
+        publishStore(() => ({ event: 'usage_failed', count: usesOf(batch), error }))
         return
       }
     }
@@ -76,7 +88,11 @@ export function createUsageCounter(store: KeyStore): UsageCounter {
   return {
     count(id, now) {
       if (closed) return
-      if (now >= dayEndsAt || now < dayBeganAt) turnDay(now)
+      if (!(now >= dayBeganAt && now < dayBeganAt + DAY_MS)) {
+        setAsideCurrent()
+        day = new Date(now).toISOString().slice(0, 10)
+        dayBeganAt = Date.parse(day)
+      }
       const tally = tallies.get(id)
       if (tally !== undefined) {
         tally.count++
@@ -86,7 +102,7 @@ export function createUsageCounter(store: KeyStore): UsageCounter {
       if (tallies.size >= MAX_PENDING) {
         void flush()
         // Still full: a write is under way that does not come back.
-        if (tallies.size >= MAX_PENDING) return publishStore({ event: 'usage_dropped', count: 1 })
+        if (tallies.size >= MAX_PENDING) return publishStore(() => ({ event: 'usage_dropped', count: 1 }))
       }
       tallies.set(id, { id, day, count: 1, lastUsedAt: now })
       if (timer === undefined) {
@@ -95,16 +111,16 @@ export function createUsageCounter(store: KeyStore): UsageCounter {
       }
     },
 
-    async close(timeoutMs) {
+    async close() {
       closed = true
       clearInterval(timer)
-      let limit: NodeJS.Timeout | undefined
-      const timeout = new Promise<void>((resolve) => {
-        limit = setTimeout(resolve, timeoutMs)
-      })
-      // Twice: a flush under way has taken its batch already.
-      await Promise.race([flush().then(flush), timeout])
-      clearTimeout(limit)
+      await flush()
+      // A flush that was under way had taken its counts already.
+      await flush()
     },
   }
+}
+
+function usesOf(tallies: readonly Tally[]): number {
+  return tallies.reduce((sum, tally) => sum + tally.count, 0)
 }

@@ -1,23 +1,28 @@
-import { timingSafeEqual } from 'node:crypto'
 import { authOf, claimChecks, createReading, endOf, firstFailure, headerChecks } from './access-token.js'
-import { digestApiKey, looksLikeApiKey, type ParsedApiKey, parseApiKey, sha256 } from './api-key.js'
-import { type Auth, createApiKeyAuth } from './auth.js'
-import { createCredentialCache, type KeyEntry, noCache } from './cache.js'
+import { looksLikeApiKey, parseApiKey, sha256 } from './api-key.js'
+import type { ApiKeyAuth, Auth } from './auth.js'
+import { createCredentialCache, isWithin, noCache, type Origin } from './cache.js'
 import { parseAuthorization } from './credentials.js'
+import { settledBy } from './deadline.js'
+import { describePolicy, type EffectivePolicy } from './effective-policy.js'
 import {
   InvalidRequestError,
   InvalidTokenError,
+  isAuthError,
   MissingCredentialsError,
   type Reason,
   UnavailableError,
 } from './errors.js'
-import { createIssuer, type Issuer, type VerificationKey } from './issuer.js'
+import { createIssuer, type VerificationKey } from './issuer.js'
 import { createKeyLookup, type FoundKey } from './key-lookup.js'
-import type { StoredKey } from './keyring.js'
-import { type Configuration, type IssuerPolicy, resolveOptions, type VerifierOptions } from './options.js'
+import { resolveOptions, type VerifierOptions } from './options.js'
+import { askIsRevoked } from './revocation-hook.js'
 import { verifySignature } from './signature.js'
+import { judgeStoredKey } from './stored-key.js'
 import { decisionsObserved, observeDecision, type Trace } from './telemetry.js'
 import { createUsageCounter } from './usage.js'
+
+export type { EffectivePolicy } from './effective-policy.js'
 
 /** Decides on the credentials of requests. Made once and shared. */
 export interface Verifier {
@@ -26,8 +31,8 @@ export interface Verifier {
    *
    * It does not check scopes: see `hasScope`.
    *
-   * @throws {AuthError} or rejects with one: missing credentials (401), repeated header (400), invalid token (401),
-   *   unavailable (503)
+   * @throws {AuthError} or rejects with one, and with nothing else: missing credentials (401), repeated header (400),
+   *   invalid token (401), unavailable (503)
    */
   authenticate(request: { readonly authorization: string | readonly string[] | undefined }): Auth | Promise<Auth>
   /**
@@ -38,23 +43,10 @@ export interface Verifier {
   /** What is checked, per issuer. No secrets: stores as scheme and host. */
   describe(): EffectivePolicy
   /**
-   * Writes pending usage, for at most `timeoutMs`, and closes what the verifier opened. Idempotent. Afterwards every
-   * bearer credential is answered 503.
+   * Writes pending usage and closes what the verifier opened, all within `timeoutMs`. Idempotent, and never rejects.
+   * Afterwards every bearer credential is answered 503.
    */
   close(): Promise<void>
-}
-
-/** What a verifier requires of credentials. */
-export interface EffectivePolicy {
-  readonly issuers: readonly (Omit<IssuerPolicy, 'keySource'> & { readonly keySource: string })[]
-  /** `false`: every API key is refused. `null`: API keys are off for want of a store. */
-  readonly keys: { readonly store: string; readonly environment: Configuration['environment'] } | false | null
-  readonly cache: Configuration['cache']
-  readonly keySetMaxStaleSeconds: number
-  readonly storeMaxStaleSeconds: number
-  readonly isRevoked: boolean
-  readonly realm: string
-  readonly timeoutMs: number
 }
 
 /**
@@ -65,13 +57,13 @@ export interface EffectivePolicy {
 export function createVerifier(options: VerifierOptions = {}): Verifier {
   const config = resolveOptions(options)
   const { clock, realm, timeoutMs } = config
-  const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
   const policies = new Map(config.issuers.map((policy) => [policy.issuer, policy]))
+  const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
   const cache = config.cache === false ? noCache : createCredentialCache(config.cache)
-  const ttlMs = config.cache === false ? 0 : config.cache.ttlMs
   const store = config.keys ? config.keys.store : undefined
-  const usage = store && createUsageCounter(store)
-  const keys = store && createKeyLookup(store, timeoutMs, cache.forget)
+  const keys = store && createKeyLookup(store, timeoutMs, config.cache === false ? undefined : cache.forget)
+  // Of an application's own store only `find` is needed.
+  const usage = typeof store?.addUsage === 'function' ? createUsageCounter(store) : undefined
   let closing: Promise<void> | undefined
   let isReady = false
 
@@ -94,54 +86,51 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (trace) trace.kind = 'access_token'
     const digest = sha256(token)
     const now = clock()
-    const entry = cache.get(digest)
-    if (entry?.kind === 'access_token' && now < entry.endsAt) {
-      const served = entry.issuer.serves(entry.key)
-      if (served) {
-        if (trace) Object.assign(trace, { issuer: entry.auth.issuer, cached: true, stale: served === 'stale' })
-        return admit(entry.auth)
-      }
+    const known = cache.get(digest, now)
+    if (known?.kind === 'access_token') {
+      const served = known.issuer.serves(known.key)
+      if (trace && served) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
+      if (served) return admit(known.auth)
     }
-    const refusal = cache.refusal(digest, now)
-    if (refusal !== undefined) {
-      if (trace) Object.assign(trace, { issuer: refusal.issuer?.policy.issuer, cached: true })
-      throw refused(refusal.reason)
-    }
+    throwIfRefused(digest, now, trace)
 
     const reading = createReading(token, now / 1000, policies)
-    const reason = firstFailure(headerChecks, reading)
+    const flaw = firstFailure(headerChecks, reading)
     const issuer = reading.policy && issuers.get(reading.policy.issuer)
     if (trace) trace.issuer = issuer?.policy.issuer
-    if (reason !== undefined || issuer === undefined) throw refuseAndRemember(digest, reason ?? 'issuer', issuer)
+    if (flaw !== undefined || issuer === undefined) throw refusedFor(digest, flaw ?? 'issuer', issuer)
     const { alg, kid } = reading.header as { alg: string; kid?: string }
-    const signingKeys = issuer.keysFor(alg, kid)
     const verify = (candidates: readonly VerificationKey[]) => {
       if (candidates.length === 0) throw refused('key')
+      const { generation } = issuer
       const signer = findSigner(alg, candidates, token)
-      return signer instanceof Promise ? signer.then(accept) : accept(signer)
+      return signer instanceof Promise
+        ? signer.then((found) => conclude(found, generation))
+        : conclude(signer, generation)
     }
-    const accept = (signer: VerificationKey | undefined) => {
-      reading.now = clock() / 1000
-      const failure = signer === undefined ? 'signature' : firstFailure(claimChecks, reading)
-      if (signer === undefined || failure !== undefined) throw refuseAndRemember(digest, failure ?? 'signature', issuer)
+    const conclude = (signer: VerificationKey | undefined, generation: number) => {
+      const now = clock()
+      reading.now = now / 1000
+      const flaw = signer === undefined ? 'signature' : firstFailure(claimChecks, reading)
+      if (signer === undefined || flaw !== undefined) throw refusedFor(digest, flaw ?? 'signature', issuer, generation)
       if (trace) trace.stale = issuer.serves(signer) === 'stale'
       const auth = authOf(reading)
-      const endsAt = Math.min(clock() + ttlMs, endOf(reading) * 1000)
-      cache.set(digest, { kind: 'access_token', auth, issuer, key: signer, endsAt }, token.length)
+      const endsAt = endOf(reading) * 1000
+      cache.set(digest, { kind: 'access_token', auth, issuer, key: signer, confirmedAt: now, endsAt }, token.length)
       return admit(auth)
     }
-    return signingKeys instanceof Promise ? signingKeys.then(verify) : verify(signingKeys)
+    const candidates = issuer.keysFor(alg, kid)
+    return candidates instanceof Promise ? candidates.then(verify) : verify(candidates)
   }
 
   function decideApiKey(key: string, trace: Trace | undefined): Auth | Promise<Auth> {
     if (trace) trace.kind = 'api_key'
     const digest = sha256(key)
-    // Before the cache is asked: a change that it hears of now drops what is cached.
-    const cacheable = keys?.poll() ?? false
+    // Before the cache is asked: a change that is heard of now drops what is cached.
+    const epoch = keys?.currentEpoch()
     const now = clock()
-    const entry = cacheable ? cache.get(digest) : undefined
-    const known = entry?.kind === 'api_key' && now < entry.expiresAt ? entry : undefined
-    if (known !== undefined && now < known.freshUntil && keys?.covers(known)) {
+    const known = epoch === undefined ? undefined : cache.get(digest, now)
+    if (known?.kind === 'api_key' && known.epoch === epoch) {
       if (trace) Object.assign(trace, { keyId: known.auth.keyId, cached: true })
       return admit(known.auth)
     }
@@ -152,63 +141,47 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (parsed.environment !== config.environment) throw refused('environment')
     if (config.keys === false) throw refused('unknown')
     if (keys === undefined) throw new UnavailableError(new Error('no key store is configured'))
-    const refusal = cacheable ? cache.refusal(digest, now) : undefined
-    if (refusal !== undefined) {
-      if (trace) trace.cached = true
-      throw refused(refusal.reason)
+    if (epoch !== undefined) throwIfRefused(digest, now, trace)
+
+    const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
+      const now = clock()
+      const verdict = judgeStoredKey(stored, parsed, digest, now)
+      if (typeof verdict === 'string') {
+        // Or an outage could bring back what the store last confirmed.
+        cache.delete(digest)
+        if (epoch !== undefined) cache.refuse(digest, { reason: verdict, origin: keys, generation, refusedAt: now })
+        return verdict
+      }
+      const { auth, endsAt } = verdict
+      cache.set(digest, { kind: 'api_key', auth, confirmedAt: now, endsAt, epoch }, key.length)
+      return auth
     }
-    return keys.find(parsed.id).then(
-      (found) => {
-        if (!found.isCurrent()) return decideApiKey(key, trace)
-        const reason = refusalOf(found.key, parsed, key, clock())
-        if (reason !== undefined) throw cacheable ? refuseAndRemember(digest, reason) : refused(reason)
-        const fresh = keyEntry(found as FoundKey & { key: StoredKey })
-        if (cacheable) cache.set(digest, fresh, key.length)
-        return admit(fresh.auth)
+    return keys.find(parsed.id, judge).then(
+      (verdict) => {
+        if (typeof verdict === 'string') throw refused(verdict)
+        return admit(verdict)
       },
       (error: unknown) => {
         // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
-        if (known === undefined || clock() >= Math.min(known.confirmedAt + config.storeMaxStaleMs, known.expiresAt))
-          throw error
-        if (cache.get(digest) !== known) throw error
+        const confirmed = cache.lastConfirmed(digest)
+        const now = clock()
+        if (confirmed?.kind !== 'api_key' || now >= confirmed.endsAt) throw error
+        if (!isAuthError(error) || !isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
         if (trace) Object.assign(trace, { cached: true, stale: true })
-        return admit(known.auth)
+        return admit(confirmed.auth)
       },
     )
   }
 
-  function keyEntry({ key, epoch }: FoundKey & { key: StoredKey }): KeyEntry {
-    const { subject, tenant, name, expiresAt } = key
-    const scopes = Object.freeze([...key.scopes])
-    const confirmedAt = clock()
-    return {
-      kind: 'api_key',
-      auth: createApiKeyAuth({ subject, scopes, tenant, keyId: key.id, name }, expiresAt),
-      expiresAt: expiresAt ?? Number.POSITIVE_INFINITY,
-      confirmedAt,
-      freshUntil: confirmedAt + ttlMs,
-      epoch,
-    }
-  }
-
-  /** The last word on every request, cached or not: the application's, and the count of uses. */
+  /** The last word on every request, cached or not: the application's. */
   function admit(auth: Auth): Auth | Promise<Auth> {
-    if (config.isRevoked === undefined) return accepted(auth)
-    let answer: unknown
-    try {
-      answer = config.isRevoked(auth)
-    } catch (error) {
-      throw new UnavailableError(error)
-    }
-    const conclude = (revoked: unknown): Auth => {
-      if (revoked === false) return accepted(auth)
-      if (revoked === true) throw refused('revoked')
-      throw new UnavailableError(new TypeError('isRevoked must answer true or false'))
-    }
-    return typeof answer === 'boolean' ? conclude(answer) : settled(answer, 'isRevoked', timeoutMs).then(conclude)
+    if (config.isRevoked === undefined) return accepted(auth, false)
+    const revoked = askIsRevoked(config.isRevoked, auth, timeoutMs)
+    return revoked instanceof Promise ? revoked.then((answer) => accepted(auth, answer)) : accepted(auth, revoked)
   }
 
-  function accepted(auth: Auth): Auth {
+  function accepted(auth: Auth, revoked: boolean): Auth {
+    if (revoked) throw refused('revoked')
     if (auth.kind === 'api_key') usage?.count(auth.keyId, clock())
     return auth
   }
@@ -217,16 +190,42 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return new InvalidTokenError(realm, reason)
   }
 
-  function refuseAndRemember(digest: string, reason: Reason, issuer?: Issuer): InvalidTokenError {
-    cache.refuse(digest, reason, clock(), issuer)
+  function refusedFor(digest: string, reason: Reason, origin: Origin | undefined, generation = origin?.generation) {
+    cache.refuse(digest, { reason, origin, generation, refusedAt: clock() })
     return refused(reason)
   }
 
+  function throwIfRefused(digest: string, now: number, trace: Trace | undefined): void {
+    const refusal = cache.refusal(digest, now)
+    if (refusal === undefined) return
+    if (trace) trace.cached = true
+    if (trace && refusal.origin?.policy) trace.issuer = refusal.origin.policy.issuer
+    throw refused(refusal.reason)
+  }
+
+  /** Nothing but an AuthError leaves: what a clock, a store or a defect throws is an outage. */
+  function answer(authorization: unknown, trace: Trace | undefined): Auth | Promise<Auth> {
+    try {
+      // Null as well: what `Headers.get()` answers for no header.
+      const decision = decide((authorization ?? undefined) as string | readonly string[] | undefined, trace)
+      return decision instanceof Promise ? decision.catch(failClosed) : decision
+    } catch (error) {
+      return failClosed(error)
+    }
+  }
+
+  async function shutDown(): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    for (const issuer of issuers.values()) issuer.close()
+    await settledBy(deadline, () => Promise.allSettled([usage?.close(), keys?.close()]))
+    if (config.keys !== false && config.keys?.owned) await settledBy(deadline, () => store?.close())
+  }
+
   return {
-    authenticate({ authorization }) {
+    authenticate(request) {
       return decisionsObserved()
-        ? observeDecision((trace) => decide(authorization, trace))
-        : decide(authorization, undefined)
+        ? observeDecision((trace) => answer(request?.authorization, trace))
+        : answer(request?.authorization, undefined)
     },
 
     async ready() {
@@ -242,35 +241,17 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       isReady = true
     },
 
-    describe: () => describe(config),
+    describe: () => describePolicy(config),
 
     close() {
-      closing ??= (async () => {
-        for (const issuer of issuers.values()) issuer.close()
-        await usage?.close(timeoutMs)
-        await keys?.close()
-        if (config.keys !== false && config.keys?.owned) await config.keys.store.close()
-      })()
+      closing ??= shutDown()
       return closing
     },
   }
 }
 
-/** Why a stored key does not let its bearer in, if so. */
-function refusalOf(
-  key: StoredKey | undefined,
-  parsed: ParsedApiKey,
-  presented: string,
-  now: number,
-): Reason | undefined {
-  if (key === undefined || !sameDigest(key.digest, digestApiKey(presented))) return 'unknown'
-  if (key.environment !== parsed.environment) return 'environment'
-  if (key.revokedAt !== null) return 'revoked'
-  return key.expiresAt !== null && now >= key.expiresAt ? 'expired' : undefined
-}
-
-function sameDigest(stored: string, presented: string): boolean {
-  return stored.length === presented.length && timingSafeEqual(Buffer.from(stored), Buffer.from(presented))
+function failClosed(error: unknown): never {
+  throw isAuthError(error) ? error : new UnavailableError(error)
 }
 
 /** The key that made the token's signature, of at most two that may have. */
@@ -284,37 +265,4 @@ function findSigner(
   const verified = verifySignature(alg, keyObject, token)
   if (verified instanceof Promise) return verified.then((made) => (made ? key : findSigner(alg, others, token)))
   return verified ? key : findSigner(alg, others, token)
-}
-
-/** What a hook answers; silence is an outage. */
-async function settled(answer: unknown, hook: string, timeoutMs: number): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${hook} did not answer within ${timeoutMs} ms`)), timeoutMs)
-    timer.unref()
-  })
-  try {
-    return await Promise.race([answer, silence])
-  } catch (error) {
-    throw new UnavailableError(error)
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function describe(config: Configuration): EffectivePolicy {
-  return {
-    issuers: config.issuers.map(({ keySource, ...policy }) => ({
-      ...policy,
-      keySource:
-        keySource.kind === 'static' ? 'static' : `${keySource.kind} ${keySource.url.origin}${keySource.url.pathname}`,
-    })),
-    keys: config.keys ? { store: config.keys.label, environment: config.environment } : (config.keys ?? null),
-    cache: config.cache,
-    keySetMaxStaleSeconds: config.keySetMaxStaleMs / 1000,
-    storeMaxStaleSeconds: config.storeMaxStaleMs / 1000,
-    isRevoked: config.isRevoked !== undefined,
-    realm: config.realm,
-    timeoutMs: config.timeoutMs,
-  }
 }
