@@ -1,0 +1,91 @@
+/** One value, and the name under which whoever gave it knows it. */
+export interface Setting {
+  readonly value: unknown
+  readonly name: string
+  readonly fromEnvironment: boolean
+}
+
+export function optionSetting(value: unknown, name: string): Setting {
+  return { value, name, fromEnvironment: false }
+}
+
+/**
+ * Reads each option once, so that what was checked is what is used, whatever a getter or a proxy answers later.
+ *
+ * @param what what the message calls an option
+ * @throws {TypeError} for an unknown one, and for one that is inherited: it would be in force or not by accident
+ */
+export function readOptions<Name extends string>(
+  given: unknown,
+  names: readonly Name[],
+  what: string,
+): { readonly [N in Name]: unknown } {
+  if (!isRecord(given)) throw new TypeError(`${what}s must be an object with ${names.join(', ')}`)
+  for (const name of Object.keys(given)) if (!(names as readonly string[]).includes(name)) reject(name, names, what)
+  const values = {} as Record<Name, unknown>
+  for (const name of names) {
+    if (name in given && !Object.hasOwn(given, name)) {
+      throw new TypeError(`${what} ${name} is inherited; give it as a property of the object itself`)
+    }
+    values[name] = given[name]
+  }
+  return values
+}
+
+/** The cure for an unknown option is most often the right spelling. */
+function reject(name: string, names: readonly string[], what: string): never {
+  const near = names.find((candidate) => candidate.toLowerCase() === name.toLowerCase())
+  const cure = near ? `did you mean ${near}?` : `there are ${names.join(', ')}`
+  throw new TypeError(`unknown ${what} ${JSON.stringify(name.slice(0, 80))}; ${cure}`)
+}
+
+export interface Range {
+  readonly min: number
+  readonly max: number
+}
+
+export function checkNumber(value: unknown, name: string, { min, max }: Range): number {
+  if (typeof value === 'number' && value >= min && value <= max) return value
+  throw new TypeError(`${name} must be a number from ${min} to ${max}`)
+}
+
+export function checkInteger(value: unknown, name: string, { min, max }: Range): number {
+  const checked = checkNumber(value, name, { min, max })
+  if (!Number.isInteger(checked)) throw new TypeError(`${name} must be a whole number from ${min} to ${max}`)
+  return checked
+}
+
+export function checkOneOf<T extends string>({ value, name }: Setting, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === value)
+  if (found === undefined) throw new TypeError(`${name} must be ${allowed.map((text) => `"${text}"`).join(' or ')}`)
+  return found
+}
+
+/** A string, or a list of them; in a variable separated by commas or spaces. */
+export function checkStrings({ value, name, fromEnvironment }: Setting): readonly string[] {
+  const list = typeof value === 'string' ? (fromEnvironment ? splitList(value) : [value]) : value
+  const copy = Array.isArray(list) ? [...list] : []
+  if (copy.length === 0 || !copy.every((entry) => typeof entry === 'string' && entry !== '')) {
+    throw new TypeError(`${name} must be a string, or a list of strings with one entry at least, none of them empty`)
+  }
+  return Object.freeze(copy)
+}
+
+export function checkClaimName(value: unknown, name: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new TypeError(`${name} must be the name of a claim, for example "tenant_id"`)
+}
+
+/** What it is called with and what it answers cannot be checked here: its caller has to. */
+export function checkFunction<T>(value: unknown, name: string): T {
+  if (typeof value === 'function') return value as T
+  throw new TypeError(`${name} must be a function`)
+}
+
+export function splitList(text: string): string[] {
+  return text.split(/[\s,]+/).filter((entry) => entry !== '')
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
