@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import type { Auth } from '../src/auth.js'
 import { isAuthError } from '../src/errors.js'
@@ -8,13 +8,11 @@ import {
   authTestAnswer,
   createMount,
   createScopeCheck,
-  type Entered,
   getAuth,
   getEntered,
   type Mount,
   type MountOptions,
   type ScopeCheck,
-  setEntered,
 } from '../src/mount.js'
 import type { Scope } from '../src/scope.js'
 import type { Verifier } from '../src/verifier.js'
@@ -33,8 +31,11 @@ declare global {
 /** Options of the middleware; `skip` and `onError` receive `req`. */
 export type VantageAuthOptions = MountOptions<Request>
 
-/** An Express middleware, for Express 4.17 and later and 5. */
-export type Middleware = (req: Request, res: ServerResponse, next: (error?: unknown) => void) => void
+/**
+ * An Express middleware, for Express 4.17 and later and 5. It says nothing of Express's own `Request`, so that a route
+ * keeps the types of its parameters.
+ */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 
 /**
  * Accepts API keys and access tokens, and answers every other request itself. Leaves `req.auth`.
@@ -42,23 +43,23 @@ export type Middleware = (req: Request, res: ServerResponse, next: (error?: unkn
  * @throws {TypeError} for a wrong option or environment variable
  */
 export function vantageAuth(options?: VantageAuthOptions): Middleware & { readonly verifier: Verifier } {
-  const mount = createMount<Request>(options)
-
+  const mount = createMount<Request>(options, (req, auth) => {
+    if (auth === undefined) delete req.auth
+    else req.auth = auth
+  })
   const middleware: Middleware = (req, res, next) => {
-    const admit = (entered: Entered) => {
-      setEntered(req, entered)
-      if (entered.auth === undefined) delete req.auth
-      else req.auth = entered.auth
-      next()
-    }
-    let entered: Entered | Promise<Entered>
+    let entering: undefined | Promise<undefined>
     try {
-      entered = mount.enter(req, req)
+      entering = mount.enter(req as Request, req)
     } catch (error) {
       return refuse(mount, error, req, res, next)
     }
-    if (entered instanceof Promise) entered.then(admit, (error) => refuse(mount, error, req, res, next))
-    else admit(entered)
+    // Outside the try: what is thrown further on is no authentication error.
+    if (entering === undefined) return next()
+    entering.then(
+      () => next(),
+      (error) => refuse(mount, error, req, res, next),
+    )
   }
   return Object.assign(middleware, { verifier: mount.verifier })
 }
@@ -101,7 +102,7 @@ function guard(check: ScopeCheck): Middleware {
 function refuse(
   mount: Mount<Request> | undefined,
   error: unknown,
-  req: Request,
+  req: IncomingMessage,
   res: ServerResponse,
   next: (error?: unknown) => void,
 ): void {
@@ -110,8 +111,8 @@ function refuse(
     return
   }
   const answer = answerTo(error)
-  mount.report(error, req)
-  if (mount.forwardErrors) next(error)
+  const reported = mount.report(error, req as Request)
+  if (mount.forwardErrors) next(reported)
   else send(res, answer)
 }
 

@@ -1,4 +1,5 @@
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage } from 'node:http'
+import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
 import type { Auth } from '../src/auth.js'
 import { isAuthError } from '../src/errors.js'
 import {
@@ -7,13 +8,11 @@ import {
   authTestAnswer,
   createMount,
   createScopeCheck,
-  type Entered,
   getAuth,
   getEntered,
   type Mount,
   type MountOptions,
   type ScopeCheck,
-  setEntered,
 } from '../src/mount.js'
 import type { Scope } from '../src/scope.js'
 
@@ -29,8 +28,18 @@ declare module 'fastify' {
 /** Options of the plugin; `skip` and `onError` receive `request`. */
 export type VantageAuthOptions = MountOptions<FastifyRequest>
 
+/** What is used of a request and a reply, so that servers of all kinds (HTTP/2, a logger of one's own) fit. */
+type AnyRequest = Pick<FastifyRequest, 'url' | 'is404'> & {
+  readonly raw: Pick<IncomingMessage, 'rawHeaders' | 'headers'>
+}
+type AnyReply = {
+  code(status: number): unknown
+  headers(headers: Record<string, string>): unknown
+  send(body: unknown): unknown
+}
+
 /** An `onRequest` hook, which also serves as `preHandler`. */
-export type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
+export type Hook = (request: AnyRequest, reply: AnyReply, done: (error?: Error) => void) => void
 
 /**
  * Accepts API keys and access tokens, and answers every other request itself. Leaves `request.auth`. It covers the scope
@@ -39,24 +48,37 @@ export type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?:
 export const vantageAuth: FastifyPluginCallback<VantageAuthOptions> = (app, options, done) => {
   // Fastify puts its own options of register() among ours.
   const { prefix, logLevel, logSerializers, ...own } = options as VantageAuthOptions & Record<string, unknown>
-  const mount = createMount<FastifyRequest>(own)
-
-  if (!app.hasRequestDecorator('auth')) app.decorateRequest('auth', undefined)
-  app.addHook('onRequest', (request, reply, next) => {
-    const admit = (entered: Entered) => {
-      setEntered(request, entered)
-      request.auth = entered.auth
-      next()
-    }
-    let entered: Entered | Promise<Entered>
+  if (prefix !== undefined) {
+    throw new TypeError('prefix has no effect on vantageAuth; register it in a scope that has the prefix')
+  }
+  const mount = createMount<FastifyRequest>(own, (request, auth) => {
+    request.auth = auth
+  })
+  const enter: Hook = (request, reply, next) => {
+    let entering: undefined | Promise<undefined>
     try {
-      entered = mount.enter(request, request.raw)
+      entering = mount.enter(request as FastifyRequest, request.raw)
     } catch (error) {
       return refuse(mount, error, request, reply, next)
     }
-    if (entered instanceof Promise) entered.then(admit, (error) => refuse(mount, error, request, reply, next))
-    else admit(entered)
-  })
+    // Outside the try: what is thrown further on is no authentication error.
+    if (entering === undefined) return next()
+    entering.then(
+      () => next(),
+      (error) => refuse(mount, error, request, reply, next),
+    )
+  }
+
+  if (!app.hasRequestDecorator('auth')) app.decorateRequest('auth', undefined)
+  app.addHook('onRequest', enter)
+  const root = rootOf(app)
+  if (root !== undefined) {
+    const isUnder = createPathCheck(app.prefix)
+    root.addHook('onRequest', (request, reply, next) => {
+      const missed = request.is404 && isUnder(request.url) && getEntered(request)?.mount !== mount
+      return missed ? enter(request, reply, next) : next()
+    })
+  }
   app.addHook('onClose', () => mount.close())
   done()
 }
@@ -66,6 +88,28 @@ Object.assign(vantageAuth, {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: 'vantage-auth',
 })
+
+/**
+ * The outermost scope, where a scope has a prefix of its own: a path below the prefix that no route has ends in the
+ * not-found handler of an outer scope, which runs the hooks of the outer scope alone.
+ */
+function rootOf(app: FastifyInstance): FastifyInstance | undefined {
+  // Fastify makes an encapsulated scope with Object.create(outer).
+  const outer: FastifyInstance = Object.getPrototypeOf(app)
+  if (outer.prefix === undefined || outer.prefix === app.prefix) return undefined
+  let root = outer
+  for (let next = root; next.prefix !== undefined; next = Object.getPrototypeOf(next)) root = next
+  return root
+}
+
+/** Whether a URL's path is a prefix or below it; a segment of the prefix with a parameter matches any. */
+function createPathCheck(prefix: string): (url: string) => boolean {
+  const segments = prefix.split('/').filter((segment) => segment !== '')
+  return (url) => {
+    const path = url.split(/[?#]/, 1)[0]?.split('/').slice(1) ?? []
+    return segments.every((segment, i) => path[i] !== undefined && (/[:*(]/.test(segment) || segment === path[i]))
+  }
+}
 
 /** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
 export function requireScope(...scopes: [Scope, ...Scope[]]): Hook {
@@ -78,7 +122,7 @@ export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Hook {
 }
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
-export function authTest(): (request: FastifyRequest, reply: FastifyReply) => void {
+export function authTest(): (request: AnyRequest, reply: AnyReply) => void {
   return (request, reply) => {
     try {
       send(reply, authTestAnswer(getAuth(request)))
@@ -105,8 +149,8 @@ function guard(check: ScopeCheck): Hook {
 function refuse(
   mount: Mount<FastifyRequest> | undefined,
   error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
+  request: AnyRequest,
+  reply: AnyReply,
   forward: (error: Error) => void,
 ): void {
   if (mount === undefined || !isAuthError(error)) {
@@ -114,11 +158,13 @@ function refuse(
     return
   }
   const answer = answerTo(error)
-  mount.report(error, request)
-  if (mount.forwardErrors) forward(error)
+  const reported = mount.report(error, request as FastifyRequest)
+  if (mount.forwardErrors) forward(reported)
   else send(reply, answer)
 }
 
-function send(reply: FastifyReply, { status, headers, body }: Answer): void {
-  reply.code(status).headers(headers).send(body)
+function send(reply: AnyReply, { status, headers, body }: Answer): void {
+  reply.code(status)
+  reply.headers({ ...headers })
+  reply.send(body)
 }

@@ -7,13 +7,11 @@ import {
   authTestAnswer,
   createMount,
   createScopeCheck,
-  type Entered,
   getAuth,
   getEntered,
   type Mount,
   type MountOptions,
   type ScopeCheck,
-  setEntered,
 } from '../src/mount.js'
 import type { Scope } from '../src/scope.js'
 import type { Verifier } from '../src/verifier.js'
@@ -39,22 +37,23 @@ export type Middleware = (ctx: Context, next: Next) => Promise<void>
  * @throws {TypeError} for a wrong option or environment variable
  */
 export function vantageAuth(options?: VantageAuthOptions): Middleware & { readonly verifier: Verifier } {
-  const mount = createMount<Context>(options)
-
+  const mount = createMount<Context>(options, (ctx, auth) => {
+    if (auth === undefined) delete ctx.state.auth
+    else ctx.state.auth = auth
+  })
   const middleware: Middleware = (ctx, next) => {
-    const admit = (entered: Entered): Promise<void> => {
-      setEntered(ctx, entered)
-      if (entered.auth === undefined) delete ctx.state.auth
-      else ctx.state.auth = entered.auth
-      return next()
-    }
-    let entered: Entered | Promise<Entered>
+    let entering: undefined | Promise<undefined>
     try {
-      entered = mount.enter(ctx, ctx.req)
+      entering = mount.enter(ctx, ctx.req)
     } catch (error) {
       return refuse(mount, error, ctx)
     }
-    return entered instanceof Promise ? entered.then(admit, (error) => refuse(mount, error, ctx)) : admit(entered)
+    // Outside the try: what is thrown further on is no authentication error.
+    if (entering === undefined) return next()
+    return entering.then(
+      () => next(),
+      (error) => refuse(mount, error, ctx),
+    )
   }
   return Object.assign(middleware, { verifier: mount.verifier })
 }
@@ -81,9 +80,14 @@ export function authTest(): Middleware {
 }
 
 function guard(check: ScopeCheck): Middleware {
-  return async (ctx, next) => {
-    const { entered, error } = check(ctx)
-    return error === undefined ? next() : refuse(entered.mount, error, ctx)
+  return (ctx, next) => {
+    let checked: ReturnType<ScopeCheck>
+    try {
+      checked = check(ctx)
+    } catch (mistake) {
+      return Promise.reject(mistake)
+    }
+    return checked.error === undefined ? next() : refuse(checked.entered.mount, checked.error, ctx)
   }
 }
 
@@ -91,8 +95,8 @@ function guard(check: ScopeCheck): Middleware {
 async function refuse(mount: Mount<Context> | undefined, error: unknown, ctx: Context): Promise<void> {
   if (mount === undefined || !isAuthError(error)) throw error
   const answer = answerTo(error)
-  mount.report(error, ctx)
-  if (mount.forwardErrors) throw error
+  const reported = mount.report(error, ctx)
+  if (mount.forwardErrors) throw reported
   send(ctx, answer)
 }
 

@@ -15,19 +15,22 @@ import { createVerifier, type Verifier } from './verifier.js'
 /** What a middleware takes besides the options of its verifier. `R` is what the framework's handlers receive. */
 export interface MountOptions<R> extends VerifierOptions {
   /** A verifier to share, instead of the options of one. Its owner closes it. */
-  verifier?: Verifier
+  verifier?: Verifier | undefined
   /** Lets a request without a credential continue, without Auth. A bad credential is still refused. Default: false. */
-  optional?: boolean
+  optional?: boolean | undefined
   /**
    * Requests to let through unseen, without Auth. Synchronous; only `true` skips. A throw, or anything but a boolean, is a
    * 500 and never access. Default: none.
    */
-  skip?: (request: R) => boolean
+  skip?: ((request: R) => boolean) | undefined
   /** Observes each refusal. What it returns, throws or rejects changes nothing. Default: none. */
-  onError?: (error: AnyAuthError, request: R) => unknown
+  onError?: ((error: AnyAuthError, request: R) => unknown) | undefined
   /** Hands refusals to the framework's own error handling instead of answering them. Default: false. */
-  forwardErrors?: boolean
+  forwardErrors?: boolean | undefined
 }
+
+/** What the Authorization header lines are read from. Serverless shims and mocks may have no `rawHeaders`. */
+type Message = Partial<Pick<IncomingMessage, 'rawHeaders' | 'headers'>>
 
 /** A mounted middleware, without its framework. */
 export interface Mount<R> {
@@ -35,13 +38,14 @@ export interface Mount<R> {
   readonly realm: string
   readonly forwardErrors: boolean
   /**
-   * Decides on a request.
+   * Decides on a request and leaves the outcome on it. A promise only when the verifier answers with one: then always a
+   * native one, which `instanceof` knows.
    *
-   * @throws or rejects with what {@link answerTo} answers, or a {@link MountError}
+   * @throws or rejects with what {@link answerTo} answers, or with a mistake of the application
    */
-  enter(request: R, message: Pick<IncomingMessage, 'rawHeaders' | 'headers'>): Entered | Promise<Entered>
-  /** Tells `onError` of a refusal. */
-  report(error: AnyAuthError, request: R): void
+  enter(request: R, message: Message): undefined | Promise<undefined>
+  /** Tells `onError` of a refusal. Returns what may be forwarded: the refusal as it was. */
+  report(error: AnyAuthError, request: R): AnyAuthError | MountError
   /** Closes the verifier, unless it is shared. */
   close(): Promise<void>
 }
@@ -64,8 +68,14 @@ export class MountError extends Error {
   }
 }
 
-/** @throws {TypeError} for a wrong option, naming it and the cure */
-export function createMount<R>(options: MountOptions<R> = {}): Mount<R> {
+/**
+ * @param showAuth puts the Auth where handlers look for it
+ * @throws {TypeError} for a wrong option, naming it and the cure
+ */
+export function createMount<R extends object>(
+  options: MountOptions<R> = {},
+  showAuth: (request: R, auth: Auth | undefined) => void,
+): Mount<R> {
   if (typeof options !== 'object' || options === null) {
     throw new TypeError('vantageAuth() takes an object of options, for example vantageAuth({ optional: true })')
   }
@@ -76,15 +86,7 @@ export function createMount<R>(options: MountOptions<R> = {}): Mount<R> {
   for (const [name, value] of Object.entries({ skip, onError })) {
     if (value !== undefined && typeof value !== 'function') throw new TypeError(`${name} must be a function`)
   }
-  if (shared !== undefined) {
-    if (typeof shared?.authenticate !== 'function') throw new TypeError('verifier must come from createVerifier()')
-    const [extra] = Object.keys(verifierOptions)
-    if (extra !== undefined) {
-      throw new TypeError(
-        `${extra} cannot be combined with verifier; give it to createVerifier(), or leave verifier out`,
-      )
-    }
-  }
+  if (shared !== undefined) checkShared(shared, verifierOptions)
   const verifier = shared ?? createVerifier(verifierOptions)
   const { realm } = verifier.describe()
 
@@ -94,48 +96,80 @@ export function createMount<R>(options: MountOptions<R> = {}): Mount<R> {
     forwardErrors: forwardErrors ?? false,
 
     enter(request, message) {
-      if (skip !== undefined && skips(skip, request)) return nobody
-      const known = authenticate(message)
-      return known instanceof Promise ? known.then(toEntered) : toEntered(known)
+      if (skip !== undefined && skips(skip, request)) return leave(request, undefined)
+      let answer: unknown
+      try {
+        answer = verifier.authenticate({ authorization: authorizationOf(message) })
+      } catch (error) {
+        return leave(request, withoutAuth(error))
+      }
+      if (!isThenable(answer)) return leave(request, checkAuth(answer))
+      return Promise.resolve(answer)
+        .then(checkAuth, withoutAuth)
+        .then((auth) => leave(request, auth))
     },
 
     report(error, request) {
-      if (onError === undefined) return
-      const { status, statusCode, expose } = error
+      if (onError === undefined) return error
+      const { status, statusCode, expose, message } = error
       const headers = { ...error.headers }
       try {
-        const returned = onError(error, request)
-        if (returned instanceof Promise) returned.catch(() => {})
+        Promise.resolve(onError(error, request)).catch(() => {})
       } catch {
         // It observes; the refusal stands.
       }
-      Object.assign(error, { status, statusCode, expose, headers })
+      try {
+        return Object.assign(error, { status, statusCode, expose, message, headers })
+      } catch (cause) {
+        // Koa could not assign to it either, and would end the process.
+        return new MountError('the onError hook of vantageAuth() froze the error', { cause })
+      }
     },
 
     close: async () => (shared === undefined ? verifier.close() : undefined),
   }
   const nobody: Entered = { auth: undefined, mount }
 
-  function authenticate(message: Parameters<Mount<R>['enter']>[1]): Auth | undefined | Promise<Auth | undefined> {
-    try {
-      const auth = verifier.authenticate({ authorization: authorizationOf(message) })
-      return auth instanceof Promise ? auth.catch(withoutCredential) : auth
-    } catch (error) {
-      return withoutCredential(error)
-    }
-  }
-
-  function withoutCredential(error: unknown): undefined {
+  function withoutAuth(error: unknown): undefined {
     if (!isAuthError(error)) throw new UnavailableError(error)
     if (optional && error.code === MissingCredentialsError.code) return undefined
     throw error
   }
 
-  function toEntered(auth: Auth | undefined): Entered {
-    return auth === undefined ? nobody : { auth, mount }
+  function leave(request: R, auth: Auth | undefined): undefined {
+    setEntered(request, auth === undefined ? nobody : { auth, mount })
+    showAuth(request, auth)
   }
 
   return mount
+}
+
+function checkShared(verifier: Verifier, otherOptions: object): void {
+  for (const name of ['authenticate', 'describe', 'close'] as const) {
+    if (typeof verifier?.[name] !== 'function') {
+      throw new TypeError(`verifier must come from createVerifier(), or be an object like it: it has no ${name}()`)
+    }
+  }
+  for (const [name, value] of Object.entries(otherOptions)) {
+    if (value === undefined) continue
+    throw new TypeError(`${name} cannot be combined with verifier; give it to createVerifier(), or leave verifier out`)
+  }
+}
+
+/** A verifier of the application's own may answer with a promise of another library or realm. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/** What is no Auth opens nothing: a verifier may be the application's own. */
+function checkAuth(answer: unknown): Auth {
+  const auth = answer as Partial<Auth> | null | undefined
+  const isAuth =
+    (auth?.kind === 'api_key' || auth?.kind === 'access_token') &&
+    typeof auth.subject === 'string' &&
+    Array.isArray(auth.scopes)
+  if (!isAuth) throw new MountError('the verifier of vantageAuth() answered with something that is no Auth')
+  return auth as Auth
 }
 
 function skips<R>(skip: (request: R) => boolean, request: R): boolean {
@@ -146,12 +180,12 @@ function skips<R>(skip: (request: R) => boolean, request: R): boolean {
     throw new MountError('the skip hook of vantageAuth() threw', { cause })
   }
   if (typeof answer === 'boolean') return answer
-  if (answer instanceof Promise) answer.catch(() => {})
+  Promise.resolve(answer).catch(() => {})
   throw new MountError('the skip hook of vantageAuth() must return true or false, synchronously')
 }
 
 /** Node keeps the first of several Authorization headers in `headers`; `rawHeaders` has them all. */
-function authorizationOf({ rawHeaders, headers }: Pick<IncomingMessage, 'rawHeaders' | 'headers'>) {
+function authorizationOf({ rawHeaders = [], headers }: Message): string | readonly string[] | undefined {
   let first: string | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
@@ -159,7 +193,7 @@ function authorizationOf({ rawHeaders, headers }: Pick<IncomingMessage, 'rawHead
     if (first !== undefined) return [first, rawHeaders[i + 1] as string]
     first = rawHeaders[i + 1] as string
   }
-  return first ?? headers.authorization
+  return first ?? headers?.authorization
 }
 
 // The registered symbol is the same for the ESM and the CommonJS build: a guard of one sees the mount of the other.
@@ -167,8 +201,8 @@ const ENTERED = Symbol.for('vantage-auth.entered')
 
 type Carrier = { [ENTERED]?: Entered }
 
-/** Leaves the outcome on the request; a later mount replaces an earlier one. */
-export function setEntered(carrier: object, entered: Entered): void {
+/** A later mount replaces an earlier one. */
+function setEntered(carrier: object, entered: Entered): void {
   ;(carrier as Carrier)[ENTERED] = entered
 }
 
