@@ -1,4 +1,6 @@
-/** Largest document that is read, in bytes. */
+import { isUint8Array } from 'node:util/types'
+
+/** Largest document that is read, in bytes, after any content encoding is undone. */
 const MAX_BYTES = 256 * 1024
 
 /** A fetched document; `body` is undefined when the status was one of the tolerated ones. */
@@ -9,71 +11,89 @@ export interface FetchedJson {
 
 /**
  * Fetches one JSON document: no redirects, at most 256 KiB, headers and body within the deadline, also when the given
- * fetch ignores its signal.
+ * fetch ignores its signal. Rejects with an `Error` that names the URL without its query, which may be secret.
  *
+ * @param deadline its reason must be an `Error`
  * @param absent statuses that mean that there is no such document
  */
-export async function fetchJson(
+export function fetchJson(
   fetch: typeof globalThis.fetch,
   url: URL,
   deadline: AbortSignal,
   absent: readonly number[] = [],
 ): Promise<FetchedJson> {
-  return await within(deadline, url, async () => {
+  const named = `${url.origin}${url.pathname}`
+  return within(deadline, named, async () => {
     const response = await fetch(url, {
-      headers: { accept: 'application/json' },
+      headers: { accept: 'application/json, application/jwk-set+json' },
       redirect: 'manual',
       signal: deadline,
     })
-    if (absent.includes(response.status)) {
-      await response.body?.cancel()
-      return { url, body: undefined }
-    }
-    if (response.status !== 200 || response.redirected) {
-      await response.body?.cancel()
-      throw new Error(`${url} answered ${response.redirected ? 'with a redirect' : response.status}`)
-    }
-    return { url, body: parseJson(await readBody(response, url), url) }
+    const good = response.status === 200 && !response.redirected && !deadline.aborted
+    if (good) return { url, body: parseJson(await readBody(response.body, deadline)) }
+    // An unread body would keep its connection.
+    if (response.body) void cancel(response.body)
+    if (absent.includes(response.status)) return { url, body: undefined }
+    throw new Error(`answered ${response.redirected ? 'with a redirect' : Number(response.status)}`)
   })
 }
 
-async function readBody(response: Response, url: URL): Promise<Uint8Array> {
-  if (response.body === null) throw new Error(`${url} answered without a body`)
-  const chunks: Uint8Array[] = []
-  let length = 0
-  // Leaving the loop cancels the stream.
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    length += chunk.byteLength
-    if (length > MAX_BYTES) throw new Error(`${url} answered with more than ${MAX_BYTES} bytes`)
-    chunks.push(chunk)
+async function readBody(body: Response['body'], deadline: AbortSignal): Promise<Uint8Array> {
+  if (!body) throw new Error('answered without a body')
+  const reader = body.getReader()
+  const stop = () => void cancel(reader)
+  // A fetch that ignores its signal would otherwise be read on after everybody has left.
+  deadline.addEventListener('abort', stop, { once: true })
+  try {
+    const chunks: Uint8Array[] = []
+    let length = 0
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return Buffer.concat(chunks)
+      if (!isUint8Array(value)) throw new Error('answered with something that is not bytes')
+      length += value.byteLength
+      if (length > MAX_BYTES) throw new Error(`answered with more than ${MAX_BYTES} bytes`)
+      chunks.push(value)
+    }
+  } catch (error) {
+    stop()
+    throw error
+  } finally {
+    deadline.removeEventListener('abort', stop)
   }
-  return Buffer.concat(chunks)
 }
 
-function parseJson(bytes: Uint8Array, url: URL): unknown {
+/** Nothing is owed to a stream that is given up: neither its end nor its errors are of interest. */
+async function cancel(stream: { cancel(): Promise<void> }): Promise<void> {
+  try {
+    await stream.cancel()
+  } catch {}
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
-    throw new Error(`${url} answered with something that is not JSON`)
+    throw new Error('answered with something that is not JSON')
   }
 }
 
 /** Settles by the deadline, whatever the work does; its late outcome is dropped. */
-function within<T>(deadline: AbortSignal, url: URL, work: () => Promise<T>): Promise<T> {
+function within<T>(deadline: AbortSignal, name: string, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(new Error(`${url}: ${deadline.reason.message}`))
+    const onAbort = () => reject(new Error(`${name}: ${deadline.reason.message}`))
     if (deadline.aborted) return onAbort()
     deadline.addEventListener('abort', onAbort, { once: true })
     work()
-      .then(resolve, (error: unknown) => reject(deadline.aborted ? error : describe(error, url)))
+      .then(resolve, (error: unknown) => reject(new Error(`${name} ${describe(error)}`, { cause: error })))
       .finally(() => deadline.removeEventListener('abort', onAbort))
   })
 }
 
 /** The global fetch hides the reason in `cause`. */
-function describe(error: unknown, url: URL): unknown {
-  if (!(error instanceof TypeError) || !(error.cause instanceof Error)) return error
-  return new Error(`${url} is out of reach: ${(error.cause as NodeJS.ErrnoException).code ?? error.cause.message}`, {
-    cause: error,
-  })
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed without an Error'
+  const { cause } = error
+  if (!(error instanceof TypeError) || !(cause instanceof Error)) return error.message
+  return `is out of reach: ${(cause as NodeJS.ErrnoException).code ?? cause.message}`
 }

@@ -33,7 +33,7 @@ const METADATA_FRESH_MS = 3_600_000
 /** Smallest distance of two fetches that unknown `kid`s cause: the issuer is not ours to flood. */
 const UNKNOWN_KID_GAP_MS = 5000
 const MAX_WAITING = 1000
-const BACK_OFF_MS = { min: 1000, max: 30_000 }
+const BACK_OFF_MS = { shortest: 1000, longest: 30_000 }
 
 /** @see {@link https://www.rfc-editor.org/rfc/rfc8414#section-3 RFC 8414 §3} */
 export function createIssuer(
@@ -50,59 +50,57 @@ export function createIssuer(
 
   const freshMs = Math.min(FRESH_MS, keySetMaxStaleMs)
   const closing = new AbortController()
-  // A clock that was set back must not turn a short wait into a long one.
-  const notBefore = (at: number, now: number, longest: number) => (at - now > longest ? now : at)
 
   /** The last good set; `fetchNumber` says which fetch brought it. */
-  let loaded: { readonly set: KeySet; readonly fetchedAt: number; readonly fetchNumber: number } | undefined
-  let jwksUri: { readonly url: URL; readonly fetchedAt: number } | undefined
+  let loaded: { readonly set: KeySet; readonly fetchedAt: Instant; readonly fetchNumber: number } | undefined
+  let located: { readonly url: URL; readonly fetchedAt: Instant } | undefined
   let generation = 0
   let fetchesBegun = 0
-  let inFlight: Promise<void> | undefined
+  let inFlight: Promise<boolean> | undefined
   let lastError: unknown
   let failures = 0
   /** No fetch before this instant: the back-off after a failure. */
-  let nextAttemptAt = 0
+  let nextAttemptAt = Number.NEGATIVE_INFINITY
   let lastKidFetchAt = Number.NEGATIVE_INFINITY
-  let kidFetch: Promise<void> | undefined
+  let kidFetch: Promise<boolean> | undefined
   let waiting = 0
 
-  function freshness(now: number): 'fresh' | 'stale' | 'none' {
-    if (loaded === undefined) return 'none'
-    const age = now - loaded.fetchedAt
-    // A clock that was set back says nothing of the age.
-    if (age >= 0 && age < freshMs) return 'fresh'
-    return age >= 0 && age < keySetMaxStaleMs ? 'stale' : 'none'
+  function instant(): Instant {
+    return { wall: clock(), steady: performance.now() }
   }
 
-  /** Fetches the key set, one fetch at a time. Never rejects: the outcome is in the state. */
-  function refresh(): Promise<void> {
+  /** By the clock that says more: one that was set back makes nothing young again, and the other stops in a suspended process. */
+  function ageOf({ wall, steady }: Instant): number {
+    return Math.max(clock() - wall, performance.now() - steady)
+  }
+
+  function attemptAt(now: number): number {
+    return notLaterThan(nextAttemptAt, now, BACK_OFF_MS.longest)
+  }
+
+  function kidFetchAt(now: number): number {
+    return Math.max(notLaterThan(lastKidFetchAt + UNKNOWN_KID_GAP_MS, now, UNKNOWN_KID_GAP_MS), attemptAt(now))
+  }
+
+  /** Fetches the key set, one fetch at a time. Never rejects: tells whether it succeeded, the rest is in the state. */
+  function refresh(): Promise<boolean> {
     inFlight ??= load().finally(() => {
       inFlight = undefined
     })
     return inFlight
   }
 
-  function attemptAt(now: number): number {
-    return notBefore(nextAttemptAt, now, BACK_OFF_MS.max)
-  }
-
-  function refreshInBackground(now: number): void {
-    if (inFlight === undefined && now >= attemptAt(now)) void refresh()
-  }
-
-  async function load(): Promise<void> {
+  async function load(): Promise<boolean> {
     const fetchNumber = ++fetchesBegun
-    const begunAt = clock()
+    const begunAt = instant()
     const { signal: deadline, clear } = deadlineAfter(timeoutMs, closing.signal)
     try {
       const url = source.kind === 'jwks_uri' ? source.url : await locateKeySet(begunAt, deadline)
       const { body } = await fetchJson(fetch, url, deadline)
-      const set = parseKeySet(body, loaded?.set)
-      loaded = { set, fetchedAt: begunAt, fetchNumber }
+      loaded = { set: parseKeySet(body, loaded?.set), fetchedAt: begunAt, fetchNumber }
       generation++
       failures = 0
-      nextAttemptAt = 0
+      nextAttemptAt = Number.NEGATIVE_INFINITY
       lastError = undefined
     } catch (error) {
       failures++
@@ -111,55 +109,64 @@ export function createIssuer(
     } finally {
       clear()
     }
+    const succeeded = failures === 0
     publishKeySet(() => ({
       issuer: policy.issuer,
-      outcome: failures === 0 ? 'loaded' : 'failed',
+      outcome: succeeded ? 'loaded' : 'failed',
       keys: loaded?.set.size ?? 0,
-      fetchedAt: loaded?.fetchedAt,
+      fetchedAt: loaded?.fetchedAt.wall,
       error: lastError,
-      durationMs: clock() - begunAt,
+      durationMs: performance.now() - begunAt.steady,
     }))
+    return succeeded
   }
 
-  async function locateKeySet(now: number, deadline: AbortSignal): Promise<URL> {
-    const known = jwksUri
-    if (known !== undefined && failures === 0 && now - known.fetchedAt < METADATA_FRESH_MS) return known.url
-    const url = await discoverKeySet(policy.issuer, fetch, deadline)
-    jwksUri = { url, fetchedAt: now }
-    return url
+  async function locateKeySet(begunAt: Instant, deadline: AbortSignal): Promise<URL> {
+    if (located !== undefined && failures === 0 && ageOf(located.fetchedAt) < METADATA_FRESH_MS) return located.url
+    located = { url: await discoverKeySet(policy.issuer, fetch, deadline), fetchedAt: begunAt }
+    return located.url
   }
 
-  function unavailable(now: number, permittedAt = attemptAt(now)): UnavailableError {
-    const cause = closing.signal.aborted ? new Error('the verifier is closed') : lastError
-    return new UnavailableError(cause ?? new Error('the key set is not known yet'), permittedAt - now)
+  function unavailable(permittedAt: (now: number) => number = attemptAt): UnavailableError {
+    const now = clock()
+    const cause = closing.signal.aborted
+      ? new Error('the verifier is closed')
+      : (lastError ?? new Error(`issuer ${policy.issuer}: no fetch for an unknown key is permitted yet`))
+    return new UnavailableError(cause, permittedAt(now) - now)
   }
 
-  /** Makes sure that a usable set is loaded. */
-  function current(now: number): KeySet | Promise<KeySet> {
-    const state = freshness(now)
-    if (loaded !== undefined && state === 'fresh') {
-      if (now - loaded.fetchedAt >= freshMs * REFRESH_AT) refreshInBackground(now)
-      return loaded.set
-    }
-    // During an outage the stale set serves at once; the requests do not queue up behind each attempt.
-    if (loaded !== undefined && state === 'stale' && failures > 0) {
-      refreshInBackground(now)
-      return loaded.set
-    }
-    if (now < attemptAt(now) && inFlight === undefined) throw unavailable(now)
-    return refresh().then(() => {
-      const after = clock()
-      if (loaded === undefined || freshness(after) === 'none') throw unavailable(after)
-      return loaded.set
+  /** Whether the loaded set may serve without waiting; starts its refresh in the background when it is time. */
+  function servable(): 'fresh' | 'stale' | false {
+    if (loaded === undefined) return false
+    const age = ageOf(loaded.fetchedAt)
+    if (age < freshMs * REFRESH_AT) return 'fresh'
+    if (age >= keySetMaxStaleMs) return false
+    const now = clock()
+    // In an outage requests do not queue up behind each attempt. A failure of long ago says nothing of now.
+    const outage = failures > 0 && now - nextAttemptAt < BACK_OFF_MS.longest
+    if (age >= freshMs && !outage) return false
+    if (inFlight === undefined && now >= attemptAt(now)) void refresh()
+    return age < freshMs ? 'fresh' : 'stale'
+  }
+
+  /** A usable set, fetched first where there is none. */
+  function current(): KeySet | Promise<KeySet> {
+    if (loaded !== undefined && servable()) return loaded.set
+    const now = clock()
+    if (inFlight === undefined && now < attemptAt(now)) throw unavailable()
+    return refresh().then((succeeded) => {
+      if (loaded !== undefined && (succeeded || servable())) return loaded.set
+      throw unavailable()
     })
   }
 
-  /** Waits for a set that holds the `kid`; refuses only when one fetched after the request's arrival lacks it. */
-  async function awaitKid(alg: string, kid: string, begunAtArrival: number): Promise<readonly VerificationKey[]> {
-    const arrivedAt = clock()
-    const permittedAt = (now: number) =>
-      Math.max(notBefore(lastKidFetchAt + UNKNOWN_KID_GAP_MS, now, UNKNOWN_KID_GAP_MS), attemptAt(now))
-    if (waiting >= MAX_WAITING) throw unavailable(arrivedAt, permittedAt(arrivedAt))
+  /** Waits for a set that holds the `kid`; refuses only when one whose fetch began after the request's arrival lacks it. */
+  async function awaitKid(
+    alg: string,
+    kid: string,
+    arrival: { readonly at: Instant; readonly fetchesBegun: number },
+  ): Promise<readonly VerificationKey[]> {
+    if (waiting >= MAX_WAITING) throw unavailable(kidFetchAt)
     waiting++
     try {
       // What is under way may bring it; having begun earlier, it cannot say that it does not exist.
@@ -167,27 +174,30 @@ export function createIssuer(
       for (;;) {
         const match = loaded?.set.match(alg, kid)
         if (match !== undefined && !match.unknown) return match.keys
-        if (loaded !== undefined && loaded.fetchNumber > begunAtArrival) return []
+        if (loaded !== undefined && loaded.fetchNumber > arrival.fetchesBegun) return []
         const now = clock()
-        const next = permittedAt(now)
-        if (closing.signal.aborted || next - arrivedAt > timeoutMs) throw unavailable(now, next)
-        const failuresBefore = failures
-        kidFetch ??= fetchForKid(next - now)
-        await kidFetch
-        if (failures > failuresBefore) throw unavailable(clock())
+        const delayMs = kidFetchAt(now) - now
+        if (closing.signal.aborted || delayMs > Math.max(0, timeoutMs - ageOf(arrival.at)))
+          throw unavailable(kidFetchAt)
+        kidFetch ??= fetchForKid(delayMs)
+        if (!(await kidFetch)) throw unavailable(kidFetchAt)
       }
     } finally {
       waiting--
     }
   }
 
-  async function fetchForKid(delayMs: number): Promise<void> {
-    if (delayMs > 0) await pause(delayMs, closing.signal)
-    await inFlight
+  /** One fetch for all that wait: it begins after the last of them came. */
+  async function fetchForKid(delayMs: number): Promise<boolean> {
+    const errorBefore = lastError
+    // Waits in any case: `kidFetch` is set by then, and those that come in the same turn join.
+    await pause(delayMs, closing.signal)
+    while (inFlight !== undefined) await inFlight
     kidFetch = undefined
-    if (closing.signal.aborted) return
+    // Another fetch that failed meanwhile has begun a back-off of its own.
+    if (closing.signal.aborted || (failures > 0 && lastError !== errorBefore)) return false
     lastKidFetchAt = clock()
-    await refresh()
+    return await refresh()
   }
 
   return {
@@ -197,38 +207,38 @@ export function createIssuer(
     },
 
     keysFor(alg, kid) {
-      const begunAtArrival = fetchesBegun
-      if (closing.signal.aborted) throw unavailable(clock())
+      if (closing.signal.aborted) throw unavailable()
+      const arrival = { at: instant(), fetchesBegun }
       const match = (set: KeySet) => {
         const { keys, unknown } = set.match(alg, kid)
-        return unknown && kid !== undefined ? awaitKid(alg, kid, begunAtArrival) : keys
+        return unknown && kid !== undefined ? awaitKid(alg, kid, arrival) : keys
       }
-      const set = current(clock())
+      const set = current()
       return set instanceof Promise ? set.then(match) : match(set)
     },
 
-    serves(key) {
-      const now = clock()
-      const state = freshness(now)
-      if (loaded === undefined || state === 'none' || !key.isCurrent()) return false
-      if (state === 'stale' && failures === 0) return false
-      if (state === 'stale' || now - loaded.fetchedAt >= freshMs * REFRESH_AT) refreshInBackground(now)
-      return state
-    },
+    serves: (key) => key.isCurrent() && servable(),
 
     async ready() {
       if (loaded !== undefined) return
       if (closing.signal.aborted) throw new Error(`issuer ${policy.issuer}: the verifier is closed`)
       const now = clock()
-      if (now >= attemptAt(now)) await refresh()
-      if (loaded === undefined)
-        throw new Error(`issuer ${policy.issuer}: ${errorText(lastError)}`, { cause: lastError })
+      if (inFlight !== undefined || now >= attemptAt(now)) await refresh()
+      if (loaded === undefined) {
+        throw new Error(`issuer ${policy.issuer}: ${(lastError as Error).message}`, { cause: lastError })
+      }
     },
 
     close() {
       closing.abort(new Error('the verifier is closed'))
     },
   }
+}
+
+/** One moment on two clocks: the configured one, which can be set, and one that only goes forward. */
+interface Instant {
+  readonly wall: number
+  readonly steady: number
 }
 
 function createStaticIssuer(policy: IssuerPolicy, set: KeySet): Issuer {
@@ -261,10 +271,14 @@ async function discoverKeySet(issuer: string, fetch: typeof globalThis.fetch, de
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error(`${url} has no jwks_uri`)
   const configured = new URL(issuer)
   const target = new URL(uri)
-  const downgrade = target.protocol !== 'https:' && !(target.protocol === 'http:' && configured.protocol === 'http:')
-  if (downgrade) throw new Error(`${url} leads to a jwks_uri that is not https`)
-  if (isLoopback(target) && !isLoopback(configured))
+  if (target.protocol !== 'https:' && !(target.protocol === 'http:' && configured.protocol === 'http:')) {
+    throw new Error(`${url} leads to a jwks_uri that is not https`)
+  }
+  if (isLoopback(target) && !isLoopback(configured)) {
     throw new Error(`${url} leads to a jwks_uri on the loopback interface`)
+  }
+  // The platform's fetch refuses it too, with a message that shows the password.
+  if (target.username !== '' || target.password !== '') throw new Error(`${url} leads to a jwks_uri with a password`)
   return target
 }
 
@@ -278,10 +292,15 @@ export function metadataUrls(issuer: string): { readonly oauth: URL; readonly op
   }
 }
 
-/** Doubles from 1 s to 30 s, less up to a quarter, so that a fleet does not come back in step. */
+/** Doubles from 1 s to 30 s, with up to a half on top, so that a fleet does not come back in step. */
 function backOff(failures: number): number {
-  const step = Math.min(BACK_OFF_MS.max, BACK_OFF_MS.min * 2 ** (failures - 1))
-  return Math.max(BACK_OFF_MS.min, step * (1 - Math.random() / 4))
+  const { shortest, longest } = BACK_OFF_MS
+  return Math.min(shortest * 2 ** (failures - 1), longest / 1.5) * (1 + Math.random() / 2)
+}
+
+/** An instant to wait for, unless it is further away than it can be: a clock that was set back must not make a short wait long. */
+function notLaterThan(at: number, now: number, longestMs: number): number {
+  return at - now > longestMs ? now : at
 }
 
 /** A signal that aborts after a time or with another signal, whichever comes first. */
@@ -301,13 +320,10 @@ function deadlineAfter(ms: number, closing: AbortSignal): { readonly signal: Abo
   }
 }
 
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
 /** Ends early, without an error, when the signal aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0) return
+  await new Promise<void>((resolve) => {
     const timer = setTimeout(done, ms)
     timer.unref()
     signal.addEventListener('abort', done, { once: true })
