@@ -27,7 +27,8 @@ export interface Command {
   readonly flags: Flags
   /** How the synopsis names its operands. */
   readonly operands: readonly string[]
-  run(given: Arguments): Promise<void>
+  /** Resolves to the exit code; to anything else for 0. */
+  run(given: Arguments): Promise<unknown>
 }
 
 /** @throws {UsageError} for an unknown flag, a flag without its value, and for too few or too many operands */

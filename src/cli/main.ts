@@ -3,10 +3,14 @@ import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../errors.js'
 import { type Command, formatHelp, readArguments, UsageError } from './command.js'
+import { explain } from './explain.js'
 import { keysCommands } from './keys.js'
 import { printable } from './terminal.js'
 
-/** The commands by group. A command that stands alone, as `explain` will, is a group of its own. */
+/** The commands that stand alone. */
+const COMMANDS: Readonly<Record<string, Command>> = { explain }
+
+/** The commands by group. */
 const GROUPS: Readonly<
   Record<string, { readonly summary: string; readonly commands: Readonly<Record<string, Command>> }>
 > = {
@@ -27,6 +31,8 @@ async function main(words: string[]): Promise<number> {
     return 0
   }
   if (isHelp(groupName)) return answer(overview())
+  const alone = Object.hasOwn(COMMANDS, groupName) ? COMMANDS[groupName] : undefined
+  if (alone !== undefined) return execute(groupName, alone, words.slice(1))
   const group = Object.hasOwn(GROUPS, groupName) ? GROUPS[groupName] : undefined
   if (group === undefined) return refuse(groupName ? 'there is no such command' : 'a command is missing', overview())
   if (isHelp(commandName)) return answer(groupOverview(groupName))
@@ -44,8 +50,8 @@ async function execute(name: string, command: Command, words: string[]): Promise
   try {
     const given = readArguments(command, words)
     if (given.is('help')) return answer(formatHelp(command))
-    await command.run(given)
-    return 0
+    const code = await command.run(given)
+    return typeof code === 'number' ? code : 0
   } catch (error) {
     if (error instanceof UsageError || error instanceof TypeError) {
       return refuse(
@@ -85,8 +91,10 @@ function isHelp(word: string): boolean {
 }
 
 function overview(): string {
-  const lines = Object.entries(GROUPS).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}\n`)
-  return `Administers the credentials that services with vantage-auth accept.
+  const lines = Object.entries({ ...GROUPS, ...COMMANDS }).map(
+    ([name, { summary }]) => `  ${name.padEnd(8)} ${summary}\n`,
+  )
+  return `Administers and explains the credentials that services with vantage-auth accept.
 
 Usage: vantage-auth COMMAND [options]
 
@@ -99,6 +107,7 @@ Options:
 Examples:
   vantage-auth keys create --subject user_123 --scopes jobs:read,jobs:write
   vantage-auth keys list
+  vantage-auth explain < token.txt
 
 ${EXIT_CODES}`
 }

@@ -41,7 +41,8 @@ export async function withKeyring(
   }
 }
 
-function storeUrl(given: Arguments): { readonly url: string; readonly name: string } {
+/** The store's URL, and where it was given. */
+export function storeUrl(given: Arguments): { readonly url: string; readonly name: string } {
   const flag = given.text('store')
   if (flag !== undefined) return { url: flag, name: '--store' }
   const variable = process.env.VANTAGE_KEY_STORE?.trim()

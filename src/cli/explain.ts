@@ -1,0 +1,251 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { type Check, claimChecks, createReading, headerChecks, type Reading } from '../access-token.js'
+import { type Environment, looksLikeApiKey, parseApiKey, sha256 } from '../api-key.js'
+import { parseAuthorization } from '../credentials.js'
+import { isAuthError } from '../errors.js'
+import { createIssuer, type VerificationKey } from '../issuer.js'
+import type { StoredKey } from '../keyring.js'
+import { type Configuration, resolveOptions, type VerifierOptions } from '../options.js'
+import { verifySignature } from '../signature.js'
+import { judgeStoredKey } from '../stored-key.js'
+import { sqlitePath } from '../stores/open.js'
+import { type Arguments, type Command, UsageError } from './command.js'
+import { openStore, storeUrl } from './store.js'
+import { printable } from './terminal.js'
+
+/** How one check went; `open` when nothing here can tell. */
+interface Finding {
+  readonly check: string
+  readonly outcome: 'passed' | 'failed' | 'open'
+  readonly expected: string
+  readonly found: string
+  /** What a verifier would log, when the check failed. */
+  readonly reason?: string
+}
+
+const text = { type: 'string' } as const
+const LONGEST_INPUT = 64 * 1024
+
+export const explain: Command = {
+  synopsis: 'explain [options] < FILE',
+  summary: 'say which check refuses a credential, and why',
+  help: `It reads an API key or an access token from standard input, with or without "Authorization: Bearer" before it, and
+prints the checks that a service makes, in its order. It never prints the credential.
+
+Options:
+  --issuer URL         accepted issuer [VANTAGE_ISSUER]
+  --audience LIST      accepted audiences, separated by commas [VANTAGE_AUDIENCE]
+  --profile NAME       rfc9068 or lenient [VANTAGE_PROFILE]
+  --environment NAME   live or test [VANTAGE_ENVIRONMENT]
+  --jwks FILE          verify the signature with this key set
+  --fetch              verify the signature with the issuer's keys, fetched
+  --store URL          where an API key is looked up [VANTAGE_KEY_STORE] (default sqlite:vantage-auth.db)
+  --json               print JSON
+
+Without --jwks and --fetch the signature stays open, and so does the answer.
+
+Examples:
+  vantage-auth explain < token.txt
+  printf %s "$KEY" | vantage-auth explain --store sqlite:./keys.db
+  vantage-auth explain --fetch --issuer https://sso.example.com --audience reports --profile lenient < token.txt
+
+Exit codes: 0 when the credential would be accepted; 1 when it would be refused, or cannot be decided here; 2 for a wrong
+argument.
+`,
+  flags: {
+    issuer: text,
+    audience: text,
+    profile: text,
+    environment: text,
+    jwks: text,
+    fetch: { type: 'boolean' },
+    store: text,
+    json: { type: 'boolean' },
+  },
+  operands: [],
+  async run(given) {
+    const config = resolveOptions(readOptions(given))
+    const credential = parseAuthorization(`Bearer ${await readCredential()}`)
+    const kind = credential.kind === 'bearer' && looksLikeApiKey(credential.token) ? 'API key' : 'access token'
+    const findings =
+      credential.kind !== 'bearer'
+        ? [failed('size', '1 to 8192 bytes', 'nothing, or more', 'malformed')]
+        : kind === 'API key'
+          ? await explainApiKey(credential.token, config.environment, given)
+          : await explainToken(credential.token, config, given.is('fetch') || given.text('jwks') !== undefined)
+    const refusal = findings.find(({ outcome }) => outcome === 'failed')
+    const verdict = refusal ? 'refused' : findings.some(({ outcome }) => outcome === 'open') ? 'open' : 'accepted'
+    if (given.is('json')) {
+      process.stdout.write(`${JSON.stringify({ kind, verdict, reason: refusal?.reason ?? null, checks: findings })}\n`)
+    } else {
+      process.stdout.write(format(kind, findings, verdict, refusal))
+    }
+    return verdict === 'accepted' ? 0 : 1
+  },
+}
+
+function readOptions(given: Arguments): VerifierOptions {
+  const issuer = given.text('issuer')
+  const audience = given.text('audience')?.split(/[\s,]+/)
+  const jwks = given.text('jwks')
+  return {
+    keys: false,
+    ...(issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+    ...(given.text('profile') !== undefined && { profile: given.text('profile') as 'rfc9068' }),
+    ...(given.text('environment') !== undefined && { environment: given.text('environment') as Environment }),
+    ...(jwks !== undefined && { jwks: readKeySet(jwks) }),
+  }
+}
+
+function readKeySet(path: string): NonNullable<VerifierOptions['jwks']> {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch {
+    throw new UsageError('--jwks must name a file that holds a JSON Web Key Set')
+  }
+}
+
+/** Standard input, less what people copy along with a credential. */
+async function readCredential(): Promise<string> {
+  if (process.stdin.isTTY) process.stderr.write('Paste the credential, then press Enter and Ctrl-D.\n')
+  let input = ''
+  for await (const chunk of process.stdin.setEncoding('utf8')) {
+    input += chunk
+    if (input.length > LONGEST_INPUT) throw new UsageError('standard input holds more than a credential')
+  }
+  const credential = input.trim().replace(/^(?:authorization:\s*)?(?:bearer\s+)?/i, '')
+  if (credential === '') throw new UsageError('standard input is empty; it takes the credential from there')
+  return credential
+}
+
+async function explainApiKey(key: string, environment: Environment, given: Arguments): Promise<Finding[]> {
+  const parsed = parseApiKey(key)
+  const format = '"vak_live_" or "vak_test_" and 61 letters and digits'
+  if (parsed === 'malformed') return [failed('format', format, `${key.length} characters`, parsed)]
+  const wellFormed = passed('format', format, 'the same')
+  if (parsed === 'checksum') {
+    return [wellFormed, failed('checksum', 'that of the characters before it', 'another: mistyped or cut', parsed)]
+  }
+  const findings = [
+    wellFormed,
+    passed('checksum', 'that of the characters before it', 'the same'),
+    parsed.environment === environment
+      ? passed('environment', environment, parsed.environment)
+      : failed('environment', environment, parsed.environment, 'environment'),
+  ]
+  const path = sqlitePath(storeUrl(given).url)
+  if (path !== undefined && !existsSync(path)) {
+    return [...findings, { check: 'store', outcome: 'open', expected: 'the key', found: `no file ${path}` }]
+  }
+  const store = openStore(given)
+  try {
+    const stored = await store.find(parsed.id)
+    const now = Date.now()
+    const verdict = judgeStoredKey(stored, parsed, sha256(key), now)
+    const reason = typeof verdict === 'string' ? verdict : undefined
+    return [...findings, ...storeFindings(stored, parsed.id, reason, now)]
+  } finally {
+    await store.close()
+  }
+}
+
+function storeFindings(stored: StoredKey | undefined, id: string, reason: string | undefined, now: number): Finding[] {
+  if (stored === undefined) return [failed('store', `a key with the id ${id}`, 'none', 'unknown')]
+  if (reason === 'unknown') return [failed('digest', 'that of the stored key', 'another', 'unknown')]
+  const { revokedAt, expiresAt } = stored
+  return [
+    passed('store', `a key with the id ${id}`, 'one'),
+    passed('digest', 'that of the stored key', 'the same'),
+    revokedAt === null
+      ? passed('revoked', 'no', 'no')
+      : failed('revoked', 'no', `at ${new Date(revokedAt).toISOString()}`, 'revoked'),
+    expiresAt === null || now < expiresAt
+      ? passed('expires', `later than ${new Date(now).toISOString()}`, showEnd(expiresAt))
+      : failed('expires', `later than ${new Date(now).toISOString()}`, showEnd(expiresAt), 'expired'),
+  ]
+}
+
+function showEnd(expiresAt: number | null): string {
+  return expiresAt === null ? 'never' : new Date(expiresAt).toISOString()
+}
+
+async function explainToken(token: string, config: Configuration, withKeys: boolean): Promise<Finding[]> {
+  const policies = new Map(config.issuers.map((policy) => [policy.issuer, policy]))
+  const reading = createReading(token, config.clock() / 1000, policies)
+  const findings: Finding[] = []
+  for (const check of headerChecks) {
+    findings.push(judge(check, reading))
+    // What comes after a broken part or an unknown issuer has nothing to stand on.
+    if (findings.at(-1)?.outcome === 'failed') return findings
+  }
+  findings.push(...(withKeys ? await judgeSignature(token, reading, config) : [NO_KEYS]))
+  return [...findings, ...claimChecks.map((check) => judge(check, reading))]
+}
+
+const NO_KEYS: Finding = {
+  check: 'signature',
+  outcome: 'open',
+  expected: "made by one of the issuer's keys",
+  found: 'not verified; use --fetch or --jwks',
+}
+
+async function judgeSignature(token: string, reading: Reading, config: Configuration): Promise<Finding[]> {
+  if (reading.policy === undefined) return []
+  const { alg, kid } = reading.header as { alg: string; kid?: string }
+  const issuer = createIssuer(reading.policy, config)
+  const wanted = `a key of the issuer for ${alg}${kid === undefined ? '' : ' and its kid'}`
+  let keys: readonly VerificationKey[]
+  try {
+    keys = await issuer.keysFor(alg, kid)
+  } catch (error) {
+    if (!isAuthError(error)) throw error
+    const { cause } = error
+    const found = cause instanceof Error ? cause.message : 'the key set cannot be fetched'
+    return [{ check: 'key', outcome: 'open', expected: wanted, found }]
+  } finally {
+    issuer.close()
+  }
+  if (keys.length === 0) return [failed('key', wanted, 'none', 'key')]
+  for (const key of keys) {
+    const keyObject = key.keyObject()
+    if (keyObject !== undefined && (await verifySignature(alg, keyObject, token))) {
+      return [passed('key', wanted, 'one'), passed('signature', 'made by that key', 'it is')]
+    }
+  }
+  return [passed('key', wanted, 'one'), failed('signature', 'made by that key', 'it is not', 'signature')]
+}
+
+function judge(check: Check, reading: Reading): Finding {
+  const { name, reason } = check
+  return check.holds(reading)
+    ? passed(name, check.expected(reading), check.found(reading))
+    : failed(name, check.expected(reading), check.found(reading), reason)
+}
+
+function passed(check: string, expected: string, found: string): Finding {
+  return { check, outcome: 'passed', expected, found }
+}
+
+function failed(check: string, expected: string, found: string, reason: string): Finding {
+  return { check, outcome: 'failed', expected, found, reason }
+}
+
+const MARKS = { passed: 'ok  ', failed: 'FAIL', open: '?   ' }
+
+function format(kind: string, findings: readonly Finding[], verdict: string, refusal: Finding | undefined): string {
+  const width = Math.max(...findings.map(({ check }) => check.length))
+  const lines = findings.map(({ check, outcome, expected, found }) => {
+    const start = `${MARKS[outcome]}  ${check.padEnd(width)}  `
+    const indent = ' '.repeat(start.length)
+    return outcome === 'passed'
+      ? `${start}${printable(found)}`
+      : `${start}expected ${printable(expected)}\n${indent}found    ${printable(found)}`
+  })
+  const conclusion = {
+    accepted: 'It would be accepted.',
+    refused: `It would be refused: ${refusal?.reason}.`,
+    open: 'Nothing speaks against it, but not everything could be checked here.',
+  }[verdict]
+  return `${kind}\n${lines.join('\n')}\n\n${conclusion}\n`
+}
