@@ -145,7 +145,8 @@ export function createIssuer(
     // In an outage requests do not queue up behind each attempt. A failure of long ago says nothing of now.
     const outage = failures > 0 && now - nextAttemptAt < BACK_OFF_MS.longest
     if (age >= freshMs && !outage) return false
-    if (inFlight === undefined && now >= attemptAt(now)) void refresh()
+    // Only a clock of the application that throws makes it reject; the next request meets that clock as well.
+    if (inFlight === undefined && now >= attemptAt(now)) refresh().catch(() => {})
     return age < freshMs ? 'fresh' : 'stale'
   }
 
