@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { FastifyInstance, FastifyPluginCallback, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { Auth } from '../src/auth.js'
 import { isAuthError } from '../src/errors.js'
 import {
@@ -44,8 +44,11 @@ export type Hook = (request: AnyRequest, reply: AnyReply, done: (error?: Error) 
 /**
  * Accepts API keys and access tokens, and answers every other request itself. Leaves `request.auth`. It covers the scope
  * that it is registered in, also the routes declared before it and the paths that are not found.
+ *
+ * A wrong option or environment variable is a TypeError, with which `register()` or `ready()` rejects.
  */
-export const vantageAuth: FastifyPluginCallback<VantageAuthOptions> = (app, options, done) => {
+// Asynchronous, since avvio lets what a synchronous plugin throws end the process instead of rejecting register().
+export const vantageAuth: FastifyPluginAsync<VantageAuthOptions> = async (app, options) => {
   // Fastify puts its own options of register() among ours.
   const { prefix, logLevel, logSerializers, ...own } = options as VantageAuthOptions & Record<string, unknown>
   if (prefix !== undefined) {
@@ -80,7 +83,6 @@ export const vantageAuth: FastifyPluginCallback<VantageAuthOptions> = (app, opti
     })
   }
   app.addHook('onClose', () => mount.close())
-  done()
 }
 
 // What fastify-plugin would set: the hook belongs to the scope that registers the plugin, not to one of its own.
