@@ -22,6 +22,7 @@ import {
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
 import * as onKoa from 'vantage-auth/koa'
+import { postgresKeyStore } from 'vantage-auth/postgres'
 import { sqliteKeyStore } from 'vantage-auth/sqlite'
 
 declare module 'vantage-auth' {
@@ -95,6 +96,7 @@ export async function operate(): Promise<void> {
   const keyring = createKeyring(sqliteKeyStore({ path: 'keys.db' }), { expiresIn: '90d' })
   const { key, record } = await keyring.create({ subject: 'svc', scopes: ['jobs:read'] })
   await keyring.revoke(record.id, { reason: String(key.length) })
+  await createKeyring(postgresKeyStore({ connectionString: 'postgres://localhost/keys' })).get(record.id)
   await verifier.ready()
   await koaAuth.verifier.close()
 }

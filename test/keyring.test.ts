@@ -537,9 +537,14 @@ describe('openKeyStore', () => {
     }
   })
 
+  it('opens Postgres by either name of its scheme, without connecting', async () => {
+    for (const scheme of ['postgres', 'postgresql'])
+      await openKeyStore(`${scheme}://user:secret@127.0.0.1:1/db`).close()
+  })
+
   it.each([
-    'postgres://user:secret@host/db',
-    'postgresql://user:secret@host/db',
+    'postgres:user:secret@host/db',
+    'postgres://user:secret@[host/db',
     'mysql://user:secret@host/db',
     'sqlite://user:secret@host/keys.db',
     'sqlite:keys.db?password=secret',
@@ -550,10 +555,10 @@ describe('openKeyStore', () => {
     '',
     undefined,
     { secret: 1 },
-  ])('refuses %j, names the forms, and does not print it', (url) => {
+  ])('refuses %j, says what it takes, and does not print it', (url) => {
     const open = () => openKeyStore(url as string)
     expect(open).toThrow(TypeError)
-    expect(open).toThrow(/'memory:' or 'sqlite:'/)
+    expect(open).toThrow(/'memory:', 'sqlite:' .* or 'postgres:\/\/|connection string .* malformed/)
     expect(open).not.toThrow(/secret/)
   })
 })

@@ -154,6 +154,7 @@ describe('every entry', () => {
       'openKeyStore',
     ])
     expect(esm['vantage-auth/sqlite']).toEqual(['sqliteKeyStore'])
+    expect(esm['vantage-auth/postgres']).toEqual(['postgresKeyStore'])
   })
 
   test('reaches nothing behind it', async () => {

@@ -1,10 +1,12 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { KeyStoreError } from '../src/errors.js'
 import type { ChangeFeed, KeyChange, KeyQuery, KeyStore, StoredKey } from '../src/keyring.js'
 import { memoryKeyStore } from '../src/stores/memory.js'
+import { postgresKeyStore } from '../src/stores/postgres.js'
 import { createSqliteKeyStore, sqliteKeyStore } from '../src/stores/sqlite.js'
 import { libsql, loadSqliteDriver } from '../src/stores/sqlite-driver.js'
 import { temporaryFolder } from './sqlite-files.js'
+import { type PostgresServer, postgresIsThere, startPostgres } from './support/postgres.js'
 
 /** One empty store, ready for use, and what ends it. */
 interface Opened {
@@ -40,6 +42,23 @@ if (loadSqliteDriver().name === 'node:sqlite') {
   if (other === undefined) throw new Error('libsql is a development dependency: run npm ci')
   candidates.push({ name: 'SQLite by libsql', open: () => openSqlite((path) => createSqliteKeyStore(path, other)) })
 }
+
+let server: Promise<PostgresServer> | undefined
+
+async function openPostgres(): Promise<Opened> {
+  server ??= startPostgres()
+  const url = await (await server).createDatabase()
+  let number = 0
+  // Stores of one URL share their connections, which those of two services do not.
+  const another = () => postgresKeyStore({ connectionString: `${url}?application_name=service_${++number}` })
+  const store = another()
+  await store.migrate?.()
+  return { store, another }
+}
+
+if (postgresIsThere()) candidates.push({ name: 'Postgres', open: openPostgres })
+
+afterAll(async () => (await server)?.stop())
 
 const NOW = Date.UTC(2026, 10, 25, 12)
 const HOUR = 3_600_000

@@ -10,7 +10,7 @@ const DEFAULT_STORE = 'sqlite:vantage-auth.db'
 /** The flags of every command that works on a store. */
 export const STORE_FLAGS: Flags = { store: { type: 'string' }, json: { type: 'boolean' } }
 
-export const STORE_HELP = `  --store URL          sqlite:PATH [VANTAGE_KEY_STORE] (default ${DEFAULT_STORE})
+export const STORE_HELP = `  --store URL          sqlite:PATH or postgres://… [VANTAGE_KEY_STORE] (default ${DEFAULT_STORE})
   --json               print JSON
 `
 

@@ -1,23 +1,21 @@
 import type { KeyStore } from '../keyring.js'
 import { memoryKeyStore } from './memory.js'
+import { postgresKeyStore } from './postgres.js'
 import { sqliteKeyStore } from './sqlite.js'
 
-const FORMS = `'memory:' or 'sqlite:' with the path of a file, for example 'sqlite:./keys.db' or 'sqlite:/var/lib/keys.db'`
+const FORMS = `'memory:', 'sqlite:' with the path of a file, for example 'sqlite:./keys.db' or 'sqlite:/var/lib/keys.db', or 'postgres://user:password@host:5432/database'`
 
 /**
- * Opens the key store that a URL names: `memory:` or `sqlite:./keys.db`. A relative path is one of the working directory.
- * It connects when it is first used.
+ * Opens the key store that a URL names: `memory:`, `sqlite:./keys.db` or `postgres://…`. A relative path is one of the
+ * working directory. It connects when it is first used.
  *
- * @throws {TypeError} for any other URL, without printing it: one that was meant for another store can hold a password
+ * @throws {TypeError} for any other URL, without printing it: it can hold a password; and without the package of the store
  */
 export function openKeyStore(url: string): KeyStore {
   if (url === 'memory:') return memoryKeyStore()
   const path = sqlitePath(url)
   if (path !== undefined) return sqliteKeyStore({ path })
-  // Where `postgres:` and `postgresql:` open their store once there is one.
-  if (typeof url === 'string' && /^postgres(?:ql)?:/.test(url)) {
-    throw new TypeError(`A key store URL of Postgres is not supported by this version; supported are ${FORMS}`)
-  }
+  if (typeof url === 'string' && /^postgres(?:ql)?:\/\//.test(url)) return postgresKeyStore({ connectionString: url })
   throw new TypeError(`A key store URL must be ${FORMS}`)
 }
 

@@ -1,0 +1,1 @@
+export { type PostgresKeyStoreOptions, postgresKeyStore } from './stores/postgres.js'

@@ -1,0 +1,197 @@
+import { KeyStoreError } from '../errors.js'
+import type { DayUsage, KeyQuery, KeyState, ListedKey, StoredKey, UsageIncrement } from '../keyring.js'
+import { parseScopeClaim } from '../scope.js'
+import type { Ask } from './postgres-connections.js'
+import { type PostgresRow, SQLSTATE, sqlState } from './postgres-driver.js'
+
+// The columns in the order in which `toParameters` gives their values, with the id first.
+const COLUMNS = [
+  'id',
+  'digest',
+  'subject',
+  'tenant',
+  'name',
+  'environment',
+  'scopes',
+  'created_at',
+  'created_by',
+  'expires_at',
+  'revoked_at',
+  'revoked_by',
+  'revoked_reason',
+  'replaces',
+  'replaced_by',
+] as const
+
+/** An instant in milliseconds, exactly, whatever the time zone and the date style of the session. */
+const MS = (column: string) => `round(extract(epoch FROM ${column}) * 1000)::bigint`
+
+const SELECTED = COLUMNS.map((column) => (column.endsWith('_at') ? `${MS(column)} AS ${column}` : column)).join(', ')
+
+const FIND = `SELECT ${SELECTED} FROM vantage_keys WHERE id = $1`
+
+const INSERT = `INSERT INTO vantage_keys (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((_, i) => `$${i + 1}`).join(', ')})`
+
+const UPDATE = `UPDATE vantage_keys SET ${COLUMNS.slice(1)
+  .map((column, i) => `${column} = $${i + 2}`)
+  .join(', ')}
+  WHERE id = $1 AND expires_at IS NOT DISTINCT FROM $16::timestamptz
+    AND revoked_at IS NOT DISTINCT FROM $17::timestamptz AND replaced_by IS NOT DISTINCT FROM $18`
+
+const STATES: Record<KeyState, string> = {
+  revoked: 'revoked_at IS NOT NULL',
+  expired: 'revoked_at IS NULL AND expires_at <= ?::timestamptz',
+  superseded: 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?::timestamptz) AND replaced_by IS NOT NULL',
+  active: 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?::timestamptz) AND replaced_by IS NULL',
+}
+
+export async function findKey(ask: Ask, id: string): Promise<StoredKey | undefined> {
+  const [row] = (await ask(FIND, [id])).rows
+  return row && toKey(row)
+}
+
+/** Rejects when the id exists. */
+export async function insertKey(ask: Ask, key: StoredKey): Promise<void> {
+  try {
+    await ask(INSERT, toParameters(key))
+  } catch (error) {
+    const state = sqlState(error)
+    if (state === SQLSTATE.uniqueViolation) throw new KeyStoreError('A key with this id exists')
+    // Classes of the SQL standard: a value that its type, or a check of the schema, does not admit.
+    if (state?.startsWith('22') || state?.startsWith('23')) {
+      throw new KeyStoreError('The key holds a value that the store does not accept')
+    }
+    throw error
+  }
+}
+
+/** @returns false when the stored row is no longer as `current` says */
+export async function updateKey(ask: Ask, current: StoredKey, next: StoredKey): Promise<boolean> {
+  const [, ...values] = toParameters(next)
+  const { rowCount } = await ask(UPDATE, [
+    current.id,
+    ...values,
+    toInstant(current.expiresAt),
+    toInstant(current.revokedAt),
+    current.replacedBy,
+  ])
+  return rowCount === 1
+}
+
+export async function listKeys(ask: Ask, query: KeyQuery): Promise<ListedKey[]> {
+  const { text, values } = toSql(query)
+  return (await ask(text, values)).rows.map((row) => ({ ...toKey(row), lastUsedAt: toNumber(row.last_used_at) }))
+}
+
+export async function addUsage(ask: Ask, increments: readonly UsageIncrement[]): Promise<void> {
+  await ask('SELECT vantage_add_usage($1::text[], $2::date[], $3::bigint[], $4::timestamptz[])', [
+    increments.map(({ id }) => id),
+    increments.map(({ day }) => day),
+    increments.map(({ count }) => count),
+    increments.map(({ lastUsedAt }) => toInstant(lastUsedAt)),
+  ])
+}
+
+export async function readUsage(
+  ask: Ask,
+  id: string,
+  sinceDay: string,
+): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }> {
+  const { rows } = await ask(
+    `SELECT to_char(day, 'YYYY-MM-DD') AS day, count, day >= $2::date AS asked FROM vantage_usage
+      WHERE id = $1 ORDER BY vantage_usage.day`,
+    [id, sinceDay],
+  )
+  const days = rows.map((row) => ({ day: String(row.day), count: Number(row.count), asked: row.asked === 't' }))
+  return {
+    total: days.reduce((sum, { count }) => sum + count, 0),
+    days: days.filter(({ asked }) => asked).map(({ day, count }) => ({ day, count })),
+  }
+}
+
+function toSql(query: KeyQuery): { text: string; values: unknown[] } {
+  const conditions: string[] = []
+  const values: unknown[] = []
+  const placed = (condition: string, given: readonly unknown[]) => {
+    let next = 0
+    return condition.replaceAll('?', () => `$${values.push(given[next++])}`)
+  }
+  const where = (condition: string, ...given: unknown[]) => conditions.push(`(${placed(condition, given)})`)
+  const { now, id, subject, tenant, state, unusedSince, expiringBefore, after, limit } = query
+  if (id !== undefined) where('id = ?', id)
+  if (subject !== undefined) where('subject = ?', subject)
+  if (tenant !== undefined) where('tenant = ?', tenant)
+  if (state !== undefined) where(STATES[state], toInstant(now))
+  if (unusedSince !== undefined) {
+    where(
+      `created_at < ?::timestamptz AND NOT EXISTS (
+        SELECT FROM vantage_usage u WHERE u.id = vantage_keys.id AND u.last_used_at >= ?::timestamptz)`,
+      toInstant(unusedSince),
+      toInstant(unusedSince),
+    )
+  }
+  if (expiringBefore !== undefined) {
+    where(
+      'revoked_at IS NULL AND expires_at > ?::timestamptz AND expires_at < ?::timestamptz',
+      toInstant(now),
+      toInstant(expiringBefore),
+    )
+  }
+  if (after !== undefined) where('(created_at, id) < (?::timestamptz, ?)', toInstant(after.createdAt), after.id)
+  const text = `SELECT ${SELECTED},
+      (SELECT ${MS('max(last_used_at)')} FROM vantage_usage u WHERE u.id = vantage_keys.id) AS last_used_at
+    FROM vantage_keys ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+    ORDER BY vantage_keys.created_at DESC, id DESC LIMIT ${placed('?', [limit])}`
+  return { text, values }
+}
+
+function toParameters(key: StoredKey): unknown[] {
+  return [
+    key.id,
+    key.digest,
+    key.subject,
+    key.tenant,
+    key.name,
+    key.environment,
+    key.scopes.join(' '),
+    toInstant(key.createdAt),
+    key.createdBy,
+    toInstant(key.expiresAt),
+    toInstant(key.revokedAt),
+    key.revokedBy,
+    key.revokedReason,
+    key.replaces,
+    key.replacedBy,
+  ]
+}
+
+/** As text: the driver would write a Date in the time zone of the process. */
+function toInstant(instant: number | null): string | null {
+  return instant === null ? null : new Date(instant).toISOString()
+}
+
+function toNumber(value: string | null | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value)
+}
+
+/** The types are those of the columns. */
+function toKey(row: PostgresRow): StoredKey {
+  return {
+    id: row.id as string,
+    digest: row.digest as string,
+    subject: row.subject as string,
+    tenant: row.tenant as string | null,
+    name: row.name as string | null,
+    environment: row.environment as StoredKey['environment'],
+    // A hand-written list may use commas.
+    scopes: parseScopeClaim(row.scopes) ?? [],
+    createdAt: toNumber(row.created_at) as number,
+    createdBy: row.created_by as string | null,
+    expiresAt: toNumber(row.expires_at),
+    revokedAt: toNumber(row.revoked_at),
+    revokedBy: row.revoked_by as string | null,
+    revokedReason: row.revoked_reason as string | null,
+    replaces: row.replaces as string | null,
+    replacedBy: row.replaced_by as string | null,
+  }
+}
