@@ -1,4 +1,5 @@
 import { constants, type KeyObject, verify } from 'node:crypto'
+import type { VerificationKey } from './key-set.js'
 
 /** How `node:crypto` verifies one algorithm of RFC 7518 §3.1 or RFC 8037 §3.1. */
 interface Method {
@@ -33,6 +34,19 @@ const METHODS: ReadonlyMap<string, Method> = new Map([
 
 /** Half a millisecond and more would hold the event loop; `jose` does these on the thread pool. */
 const SLOW: ReadonlySet<string> = new Set(['ES384', 'ES512'])
+
+/** The key that made the token's signature, of at most two that may have. */
+export function findSigner(
+  alg: string,
+  [key, ...others]: readonly VerificationKey[],
+  token: string,
+): VerificationKey | undefined | Promise<VerificationKey | undefined> {
+  const keyObject = key?.keyObject()
+  if (key === undefined || keyObject === undefined) return undefined
+  const verified = verifySignature(alg, keyObject, token)
+  if (verified instanceof Promise) return verified.then((made) => (made ? key : findSigner(alg, others, token)))
+  return verified ? key : findSigner(alg, others, token)
+}
 
 /**
  * Verifies the signature of a compact JWS with one key that fits the algorithm. It does not check that the key fits, nor

@@ -17,12 +17,15 @@ import { createIssuer, type VerificationKey } from './issuer.js'
 import { createKeyLookup, type FoundKey } from './key-lookup.js'
 import { resolveOptions, type VerifierOptions } from './options.js'
 import { askIsRevoked } from './revocation-hook.js'
-import { verifySignature } from './signature.js'
+import { findSigner } from './signature.js'
 import { judgeStoredKey } from './stored-key.js'
 import { decisionsObserved, observeDecision, type Trace } from './telemetry.js'
 import { createUsageCounter } from './usage.js'
 
 export type { EffectivePolicy } from './effective-policy.js'
+
+/** One line, all lines, or none. */
+type HeaderLines = string | readonly string[] | undefined
 
 /** Decides on the credentials of requests. Made once and shared. */
 export interface Verifier {
@@ -34,7 +37,7 @@ export interface Verifier {
    * @throws {AuthError} or rejects with one, and with nothing else: missing credentials (401), repeated header (400),
    *   invalid token (401), unavailable (503)
    */
-  authenticate(request: { readonly authorization: string | readonly string[] | undefined }): Auth | Promise<Auth>
+  authenticate(request: { readonly authorization: HeaderLines }): Auth | Promise<Auth>
   /**
    * Resolves, for good, once each key set and the store have loaded once. Until then each call tries, and rejects with
    * what is missing. For a readiness probe.
@@ -65,13 +68,9 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   // Of an application's own store only `find` is needed.
   const usage = typeof store?.addUsage === 'function' ? createUsageCounter(store) : undefined
   let closing: Promise<void> | undefined
-  let isReady = false
 
   /** The whole decision: one credential, of one of two kinds, known from before or not. */
-  function decide(
-    authorization: string | readonly string[] | undefined,
-    trace: Trace | undefined,
-  ): Auth | Promise<Auth> {
+  function decide(authorization: HeaderLines, trace: Trace | undefined): Auth | Promise<Auth> {
     const credential = parseAuthorization(authorization)
     if (credential.kind === 'none') throw new MissingCredentialsError(realm)
     if (credential.kind === 'repeated') throw new InvalidRequestError(realm)
@@ -104,9 +103,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (candidates.length === 0) throw refused('key')
       const { generation } = issuer
       const signer = findSigner(alg, candidates, token)
-      return signer instanceof Promise
-        ? signer.then((found) => conclude(found, generation))
-        : conclude(signer, generation)
+      return signer instanceof Promise ? signer.then((by) => conclude(by, generation)) : conclude(signer, generation)
     }
     const conclude = (signer: VerificationKey | undefined, generation: number) => {
       const now = clock()
@@ -198,8 +195,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   function throwIfRefused(digest: string, now: number, trace: Trace | undefined): void {
     const refusal = cache.refusal(digest, now)
     if (refusal === undefined) return
-    if (trace) trace.cached = true
-    if (trace && refusal.origin?.policy) trace.issuer = refusal.origin.policy.issuer
+    if (trace) Object.assign(trace, { issuer: refusal.origin?.policy?.issuer, cached: true })
     throw refused(refusal.reason)
   }
 
@@ -207,7 +203,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   function answer(authorization: unknown, trace: Trace | undefined): Auth | Promise<Auth> {
     try {
       // Null as well: what `Headers.get()` answers for no header.
-      const decision = decide((authorization ?? undefined) as string | readonly string[] | undefined, trace)
+      const decision = decide((authorization ?? undefined) as HeaderLines, trace)
       return decision instanceof Promise ? decision.catch(failClosed) : decision
     } catch (error) {
       return failClosed(error)
@@ -230,7 +226,6 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
     async ready() {
       if (closing !== undefined) throw new Error('the verifier is closed')
-      if (isReady) return
       const loads = [...issuers.values()].map((issuer) => issuer.ready())
       if (keys !== undefined) loads.push(keys.ready())
       const missing = (await Promise.allSettled(loads)).filter((load) => load.status === 'rejected')
@@ -238,7 +233,6 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
         const causes = missing.map(({ reason }) => reason as Error)
         throw new AggregateError(causes, `not ready: ${causes.map(({ message }) => message).join('; ')}`)
       }
-      isReady = true
     },
 
     describe: () => describePolicy(config),
@@ -252,17 +246,4 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
 function failClosed(error: unknown): never {
   throw isAuthError(error) ? error : new UnavailableError(error)
-}
-
-/** The key that made the token's signature, of at most two that may have. */
-function findSigner(
-  alg: string,
-  [key, ...others]: readonly VerificationKey[],
-  token: string,
-): VerificationKey | undefined | Promise<VerificationKey | undefined> {
-  const keyObject = key?.keyObject()
-  if (key === undefined || keyObject === undefined) return undefined
-  const verified = verifySignature(alg, keyObject, token)
-  if (verified instanceof Promise) return verified.then((made) => (made ? key : findSigner(alg, others, token)))
-  return verified ? key : findSigner(alg, others, token)
 }
