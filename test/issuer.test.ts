@@ -467,7 +467,8 @@ describe('freshness', () => {
     await vi.waitFor(() => expect(issuer.generation).toBe(2))
     expect(issuer.serves(key)).toBe(false)
     clock.now += 10 * MINUTE
-    expect(issuer.serves(await issuer.keysFor('ES256', 'new').then((found) => found[0] as never))).toBe('fresh')
+    const [found] = await issuer.keysFor('ES256', 'new')
+    expect(found && issuer.serves(found)).toBe('fresh')
   })
 
   test('after 10 minutes the next question waits for the fetch', async () => {
