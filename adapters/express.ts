@@ -1,18 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import type { Auth } from '../src/auth.js'
-import { isAuthError } from '../src/errors.js'
 import {
   type Answer,
-  answerTo,
-  authTestAnswer,
+  createGuard,
   createMount,
-  createScopeCheck,
-  getAuth,
-  getEntered,
-  type Mount,
+  type Exits,
   type MountOptions,
-  type ScopeCheck,
+  type Step,
+  testAuth,
 } from '../src/mount.js'
 import type { Scope } from '../src/scope.js'
 import type { Verifier } from '../src/verifier.js'
@@ -48,72 +44,32 @@ export function vantageAuth(options?: VantageAuthOptions): Middleware & { readon
     else req.auth = auth
   })
   const middleware: Middleware = (req, res, next) => {
-    let entering: undefined | Promise<undefined>
-    try {
-      entering = mount.enter(req as Request, req)
-    } catch (error) {
-      return refuse(mount, error, req, res, next)
-    }
-    // Outside the try: what is thrown further on is no authentication error.
-    if (entering === undefined) return next()
-    entering.then(
-      () => next(),
-      (error) => refuse(mount, error, req, res, next),
-    )
+    mount.enter(req as Request, req, exits(res, next))
   }
   return Object.assign(middleware, { verifier: mount.verifier })
 }
 
 /** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
 export function requireScope(...scopes: [Scope, ...Scope[]]): Middleware {
-  return guard(createScopeCheck('requireScope', scopes))
+  return middlewareOf(createGuard('requireScope', scopes))
 }
 
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
 export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Middleware {
-  return guard(createScopeCheck('requireAnyScope', scopes))
+  return middlewareOf(createGuard('requireAnyScope', scopes))
 }
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export function authTest(): Middleware {
-  return (req, res, next) => {
-    try {
-      send(res, authTestAnswer(getAuth(req)))
-    } catch (error) {
-      refuse(getEntered(req)?.mount, error, req, res, next)
-    }
-  }
+  return middlewareOf(testAuth)
 }
 
-function guard(check: ScopeCheck): Middleware {
-  return (req, res, next) => {
-    let checked: ReturnType<ScopeCheck>
-    try {
-      checked = check(req)
-    } catch (mistake) {
-      return next(mistake)
-    }
-    if (checked.error === undefined) next()
-    else refuse(checked.entered.mount, checked.error, req, res, next)
-  }
+function middlewareOf(step: Step): Middleware {
+  return (req, res, next) => step(req, exits(res, next))
 }
 
-/** Answers, or hands over to Express's error handling. */
-function refuse(
-  mount: Mount<Request> | undefined,
-  error: unknown,
-  req: IncomingMessage,
-  res: ServerResponse,
-  next: (error?: unknown) => void,
-): void {
-  if (mount === undefined || !isAuthError(error)) {
-    next(error)
-    return
-  }
-  const answer = answerTo(error)
-  const reported = mount.report(error, req as Request)
-  if (mount.forwardErrors) next(reported)
-  else send(res, answer)
+function exits(res: ServerResponse, next: (error?: unknown) => void): Exits<void> {
+  return { pass: () => next(), answer: (answer) => send(res, answer), fail: next }
 }
 
 /** Writes past `res.json`, which would add an ETag and could answer 304. */

@@ -1,18 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { Auth } from '../src/auth.js'
-import { isAuthError } from '../src/errors.js'
 import {
   type Answer,
-  answerTo,
-  authTestAnswer,
+  createGuard,
   createMount,
-  createScopeCheck,
-  getAuth,
+  type Exits,
   getEntered,
-  type Mount,
   type MountOptions,
-  type ScopeCheck,
+  type Step,
+  testAuth,
 } from '../src/mount.js'
 import type { Scope } from '../src/scope.js'
 
@@ -58,18 +55,7 @@ export const vantageAuth: FastifyPluginAsync<VantageAuthOptions> = async (app, o
     request.auth = auth
   })
   const enter: Hook = (request, reply, next) => {
-    let entering: undefined | Promise<undefined>
-    try {
-      entering = mount.enter(request as FastifyRequest, request.raw)
-    } catch (error) {
-      return refuse(mount, error, request, reply, next)
-    }
-    // Outside the try: what is thrown further on is no authentication error.
-    if (entering === undefined) return next()
-    entering.then(
-      () => next(),
-      (error) => refuse(mount, error, request, reply, next),
-    )
+    mount.enter(request as FastifyRequest, request.raw, exits(reply, next))
   }
 
   if (!app.hasRequestDecorator('auth')) app.decorateRequest('auth', undefined)
@@ -115,54 +101,29 @@ function createPathCheck(prefix: string): (url: string) => boolean {
 
 /** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
 export function requireScope(...scopes: [Scope, ...Scope[]]): Hook {
-  return guard(createScopeCheck('requireScope', scopes))
+  return hookOf(createGuard('requireScope', scopes))
 }
 
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
 export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Hook {
-  return guard(createScopeCheck('requireAnyScope', scopes))
+  return hookOf(createGuard('requireAnyScope', scopes))
 }
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export function authTest(): (request: AnyRequest, reply: AnyReply) => void {
-  return (request, reply) => {
-    try {
-      send(reply, authTestAnswer(getAuth(request)))
-    } catch (error) {
-      refuse(getEntered(request)?.mount, error, request, reply, (failure) => reply.send(failure))
-    }
-  }
+  return (request, reply) =>
+    testAuth(
+      request,
+      exits(reply, (error) => reply.send(error)),
+    )
 }
 
-function guard(check: ScopeCheck): Hook {
-  return (request, reply, done) => {
-    let checked: ReturnType<ScopeCheck>
-    try {
-      checked = check(request)
-    } catch (mistake) {
-      return done(mistake as Error)
-    }
-    if (checked.error === undefined) done()
-    else refuse(checked.entered.mount, checked.error, request, reply, done)
-  }
+function hookOf(step: Step): Hook {
+  return (request, reply, next) => step(request, exits(reply, next))
 }
 
-/** Answers, or hands over to Fastify's error handling. */
-function refuse(
-  mount: Mount<FastifyRequest> | undefined,
-  error: unknown,
-  request: AnyRequest,
-  reply: AnyReply,
-  forward: (error: Error) => void,
-): void {
-  if (mount === undefined || !isAuthError(error)) {
-    forward(error as Error)
-    return
-  }
-  const answer = answerTo(error)
-  const reported = mount.report(error, request as FastifyRequest)
-  if (mount.forwardErrors) forward(reported)
-  else send(reply, answer)
+function exits(reply: AnyReply, next: (error?: Error) => void): Exits<void> {
+  return { pass: () => next(), answer: (answer) => send(reply, answer), fail: (error) => next(error as Error) }
 }
 
 function send(reply: AnyReply, { status, headers, body }: Answer): void {

@@ -1,17 +1,13 @@
 import type { Context, Next } from 'koa'
 import type { Auth } from '../src/auth.js'
-import { isAuthError } from '../src/errors.js'
 import {
   type Answer,
-  answerTo,
-  authTestAnswer,
+  createGuard,
   createMount,
-  createScopeCheck,
-  getAuth,
-  getEntered,
-  type Mount,
+  type Exits,
   type MountOptions,
-  type ScopeCheck,
+  type Step,
+  testAuth,
 } from '../src/mount.js'
 import type { Scope } from '../src/scope.js'
 import type { Verifier } from '../src/verifier.js'
@@ -41,63 +37,31 @@ export function vantageAuth(options?: VantageAuthOptions): Middleware & { readon
     if (auth === undefined) delete ctx.state.auth
     else ctx.state.auth = auth
   })
-  const middleware: Middleware = (ctx, next) => {
-    let entering: undefined | Promise<undefined>
-    try {
-      entering = mount.enter(ctx, ctx.req)
-    } catch (error) {
-      return refuse(mount, error, ctx)
-    }
-    // Outside the try: what is thrown further on is no authentication error.
-    if (entering === undefined) return next()
-    return entering.then(
-      () => next(),
-      (error) => refuse(mount, error, ctx),
-    )
-  }
+  const middleware: Middleware = (ctx, next) => mount.enter(ctx, ctx.req, exits(ctx, next))
   return Object.assign(middleware, { verifier: mount.verifier })
 }
 
 /** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
 export function requireScope(...scopes: [Scope, ...Scope[]]): Middleware {
-  return guard(createScopeCheck('requireScope', scopes))
+  return middlewareOf(createGuard('requireScope', scopes))
 }
 
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
 export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Middleware {
-  return guard(createScopeCheck('requireAnyScope', scopes))
+  return middlewareOf(createGuard('requireAnyScope', scopes))
 }
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export function authTest(): Middleware {
-  return async (ctx) => {
-    try {
-      send(ctx, authTestAnswer(getAuth(ctx)))
-    } catch (error) {
-      await refuse(getEntered(ctx)?.mount, error, ctx)
-    }
-  }
+  return middlewareOf(testAuth)
 }
 
-function guard(check: ScopeCheck): Middleware {
-  return (ctx, next) => {
-    let checked: ReturnType<ScopeCheck>
-    try {
-      checked = check(ctx)
-    } catch (mistake) {
-      return Promise.reject(mistake)
-    }
-    return checked.error === undefined ? next() : refuse(checked.entered.mount, checked.error, ctx)
-  }
+function middlewareOf(step: Step): Middleware {
+  return (ctx, next) => step(ctx, exits(ctx, next))
 }
 
-/** Answers, or hands over to Koa's error handling. */
-async function refuse(mount: Mount<Context> | undefined, error: unknown, ctx: Context): Promise<void> {
-  if (mount === undefined || !isAuthError(error)) throw error
-  const answer = answerTo(error)
-  const reported = mount.report(error, ctx)
-  if (mount.forwardErrors) throw reported
-  send(ctx, answer)
+function exits(ctx: Context, next: Next): Exits<Promise<void>> {
+  return { pass: () => next(), answer: async (answer) => send(ctx, answer), fail: (error) => Promise.reject(error) }
 }
 
 function send(ctx: Context, { status, headers, body }: Answer): void {

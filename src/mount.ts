@@ -32,18 +32,23 @@ export interface MountOptions<R> extends VerifierOptions {
 /** What the Authorization header lines are read from. Serverless shims and mocks may have no `rawHeaders`. */
 type Message = Partial<Pick<IncomingMessage, 'rawHeaders' | 'headers'>>
 
+/** Where a request can go from here; each is the framework's way of doing so. */
+export interface Exits<T> {
+  /** To what comes next. */
+  pass(): T
+  /** Back to the client. */
+  answer(answer: Answer): T
+  /** To the framework's own error handling. */
+  fail(error: unknown): T
+}
+
 /** A mounted middleware, without its framework. */
 export interface Mount<R> {
   readonly verifier: Verifier
   readonly realm: string
   readonly forwardErrors: boolean
-  /**
-   * Decides on a request and leaves the outcome on it. A promise only when the verifier answers with one: then always a
-   * native one, which `instanceof` knows.
-   *
-   * @throws or rejects with what {@link answerTo} answers, or with a mistake of the application
-   */
-  enter(request: R, message: Message): undefined | Promise<undefined>
+  /** Decides on a request, leaves the outcome on it, and takes the exit: at once, unless the verifier needs time. */
+  enter<T>(request: R, message: Message, exits: Exits<T>): T | Promise<Awaited<T>>
   /** Tells `onError` of a refusal. Returns what may be forwarded: the refusal as it was. */
   report(error: AnyAuthError, request: R): AnyAuthError | MountError
   /** Closes the verifier, unless it is shared. */
@@ -95,18 +100,17 @@ export function createMount<R extends object>(
     realm,
     forwardErrors: forwardErrors ?? false,
 
-    enter(request, message) {
-      if (skip !== undefined && skips(skip, request)) return leave(request, undefined)
-      let answer: unknown
+    enter<T>(request: R, message: Message, exits: Exits<T>) {
+      const refused = (error: unknown) => refuse(mount, error, request, exits)
+      let decided: undefined | Promise<undefined>
       try {
-        answer = verifier.authenticate({ authorization: authorizationOf(message) })
+        decided = decide(request, message)
       } catch (error) {
-        return leave(request, withoutAuth(error))
+        return refused(error)
       }
-      if (!isThenable(answer)) return leave(request, checkAuth(answer))
-      return Promise.resolve(answer)
-        .then(checkAuth, withoutAuth)
-        .then((auth) => leave(request, auth))
+      // Outside the try: what is thrown further on is no authentication error.
+      if (decided === undefined) return exits.pass()
+      return decided.then(() => exits.pass(), refused) as Promise<Awaited<T>>
     },
 
     report(error, request) {
@@ -129,6 +133,21 @@ export function createMount<R extends object>(
     close: async () => (shared === undefined ? verifier.close() : undefined),
   }
   const nobody: Entered = { auth: undefined, mount }
+
+  /** A promise only when the verifier answers with one. `Promise.resolve` makes it one that `instanceof` knows. */
+  function decide(request: R, message: Message): undefined | Promise<undefined> {
+    if (skip !== undefined && skips(skip, request)) return leave(request, undefined)
+    let answer: unknown
+    try {
+      answer = verifier.authenticate({ authorization: authorizationOf(message) })
+    } catch (error) {
+      return leave(request, withoutAuth(error))
+    }
+    if (!isThenable(answer)) return leave(request, checkAuth(answer))
+    return Promise.resolve(answer)
+      .then(checkAuth, withoutAuth)
+      .then((auth) => leave(request, auth))
+  }
 
   function withoutAuth(error: unknown): undefined {
     if (!isAuthError(error)) throw new UnavailableError(error)
@@ -228,24 +247,55 @@ export function getAuth(carrier: object): Auth {
   return entered.auth
 }
 
-/** A check of scopes on a request that a mount let through: nothing, or why not. */
-export type ScopeCheck = (carrier: object) => { readonly entered: Entered; readonly error: AnyAuthError | undefined }
+/** A step behind a mount. */
+export type Step = <T>(request: object, exits: Exits<T>) => T
 
 /**
+ * A guard: passes a request that grants the scopes.
+ *
  * @param caller the guard's name, for the messages of mistakes
  * @throws {TypeError} for no scope, or one that is not a scope token
  */
-export function createScopeCheck(caller: 'requireScope' | 'requireAnyScope', scopes: readonly unknown[]): ScopeCheck {
+export function createGuard(caller: 'requireScope' | 'requireAnyScope', scopes: readonly unknown[]): Step {
   const required = checkScopes(caller, scopes)
   const grants = caller === 'requireScope' ? grantsAll : grantsAny
-  return (carrier) => {
-    const entered = enteredBefore(carrier, `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`)
-    const { auth, mount } = entered
-    if (auth === undefined) return { entered, error: new MissingCredentialsError(mount.realm) }
-    if (grants(auth.scopes, required)) return { entered, error: undefined }
+  const name = `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`
+
+  function check(request: object): void {
+    const { auth, mount } = enteredBefore(request, name)
+    if (auth === undefined) throw new MissingCredentialsError(mount.realm)
+    if (grants(auth.scopes, required)) return
     publishScopeRefusal(auth)
-    return { entered, error: new InsufficientScopeError(mount.realm, required) }
+    throw new InsufficientScopeError(mount.realm, required)
   }
+
+  return (request, exits) => {
+    try {
+      check(request)
+    } catch (error) {
+      return refuse(getEntered(request)?.mount, error, request, exits)
+    }
+    return exits.pass()
+  }
+}
+
+/** Answers as the documentation says of `/v1/auth/test`. */
+export const testAuth: Step = (request, exits) => {
+  let answer: Answer
+  try {
+    answer = authTestAnswer(getAuth(request))
+  } catch (error) {
+    return refuse(getEntered(request)?.mount, error, request, exits)
+  }
+  return exits.answer(answer)
+}
+
+/** Answers a refusal, or forwards it, as the mount says; forwards a mistake of the application. */
+function refuse<R, T>(mount: Mount<R> | undefined, error: unknown, request: R, exits: Exits<T>): T {
+  if (mount === undefined || !isAuthError(error)) return exits.fail(error)
+  const answer = answerTo(error)
+  const reported = mount.report(error, request)
+  return mount.forwardErrors ? exits.fail(reported) : exits.answer(answer)
 }
 
 function enteredBefore(carrier: object, what: string): Entered {

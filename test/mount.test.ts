@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import {
   answerTo,
   authTestAnswer,
+  createGuard,
   createMount,
-  createScopeCheck,
+  type Exits,
   findAuth,
   getAuth,
   type MountOptions,
@@ -23,14 +24,17 @@ function mountOf(given: MountOptions<Request> = options) {
   })
 }
 
-/** Enters a request and returns it, or what was thrown. */
-async function enter(request: Request, given?: MountOptions<Request>): Promise<Request | AnyAuthError> {
-  try {
-    await mountOf(given).enter(request, request)
-    return request
-  } catch (error) {
-    return error as AnyAuthError
-  }
+/** Says which exit was taken, and with what. */
+const exits: Exits<unknown> = {
+  pass: () => 'passed',
+  answer: (answer) => answer,
+  fail: (error) => error,
+}
+
+/** Enters a request: the request itself where it passed; else the answer, or the error that was forwarded. */
+async function enter(request: Request, given?: MountOptions<Request>): Promise<unknown> {
+  const outcome = await mountOf(given).enter(request, request, exits)
+  return outcome === 'passed' ? request : outcome
 }
 
 const authorization = `Bearer ${token}`
@@ -120,21 +124,18 @@ describe('a verifier of the application', () => {
   it('may answer with any thenable', async () => {
     const mount = mountOf(answering(() => thenable(Promise.resolve(auth))))
     const request: Request = {}
-    const entering = mount.enter(request, request)
+    const entering = mount.enter(request, request, exits)
     expect(entering).toBeInstanceOf(Promise)
     expect(findAuth(request)).toBeUndefined()
-    await entering
+    expect(await entering).toBe('passed')
     expect(getAuth(request)).toBe(auth)
   })
 
   it('may reject with one', async () => {
     const failure = new Error('hush')
-    expect(
-      await enter(
-        {},
-        answering(() => thenable(Promise.reject(failure))),
-      ),
-    ).toMatchObject({ status: 503, cause: failure })
+    const given = answering(() => thenable(Promise.reject(failure)))
+    expect(await enter({}, { ...given, forwardErrors: true })).toMatchObject({ status: 503, cause: failure })
+    expect(await enter({}, given)).toMatchObject({ status: 503, body: expect.not.stringContaining('hush') })
   })
 
   it.each([
@@ -185,8 +186,10 @@ describe('a request', () => {
     expect(getAuth(request).subject).toBe('user_123')
     await enter(request, { ...options, skip: () => true, realm: 'second' })
     expect(request.auth).toBeUndefined()
-    const { error } = createScopeCheck('requireScope', ['jobs:read'])(request)
-    expect(error?.headers['WWW-Authenticate']).toBe('Bearer realm="second"')
+    expect(createGuard('requireScope', ['jobs:read'])(request, exits)).toMatchObject({
+      status: 401,
+      headers: { 'WWW-Authenticate': 'Bearer realm="second"' },
+    })
   })
 
   it('is not entered when it is refused', async () => {
@@ -199,7 +202,10 @@ describe('a request', () => {
 
 describe('report', () => {
   async function refusal(): Promise<AnyAuthError> {
-    return (await enter({ headers: { authorization: 'Bearer x' } })) as AnyAuthError
+    return (await enter(
+      { headers: { authorization: 'Bearer x' } },
+      { ...options, forwardErrors: true },
+    )) as AnyAuthError
   }
 
   it('returns the refusal as it was, whatever onError does to it', async () => {
@@ -229,8 +235,8 @@ describe('report', () => {
 
 describe('answers', () => {
   it('hold the documented bytes and their length', async () => {
-    const error = (await enter({ headers: { authorization: 'Bearer x' } })) as AnyAuthError
-    const { status, headers, body } = answerTo(error)
+    const refused = await enter({ headers: { authorization: 'Bearer x' } })
+    const { status, headers, body } = refused as ReturnType<typeof answerTo>
     expect({ status, headers: lowerCase(headers), body }).toEqual(invalid())
   })
 
@@ -248,7 +254,7 @@ describe('answers', () => {
   })
 })
 
-describe('createScopeCheck', () => {
+describe('createGuard', () => {
   it.each([
     [[]],
     [['']],
@@ -258,18 +264,20 @@ describe('createScopeCheck', () => {
     [[['jobs:read']]],
     [[undefined]],
   ])('refuses %j when the route is defined', (scopes) => {
-    expect(() => createScopeCheck('requireScope', scopes)).toThrow(TypeError)
-    expect(() => createScopeCheck('requireAnyScope', scopes)).toThrow(TypeError)
+    expect(() => createGuard('requireScope', scopes)).toThrow(TypeError)
+    expect(() => createGuard('requireAnyScope', scopes)).toThrow(TypeError)
   })
 
   it('looks at the Auth of the mount, and answers with its realm', async () => {
     const request: Request = { rawHeaders: ['Authorization', `Bearer ${keys.read}`] }
     await enter(request, { ...options, realm: 'own' })
     request.auth = { ...getAuth(request), scopes: ['teams:read'] }
-    const { error } = createScopeCheck('requireAnyScope', ['teams:read', 'teams:write'])(request)
-    expect(error).toMatchObject({ status: 403, required: ['teams:read', 'teams:write'] })
-    expect(error?.headers['WWW-Authenticate']).toMatch(/^Bearer realm="own", .*, scope="teams:read teams:write"$/)
-    expect(createScopeCheck('requireScope', ['jobs:read', 'clusters:read'])(request).error).toBeUndefined()
+    const refused = createGuard('requireAnyScope', ['teams:read', 'teams:write'])(request, exits)
+    expect(refused).toMatchObject({ status: 403 })
+    expect((refused as ReturnType<typeof answerTo>).headers['WWW-Authenticate']).toMatch(
+      /^Bearer realm="own", .*, scope="teams:read teams:write"$/,
+    )
+    expect(createGuard('requireScope', ['jobs:read', 'clusters:read'])(request, exits)).toBe('passed')
   })
 })
 
