@@ -13,6 +13,8 @@ export interface Reading {
   /** Instant of the checks, in seconds since the epoch. */
   now: number
   parts: readonly string[]
+  /** What the parts encode. */
+  bytes: readonly Buffer[]
   header: JsonObject
   claims: JsonObject
   policy: IssuerPolicy | undefined
@@ -36,6 +38,11 @@ export interface Check {
 /** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
 const MAX_TIME = 253_402_300_799
 
+/** The header of the token before, which most tokens share. Its text is a copy: a slice would keep the token in memory. */
+let lastHeader: { readonly part?: string; readonly header: JsonObject } = { header: {} }
+/** Stands for the bytes of that header, which are not decoded again. */
+const KNOWN_HEADER = Buffer.alloc(0)
+
 /** Checks before the signature. Of the claims only `iss` is read, to find the keys. */
 export const headerChecks: readonly Check[] = [
   {
@@ -52,7 +59,13 @@ export const headerChecks: readonly Check[] = [
     // RFC 4648 §3.5: other spellings of the same bytes would give one token many names.
     name: 'encoding',
     reason: 'malformed',
-    holds: ({ parts }) => parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part),
+    holds(reading) {
+      const { parts } = reading
+      reading.bytes = parts.map((part, i) =>
+        i === 0 && part === lastHeader.part ? KNOWN_HEADER : Buffer.from(part, 'base64url'),
+      )
+      return reading.bytes.every((bytes, i) => bytes === KNOWN_HEADER || bytes.toString('base64url') === parts[i])
+    },
     expected: () => 'canonical base64url without padding (RFC 7515 §2)',
     found: () => 'another encoding',
   },
@@ -60,9 +73,14 @@ export const headerChecks: readonly Check[] = [
     name: 'header',
     reason: 'malformed',
     holds(reading) {
-      const header = parseObject(reading.parts[0])
-      if (header !== undefined) reading.header = header
-      return header !== undefined
+      const [bytes] = reading.bytes
+      if (bytes !== undefined && bytes !== KNOWN_HEADER) {
+        const header = parseObject(bytes)
+        if (header === undefined) return false
+        lastHeader = { part: bytes.toString('base64url'), header }
+      }
+      reading.header = lastHeader.header
+      return true
     },
     expected: () => 'a JSON object in UTF-8 (RFC 7515 §4)',
     found: () => 'something else',
@@ -98,7 +116,7 @@ export const headerChecks: readonly Check[] = [
     name: 'payload',
     reason: 'malformed',
     holds(reading) {
-      const claims = parseObject(reading.parts[1])
+      const claims = parseObject(reading.bytes[1])
       if (claims !== undefined) reading.claims = claims
       return claims !== undefined
     },
@@ -230,7 +248,7 @@ export const claimChecks: readonly Check[] = [
     reason: 'claims',
     holds(reading) {
       const name = reading.policy?.scopeClaims.find((claim) => Object.hasOwn(reading.claims, claim))
-      const scopes = name === undefined ? Object.freeze([]) : parseScopeClaim(own(reading.claims, name))
+      const scopes = name === undefined ? NO_SCOPES : readScopes(own(reading.claims, name))
       if (scopes !== undefined) reading.scopes = scopes
       return scopes !== undefined
     },
@@ -259,7 +277,7 @@ export const claimChecks: readonly Check[] = [
 ]
 
 export function createReading(token: string, now: number, policies: Reading['policies']): Reading {
-  return { token, policies, now, parts: [], header: {}, claims: {}, policy: undefined, scopes: [] }
+  return { token, policies, now, parts: [], bytes: [], header: {}, claims: {}, policy: undefined, scopes: [] }
 }
 
 /** Runs checks in their order. */
@@ -285,6 +303,24 @@ export function authOf({ claims, policy, scopes }: Reading): AccessTokenAuth {
   )
 }
 
+const NO_SCOPES: readonly string[] = Object.freeze([])
+const MAX_SCOPE_LISTS = 1000
+const MAX_SCOPE_LIST_LENGTH = 256
+
+/** Scope lists by the text of their claim: of few texts, each is in many tokens, whose Auths share the list. */
+const scopeLists = new Map<string, readonly string[] | undefined>()
+
+function readScopes(claim: unknown): readonly string[] | undefined {
+  if (typeof claim !== 'string' || claim.length > MAX_SCOPE_LIST_LENGTH) return parseScopeClaim(claim)
+  let scopes = scopeLists.get(claim)
+  if (scopes === undefined) {
+    scopes = parseScopeClaim(claim)
+    if (scopeLists.size >= MAX_SCOPE_LISTS) scopeLists.clear()
+    scopeLists.set(claim, scopes)
+  }
+  return scopes
+}
+
 /** First instant, in seconds since the epoch, at which an accepted token is no longer accepted. */
 export function endOf({ claims, policy }: Reading): number {
   return Math.min(time(claims, 'exp') + tolerance(policy), oldestEnd(claims, policy))
@@ -308,9 +344,8 @@ function isLenient(policy: IssuerPolicy | undefined): boolean {
   return policy?.profile === 'lenient'
 }
 
-function parseObject(part: string | undefined): JsonObject | undefined {
-  const bytes = Buffer.from(part ?? '', 'base64url')
-  if (!isUtf8(bytes)) return undefined
+function parseObject(bytes: Buffer | undefined): JsonObject | undefined {
+  if (bytes === undefined || !isUtf8(bytes)) return undefined
   try {
     // JSON.parse refuses a byte order mark, which toString keeps.
     const value: unknown = JSON.parse(bytes.toString('utf8'))

@@ -75,7 +75,7 @@ export function deepFreeze<T>(value: T): T {
   // The loop also walks what is appended to the list on the way.
   for (const next of pending) {
     if (typeof next !== 'object' || next === null) continue
-    pending.push(...Object.values(next))
+    for (const inner of Object.values(next)) if (typeof inner === 'object') pending.push(inner)
     Object.freeze(next)
   }
   return value
