@@ -186,11 +186,15 @@ function serve(): void {
     else await listen()
   }
 
+  // One order after the other, so that the replies come in the order of the orders.
+  let last: Promise<unknown> = Promise.resolve()
   process.on('message', (message: Message) => {
-    obey(message).then(
-      () => process.send?.({ url, counts } satisfies Reply),
-      (error: Error) => process.send?.({ url, counts, error: error.message } satisfies Reply),
-    )
+    last = last
+      .then(() => obey(message))
+      .then(
+        () => process.send?.({ url, counts } satisfies Reply),
+        (error: Error) => process.send?.({ url, counts, error: error.message } satisfies Reply),
+      )
   })
   // Whoever started it may have ended without a word.
   process.once('disconnect', () => process.exit(0))
