@@ -2,6 +2,7 @@
 import { printGoals } from './goals.js'
 import { measureGrowth } from './growing.js'
 import { saveResult } from './measure.js'
+import { writeReport } from './report.js'
 
 const results = await measureGrowth({ rounds: 5, sizes: [1, 10, 100, 1000, 10_000, 100_000], imports: 15 })
 for (const [accepts, sizes] of Object.entries(results.entries)) {
@@ -21,3 +22,5 @@ for (const [name, { median }] of Object.entries(results.imports))
   console.log(`  ${median.toFixed(1).padStart(7)}  ${name}`)
 printGoals('growth', results)
 saveResult('growth', { results })
+writeReport()
+process.exit()

@@ -2,6 +2,7 @@
 
 import { printGoals } from './goals.js'
 import { saveResult } from './measure.js'
+import { writeReport } from './report.js'
 import { measureServers } from './servers.js'
 
 const results = await measureServers({ rounds: 5, turnMs: 1500, peers: true }, (framework, lines) => {
@@ -15,4 +16,5 @@ const results = await measureServers({ rounds: 5, turnMs: 1500, peers: true }, (
 })
 printGoals('http', results)
 saveResult('http', { results })
+writeReport()
 process.exit()

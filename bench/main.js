@@ -2,6 +2,7 @@
 import { measureDecisions } from './decisions.js'
 import { printGoals } from './goals.js'
 import { saveResult } from './measure.js'
+import { writeReport } from './report.js'
 
 const results = await measureDecisions({ rounds: 9, turnMs: 40, newTokens: 520, peers: true }, (title, figures) => {
   console.log(`\n${title}, microseconds`)
@@ -10,4 +11,5 @@ const results = await measureDecisions({ rounds: 9, turnMs: 40, newTokens: 520, 
 })
 printGoals('decisions', results)
 saveResult('decisions', { results })
+writeReport()
 process.exit()

@@ -3,7 +3,7 @@
  * of each contender's rounds the median counts.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 
@@ -111,7 +111,9 @@ export function saveResult(name, result) {
   writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify({ ...circumstances(), ...result }, rounded, 2)}\n`)
 }
 
+/** `undefined` when there is none yet. */
 export function loadResult(name) {
+  if (!existsSync(join(RESULTS, `${name}.json`))) return undefined
   return JSON.parse(readFileSync(join(RESULTS, `${name}.json`), 'utf8'))
 }
 
