@@ -35,8 +35,6 @@ beforeAll(() => {
   }
   copyFileSync(join(ROOT, 'package.json'), shipped.path('package.json'))
   symlinkSync(join(ROOT, 'node_modules'), shipped.path('node_modules'))
-  // One test runs it as another user.
-  chmodSync(shipped.path('.'), 0o755)
 })
 
 afterAll(() => shipped.remove())
@@ -57,14 +55,14 @@ interface Ended {
 
 interface Circumstances {
   env?: Record<string, string>
-  /** Modules that run in the process first. */
-  imports?: string[]
+  /** A command with its flags that runs the process. */
+  through?: string[]
 }
 
 /** Runs the command in a process of its own, in the test's folder. */
-async function vantageAuth(words: string[], { env = {}, imports = [] }: Circumstances = {}): Promise<Ended> {
-  const nodeFlags = imports.flatMap((module) => ['--import', module])
-  const child = spawn(process.execPath, [...nodeFlags, shipped.path('src/cli/main.js'), ...words], {
+async function vantageAuth(words: string[], { env = {}, through = [] }: Circumstances = {}): Promise<Ended> {
+  const [command, ...flags] = [...through, process.execPath] as [string, ...string[]]
+  const child = spawn(command, [...flags, shipped.path('src/cli/main.js'), ...words], {
     cwd: folder.path('.'),
     env: { PATH: process.env.PATH, ...env },
   })
@@ -377,11 +375,12 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
   it('for a folder that may not be written', async () => {
     mkdirSync(folder.path('ro'))
     chmodSync(folder.path('ro'), 0o555)
-    chmodSync(folder.path('.'), 0o755)
-    // The superuser may write everywhere, so the command becomes nobody before it begins.
-    const imports = process.getuid?.() === 0 ? ['data:text/javascript,process.setgid(65534);process.setuid(65534)'] : []
+    // The superuser may write everywhere, so the command runs without that capability. Another user could not even read
+    // a clone inside a private folder.
+    const through =
+      process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override', '--inh-caps=-dac_override'] : []
     const words = ['keys', 'create', '--subject', 's', '--scopes', 'jobs:read', '--store', 'sqlite:ro/keys.db']
-    const { stdout, stderr, code } = await vantageAuth(words, { imports })
+    const { stdout, stderr, code } = await vantageAuth(words, { through })
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(
       /^vantage-auth: keys create: The key store "ro\/keys.db" cannot be opened; .*permission.*\n$/,
