@@ -94,7 +94,7 @@ describe('the bounds', () => {
     expect(cache.get('b', NOW)).toBeUndefined()
   })
 
-  test('hold for a million credentials, and leave no key behind to be found by its id', () => {
+  test('hold for ten thousand credentials, and leave no key behind to be found by its id', () => {
     const cache = createCredentialCache({ maxEntries: 100, maxBytes: 1e6, ttlMs: 1000 })
     for (let i = 0; i < 10_000; i++) cache.set(`d${i}`, keyEntry(`k${i}`), 70)
     let kept = 0
