@@ -61,7 +61,7 @@ interface Circumstances {
 
 /** Runs the command in a process of its own, in the test's folder. */
 async function vantageAuth(words: string[], { env = {}, through = [] }: Circumstances = {}): Promise<Ended> {
-  const [command, ...flags] = [...through, process.execPath] as [string, ...string[]]
+  const [command = process.execPath, ...flags] = [...through, process.execPath]
   const child = spawn(command, [...flags, shipped.path('src/cli/main.js'), ...words], {
     cwd: folder.path('.'),
     env: { PATH: process.env.PATH, ...env },

@@ -65,7 +65,7 @@ test('has code to check', () => {
   expect(bash.length).toBeGreaterThanOrEqual(5)
 })
 
-test('compiles every TypeScript snippet in a strict project', { timeout: 60_000 }, () => {
+test('compiles every TypeScript snippet in a strict project', { timeout: 180_000 }, () => {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
   const files = typescript.map((_, index) => join(folder, `snippet-${index}.ts`))
@@ -82,7 +82,7 @@ describe.each(['express', 'koa', 'fastify'])('the first route on %s', (framework
     expect(firstRoute(framework).trim().split('\n').length).toBeLessThanOrEqual(15)
   })
 
-  test('answers the key that the README makes, with the commands as they stand', { timeout: 60_000 }, async () => {
+  test('answers the key that the README makes, with the commands as they stand', { timeout: 180_000 }, async () => {
     const port = await freePort()
     const cwd = mkdtempSync(join(folder, `${framework}-`))
     const commands = bash.find((code) =>
@@ -114,7 +114,7 @@ describe.each(['express', 'koa', 'fastify'])('the first route on %s', (framework
   })
 })
 
-test('runs the key commands and the keyring snippet as they stand', { timeout: 60_000 }, async () => {
+test('runs the key commands and the keyring snippet as they stand', { timeout: 180_000 }, async () => {
   const cwd = mkdtempSync(join(folder, 'keys-'))
   const commands = bash.find((code) => code.includes("--name 'nightly build'")) ?? ''
   const { stdout } = await inBash(commands, cwd)
