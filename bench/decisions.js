@@ -12,17 +12,17 @@ const REFUSED = 100
 const IN_FLIGHT = 64
 
 /**
- * @param {{ rounds: number, turnMs: number, newTokens: number, peers: boolean }} effort `turnMs`: about how long a turn of
+ * @param {{ rounds: number, turnMs: number, newTokens: number, peers: boolean, summarize?: Function }} effort `turnMs`: about how long a turn of
  *   one contender takes; `newTokens`: how many tokens one turn verifies
  * @param {(title: string, figures: object) => void} tell
  */
-export async function measureDecisions({ rounds, turnMs, newTokens, peers }, tell) {
+export async function measureDecisions({ rounds, turnMs, newTokens, peers, summarize }, tell) {
   const issuer = await startIssuer()
   const { store, keys } = await createKeys(ROTATION)
   const field = [...limits, ...contenders].filter((entry) => peers || entry.name === OURS || limits.includes(entry))
   const results = {}
   const run = async (title, entries) => {
-    results[title] = await interleave(entries, rounds)
+    results[title] = await interleave(entries, rounds, summarize)
     tell(title, results[title])
   }
 

@@ -14,13 +14,13 @@ const LIMIT = 'crypto.hash + Map.get'
  */
 
 const ratio = (title, a, b) => (results) =>
-  results[title]?.[a] && results[title][b] && results[title][a].median / results[title][b].median
+  results[title]?.[a] && results[title][b] && results[title][a].typical / results[title][b].typical
 /** The best of the peers, which are neither we nor a limit. */
 const bestPeer = (title) => (results) => {
   const peers = Object.entries(results[title] ?? {}).filter(([name]) => name !== OURS && !name.startsWith('crypto.'))
   return peers.length === 0
     ? undefined
-    : results[title][OURS].median / Math.min(...peers.map(([, { median }]) => median))
+    : results[title][OURS].typical / Math.min(...peers.map(([, { typical }]) => typical))
 }
 const algorithms = ['RS256', 'ES256', 'EdDSA']
 const refusalGoal = (line, accepted) => ({
@@ -161,7 +161,7 @@ export const goals = [
     name: `import of vantage-auth/${adapter}, cold: jose alone`,
     result: 'growth',
     atMost: 1.1,
-    measured: ({ imports }) => imports && imports[adapter].median / imports.jose.median,
+    measured: ({ imports }) => imports && imports[adapter].typical / imports.jose.typical,
   })),
 ]
 

@@ -10,7 +10,7 @@ const results = await measureServers({ rounds: 5, turnMs: 1500, peers: true }, (
     `\n${framework}: requests/s, share of the bare framework, p50 and p99 in microseconds at half its rate, refusing`,
   )
   for (const [name, { perSecond, share, p50, p99, refusingShare }] of Object.entries(lines)) {
-    const text = [perSecond.median.toFixed(0), share?.toFixed(2), p50, p99?.median, refusingShare?.toFixed(2)]
+    const text = [perSecond.typical.toFixed(0), share?.toFixed(2), p50, p99?.typical, refusingShare?.toFixed(2)]
     console.log(`  ${text.map((figure) => String(figure ?? '').padStart(7)).join('')}  ${name}`)
   }
 })

@@ -21,7 +21,8 @@ export async function startIssuer({ moreKeys = 0 } = {}) {
   )
   const jwks = { keys: [...others, ...ALGORITHMS.map((alg) => publish(pairs[alg].publicKey, alg, alg.toLowerCase()))] }
   const server = createServer((_, res) => {
-    res.setHeader('Content-Type', 'application/json').end(JSON.stringify(jwks))
+    // A connection that waits for the next fetch would be found closed after a turn that held the event loop.
+    res.setHeader('Content-Type', 'application/json').setHeader('Connection', 'close').end(JSON.stringify(jwks))
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   server.unref()

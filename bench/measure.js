@@ -8,12 +8,15 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * Milliseconds. `BENCH_CLOCK=cpu` counts the processor time of all threads of the process instead of the time that passes:
- * for machines that have other work to do, and for comparing one's own changes.
+ * `BENCH_CLOCK=cpu` counts the processor time of all threads of the measured process instead of the time that passes: for
+ * machines that have other work to do at the same time.
  */
-export const now = process.env.BENCH_CLOCK === 'cpu' ? cpuTime : () => performance.now()
+export const countsCpuTime = process.env.BENCH_CLOCK === 'cpu'
 
-function cpuTime() {
+/** Milliseconds. */
+const now = countsCpuTime ? cpuTime : () => performance.now()
+
+export function cpuTime() {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1000
 }
@@ -65,9 +68,10 @@ export async function timeInFlight(decide, originals, calls, inFlight) {
  *
  * @param {{ name: string, time(): Promise<number> }[]} contenders
  * @param {number} rounds counted ones; two more before them warm up
- * @returns {Promise<Record<string, { median: number, rounds: number[] }>>}
+ * @param {(figures: number[]) => number} summarize what stands for the rounds
+ * @returns {Promise<Record<string, { typical: number, rounds: number[] }>>}
  */
-export async function interleave(contenders, rounds) {
+export async function interleave(contenders, rounds, summarize = median) {
   const figures = new Map(contenders.map(({ name }) => [name, []]))
   for (let round = -2; round < rounds; round++) {
     // Every other round backwards: nobody is always the one after the contender that leaves most garbage.
@@ -76,7 +80,9 @@ export async function interleave(contenders, rounds) {
       if (round >= 0) figures.get(name).push(figure)
     }
   }
-  return Object.fromEntries([...figures].map(([name, values]) => [name, { median: median(values), rounds: values }]))
+  return Object.fromEntries(
+    [...figures].map(([name, values]) => [name, { typical: summarize(values), rounds: values }]),
+  )
 }
 
 export function median(values) {

@@ -94,7 +94,7 @@ function decisionSections(result) {
     const of = (alg) => results[`new ${alg} token${suffix}`]
     const rows = sorted(of('RS256')).map(([name]) => [
       mark(name),
-      ...algorithms.map((alg) => of(alg)[name]?.median.toFixed(1) ?? '–'),
+      ...algorithms.map((alg) => of(alg)[name]?.typical.toFixed(1) ?? '–'),
     ])
     sections.push(`### ${heading}\n\n${table(['', ...algorithms.map((alg) => `${alg}, us`)], rows)}`)
   }
@@ -107,10 +107,10 @@ function httpSections(result) {
     Object.entries(lines).map(([name, { perSecond, share, p50, p99, refusingShare }]) => [
       framework,
       mark(name),
-      perSecond.median.toFixed(0),
+      perSecond.typical.toFixed(0),
       share.toFixed(2),
       p50?.toFixed(0) ?? '–',
-      p99?.median.toFixed(0) ?? '–',
+      p99?.typical.toFixed(0) ?? '–',
       refusingShare?.toFixed(2) ?? '–',
     ]),
   )
@@ -134,9 +134,9 @@ function growthSections(result) {
     ...['token', 'key'].map((accepts) => (size >= 1000 ? entries[accepts][size].bytes.toFixed(0) : '–')),
   ])
   const head = ['entries', 'token, us', 'to the limit', 'key, us', 'to the limit', 'bytes a token', 'bytes a key']
-  const importRows = Object.entries(imports).map(([name, { median }]) => [
+  const importRows = Object.entries(imports).map(([name, { typical }]) => [
     name === 'jose' ? 'jose' : `vantage-auth/${name}`,
-    median.toFixed(1),
+    typical.toFixed(1),
   ])
   return [
     `## Growth and start\n\n${circumstancesOf(result)}`,
@@ -182,7 +182,7 @@ function mark(name) {
 
 function sorted(figures) {
   return Object.entries(figures)
-    .map(([name, { median }]) => [name, median])
+    .map(([name, { typical }]) => [name, typical])
     .toSorted(([, a], [, b]) => a - b)
 }
 

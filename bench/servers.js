@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { OURS } from './contenders.js'
 import { latency, openConnections, throughput } from './load.js'
 import { createKeys, headersOf, startIssuer } from './material.js'
-import { interleave, median } from './measure.js'
+import { countsCpuTime, interleave, median } from './measure.js'
 import { BARE, mounts } from './mounts.js'
 
 /** Distinct credentials in rotation. */
@@ -13,10 +13,10 @@ const REFUSED = 100
 const LATENCY_RATE = 0.5
 
 /**
- * @param {{ rounds: number, turnMs: number, peers: boolean }} effort `turnMs`: how long the load on one server lasts
+ * @param {{ rounds: number, turnMs: number, peers: boolean, summarize?: Function }} effort `turnMs`: how long the load on one server lasts
  * @param {(framework: string, lines: object) => void} tell
  */
-export async function measureServers({ rounds, turnMs, peers }, tell) {
+export async function measureServers({ rounds, turnMs, peers, summarize }, tell) {
   const issuer = await startIssuer()
   const tokens = headersOf(issuer.tokens('RS256', ROTATION))
   const expired = headersOf(issuer.tokens('RS256', REFUSED, { exp: Math.floor(Date.now() / 1000) - 60 }))
@@ -39,7 +39,7 @@ export async function measureServers({ rounds, turnMs, peers }, tell) {
       servers.push(server)
     }
     try {
-      results[framework] = await measureFramework(servers, rounds, turnMs, peers)
+      results[framework] = await measureFramework(servers, { rounds, turnMs, peers, summarize })
     } finally {
       for (const { child } of servers) child.kill('SIGKILL')
     }
@@ -49,30 +49,30 @@ export async function measureServers({ rounds, turnMs, peers }, tell) {
   return results
 }
 
-async function measureFramework(servers, rounds, turnMs, withLatency) {
-  const turns = servers.flatMap(({ name, connect, connectRefused }) => [
-    { name, time: () => underLoad(connect, (connections) => throughput(connections, turnMs)) },
+async function measureFramework(servers, { rounds, turnMs, peers, summarize }) {
+  const turns = servers.flatMap(({ name, child, connect, connectRefused }) => [
+    { name, time: () => underLoad(connect, (connections) => rate(child, connections, turnMs)) },
     ...(connectRefused
       ? [
           {
             name: `${name}, refusing`,
-            time: () => underLoad(connectRefused, (connections) => throughput(connections, turnMs)),
+            time: () => underLoad(connectRefused, (connections) => rate(child, connections, turnMs)),
           },
         ]
       : []),
   ])
-  const rates = await interleave(turns, rounds)
-  const bare = rates[BARE].median
+  const rates = await interleave(turns, rounds, summarize)
+  const bare = rates[BARE].typical
   const lines = {}
   for (const { name } of servers) {
     const refusing = rates[`${name}, refusing`]
     lines[name] = {
       perSecond: rates[name],
-      share: rates[name].median / bare,
-      ...(refusing && { refusing, refusingShare: refusing.median / rates[name].median }),
+      share: rates[name].typical / bare,
+      ...(refusing && { refusing, refusingShare: refusing.typical / rates[name].typical }),
     }
   }
-  if (!withLatency) return lines
+  if (!peers) return lines
 
   // Who has less to give than the rate asks for has no latency at it.
   const able = servers.filter(({ name }) => lines[name].share > LATENCY_RATE * 1.2)
@@ -91,10 +91,24 @@ async function measureFramework(servers, rounds, turnMs, withLatency) {
     rounds,
   )
   for (const { name } of able) {
-    const p99Ratio = p99s[name].median / p99s[BARE].median
+    const p99Ratio = p99s[name].typical / p99s[BARE].typical
     Object.assign(lines[name], { p50: median(p50s.get(name)), p99: p99s[name], p99Ratio })
   }
   return lines
+}
+
+/** Requests a second: of time, or of the processor time of the server. */
+async function rate(child, connections, turnMs) {
+  const before = countsCpuTime ? await cpuTimeOf(child) : 0
+  const { answered, tookMs } = await throughput(connections, turnMs)
+  return (answered * 1000) / (countsCpuTime ? (await cpuTimeOf(child)) - before : tookMs)
+}
+
+function cpuTimeOf(child) {
+  return new Promise((resolve) => {
+    child.once('message', ({ cpuMs }) => resolve(cpuMs))
+    child.send('cpuTime')
+  })
 }
 
 /** Connections of its own for each turn: the server closes those that wait long for theirs. */
