@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
@@ -5,6 +6,7 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { UnavailableError } from '../src/errors.js'
 import { createIssuer, type Issuer, metadataUrls } from '../src/issuer.js'
 import { resolveOptions, type VerifierOptions } from '../src/options.js'
+import type { KeySetEvent } from '../src/telemetry.js'
 import { createKeyPair, publicJwk } from './support/tokens.js'
 
 const START = Date.parse('2026-11-25T12:00:00Z')
@@ -55,7 +57,13 @@ async function setUp(options: Partial<VerifierOptions> & { path?: string } = {})
     {},
   )
   const issuer = createIssuer(config.issuers[0] as (typeof config.issuers)[0], config)
+  let attempts = 0
+  const onAttempt = (event: unknown) => {
+    if ((event as KeySetEvent).issuer === url) attempts++
+  }
+  subscribe('vantage-auth:key-set', onAttempt)
   onTestFinished(() => {
+    unsubscribe('vantage-auth:key-set', onAttempt)
     issuer.close()
     server.closeAllConnections()
     server.close()
@@ -69,6 +77,8 @@ async function setUp(options: Partial<VerifierOptions> & { path?: string } = {})
     openidPath,
     answers,
     asked,
+    /** Waits until so many attempts have ended, well or not. */
+    ended: (count: number) => vi.waitFor(() => expect(attempts).toBe(count), { timeout: 10_000 }),
     fetches: (what = '/jwks') => asked.filter((path) => path === what).length,
     keys: (...keys: object[]) => answers.set('/jwks', json({ keys })),
     down: () => answers.set('/jwks', (response) => response.destroy()),
@@ -273,12 +283,14 @@ describe('where the key set is', () => {
     const { issuer, asked, answers, origin } = await setUp()
     const direct = setUpFetch(globalThis.fetch, {
       issuer: [{ issuer: 'https://issuer.example', jwksUri: `${origin}/jwks?code=hunter2` }],
+      timeoutMs: 3000,
     }).issuer
     expect(await ask(direct)).toMatch('unavailable')
     expect(await readiness(direct)).toBe(`issuer https://issuer.example: ${origin}/jwks answered 404`)
     answers.set('/jwks?code=hunter2', json({ keys: [old] }))
     const { issuer: good } = setUpFetch(globalThis.fetch, {
       issuer: [{ issuer: 'https://issuer.example', jwksUri: `${origin}/jwks?code=hunter2` }],
+      timeoutMs: 3000,
     })
     expect(await ask(good)).toBe('found')
     expect(asked).toEqual(['/jwks?code=hunter2', '/jwks?code=hunter2'])
@@ -493,7 +505,7 @@ describe('freshness', () => {
   })
 
   test('keySetMaxStaleSeconds below 600 shortens freshness as well', async () => {
-    const { issuer, clock, fetches, down } = await setUp({ keySetMaxStaleSeconds: 100 })
+    const { issuer, clock, fetches, down, ended } = await setUp({ keySetMaxStaleSeconds: 100 })
     const key = await keyOf(issuer)
     clock.now = START + 80 * SECOND - 1
     expect(issuer.serves(key)).toBe('fresh')
@@ -505,7 +517,7 @@ describe('freshness', () => {
     down()
     clock.now = START + 180 * SECOND - 1
     expect(askNow(issuer)).toBe('found')
-    await settled()
+    await ended(3)
     clock.now = START + 180 * SECOND
     expect(issuer.serves(key)).toBe(false)
     expect(await ask(issuer)).toMatch('unavailable')
@@ -538,13 +550,15 @@ describe('an outage', () => {
   })
 
   test('the age counts from the fetch, not from a failure or an answer since', async () => {
-    const { issuer, clock, answers } = await setUp({ keySetMaxStaleSeconds: 900 })
+    const { issuer, clock, answers, ended } = await setUp({ keySetMaxStaleSeconds: 900 })
     const key = await keyOf(issuer)
     answers.set('/jwks', status(500))
-    for (let seconds = 480; seconds < 900; seconds += 30) {
+    let attempts = 1
+    // Further apart than the longest back-off: each question starts an attempt.
+    for (let seconds = 480; seconds < 900; seconds += 31) {
       clock.now = START + seconds * SECOND
       expect(await ask(issuer)).toBe('found')
-      await settled()
+      await ended(++attempts)
     }
     clock.now = START + 900 * SECOND - 1
     expect(issuer.serves(key)).toBe('stale')
@@ -568,12 +582,12 @@ describe('an outage', () => {
   })
 
   test('a failure of long ago is no outage of now: the next question waits for a fetch', async () => {
-    const { issuer, clock, keys, down } = await setUp()
+    const { issuer, clock, keys, down, ended } = await setUp()
     const key = await keyOf(issuer)
     down()
     clock.now = START + 9 * MINUTE
     expect(askNow(issuer)).toBe('found')
-    await settled()
+    await ended(2)
     keys(successor)
     clock.now = START + 50 * MINUTE
     expect(issuer.serves(key)).toBe(false)
@@ -611,26 +625,31 @@ describe('an outage', () => {
   })
 
   test('refreshes in the background back off too, and a good one ends it', async () => {
-    const { issuer, clock, fetches, down, keys } = await setUp()
+    const { issuer, clock, fetches, down, keys, ended } = await setUp()
     await ask(issuer)
     down()
     clock.now = START + 8 * MINUTE
-    for (let times = 0; times < 5; times++) {
-      expect(askNow(issuer)).toBe('found')
-      await settled()
-    }
+    expect(askNow(issuer)).toBe('found')
+    await ended(2)
+    for (let times = 0; times < 5; times++) expect(askNow(issuer)).toBe('found')
+    await settled()
     expect(fetches()).toBe(2)
-    keys(old)
     clock.now += 2 * SECOND
     askNow(issuer)
-    await vi.waitFor(() => expect(issuer.generation).toBe(2))
+    await ended(3)
+    keys(old)
+    clock.now += 3 * SECOND
+    askNow(issuer)
+    await ended(4)
+    expect(issuer.generation).toBe(2)
+    // The next failure is the first again: 1 s, not 4.
     down()
     clock.now += 10 * MINUTE
     await ask(issuer)
+    await ended(5)
     clock.now += 1.5 * SECOND
     await ask(issuer)
-    await settled()
-    expect(fetches()).toBe(5)
+    await ended(6)
   })
 
   test('ready() tries, tells what is missing, and is ready for good once a set was loaded', async () => {
@@ -693,13 +712,13 @@ describe('an unknown kid', () => {
   })
 
   test('waits for the next permitted fetch when it is within timeoutMs, and no longer', async () => {
-    const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 500 })
+    const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     expect(await ask(issuer, 'nobody')).toBe('none')
     keys(old, successor)
-    clock.now += 5 * SECOND - 501
-    expect(await ask(issuer, 'new')).toBe('unavailable 1')
-    clock.now += 401
+    clock.now += 5 * SECOND - 2001
+    expect(await ask(issuer, 'new')).toBe('unavailable 3')
+    clock.now += 1901
     const waiting = ask(issuer, 'new')
     await settled()
     expect(fetches()).toBe(2)
@@ -708,7 +727,7 @@ describe('an unknown kid', () => {
   })
 
   test('all that wait share the next fetch', async () => {
-    const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 500 })
+    const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     await ask(issuer, 'nobody')
     keys(old, successor)
@@ -722,7 +741,7 @@ describe('an unknown kid', () => {
   })
 
   test('does not wait twice: after its own wait the next permitted fetch is too far', async () => {
-    const { issuer, clock, answers } = await setUp({ timeoutMs: 500 })
+    const { issuer, clock, answers } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     await ask(issuer, 'nobody')
     answers.set('/jwks', status(500))
@@ -790,13 +809,12 @@ describe('an unknown kid', () => {
 
   test('does not fetch within a back-off that another fetch began', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0)
-    const { issuer, clock, down, keys, fetches } = await setUp({ timeoutMs: 500 })
+    const { issuer, clock, down, keys, fetches, ended } = await setUp({ timeoutMs: 900 })
     await ask(issuer)
     down()
     clock.now = START + 8 * MINUTE
     askNow(issuer)
-    await settled()
-    expect(fetches()).toBe(2)
+    await ended(2)
     keys(old, successor)
     expect(await ask(issuer, 'new')).toBe('unavailable 1')
     expect(fetches()).toBe(2)
@@ -805,7 +823,7 @@ describe('an unknown kid', () => {
   })
 
   test('does not fetch when another fetch failed while it waited', async () => {
-    const { issuer, clock, down, fetches } = await setUp({ timeoutMs: 500 })
+    const { issuer, clock, down, fetches } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     clock.now = START + 8 * MINUTE - 1
     await ask(issuer, 'nobody')
@@ -852,7 +870,7 @@ describe('an unknown kid', () => {
   })
 
   test('in an outage it is unavailable, and starts no more fetches than anybody else', async () => {
-    const { issuer, clock, down, fetches } = await setUp({ timeoutMs: 300 })
+    const { issuer, clock, down, fetches } = await setUp({ timeoutMs: 900 })
     await ask(issuer)
     down()
     clock.now = START + 10 * MINUTE
@@ -923,7 +941,7 @@ describe('a clock that jumps', () => {
   })
 
   test('set back while a request waits, it waits no longer', async () => {
-    const { issuer, clock, keys } = await setUp({ timeoutMs: 400 })
+    const { issuer, clock, keys } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     await ask(issuer, 'nobody')
     clock.now += 5 * SECOND - 200
