@@ -3,7 +3,7 @@ import type { JWTPayload } from 'jose'
 import { type AccessTokenAuth, createAccessTokenAuth, deepFreeze } from './auth.js'
 import type { Reason } from './errors.js'
 import { ALGORITHMS, type IssuerPolicy } from './options.js'
-import { parseScopeClaim } from './scope.js'
+import { createScopeReader, parseScopeClaim } from './scope.js'
 
 /** A token on its way through the checks; each check may rely on what the ones before it have filled in. */
 export interface Reading {
@@ -248,7 +248,8 @@ export const claimChecks: readonly Check[] = [
     reason: 'claims',
     holds(reading) {
       const name = reading.policy?.scopeClaims.find((claim) => Object.hasOwn(reading.claims, claim))
-      const scopes = name === undefined ? NO_SCOPES : readScopes(own(reading.claims, name))
+      const claim = name === undefined ? NO_SCOPES : own(reading.claims, name)
+      const scopes = typeof claim === 'string' ? readScopeText(claim) : parseScopeClaim(claim)
       if (scopes !== undefined) reading.scopes = scopes
       return scopes !== undefined
     },
@@ -304,22 +305,7 @@ export function authOf({ claims, policy, scopes }: Reading): AccessTokenAuth {
 }
 
 const NO_SCOPES: readonly string[] = Object.freeze([])
-const MAX_SCOPE_LISTS = 1000
-const MAX_SCOPE_LIST_LENGTH = 256
-
-/** Scope lists by the text of their claim: of few texts, each is in many tokens, whose Auths share the list. */
-const scopeLists = new Map<string, readonly string[] | undefined>()
-
-function readScopes(claim: unknown): readonly string[] | undefined {
-  if (typeof claim !== 'string' || claim.length > MAX_SCOPE_LIST_LENGTH) return parseScopeClaim(claim)
-  let scopes = scopeLists.get(claim)
-  if (scopes === undefined) {
-    scopes = parseScopeClaim(claim)
-    if (scopeLists.size >= MAX_SCOPE_LISTS) scopeLists.clear()
-    scopeLists.set(claim, scopes)
-  }
-  return scopes
-}
+const readScopeText = createScopeReader(parseScopeClaim)
 
 /** First instant, in seconds since the epoch, at which an accepted token is no longer accepted. */
 export function endOf({ claims, policy }: Reading): number {

@@ -103,3 +103,27 @@ export function parseScopeClaim(claim: unknown): readonly string[] | undefined {
   }
   return undefined
 }
+
+const MAX_LISTS = 1000
+const MAX_TEXT_LENGTH = 256
+
+/**
+ * Reads scopes from texts of which few are in very many credentials: once each, and into one list that all of them share.
+ *
+ * @internal
+ */
+export function createScopeReader<T extends readonly string[] | undefined>(
+  read: (text: string) => T,
+): (text: string) => T {
+  const lists = new Map<string, T>()
+  return (text) => {
+    const known = lists.get(text)
+    if (known !== undefined) return known
+    const list = read(text)
+    if (text.length <= MAX_TEXT_LENGTH) {
+      if (lists.size >= MAX_LISTS) lists.clear()
+      lists.set(text, list)
+    }
+    return list
+  }
+}

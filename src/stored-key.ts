@@ -3,6 +3,7 @@ import type { ParsedApiKey } from './api-key.js'
 import { type ApiKeyAuth, createApiKeyAuth } from './auth.js'
 import type { Reason } from './errors.js'
 import type { StoredKey } from './keyring.js'
+import { createScopeReader } from './scope.js'
 
 /**
  * Checks what a store answered: a store may be the application's own, and a key whose revocation cannot be read must not
@@ -29,6 +30,8 @@ export function checkStoredKey(value: unknown, id: string): asserts value is Sto
   if (wrong) throw new TypeError(`KeyStore.find() answered a key whose ${wrong} is not what StoredKey says`)
 }
 
+const readScopes = createScopeReader((json) => Object.freeze(JSON.parse(json) as string[]))
+
 /** What a stored key grants to whoever presents a key of its id with this digest; or why it does not. */
 export function judgeStoredKey(
   stored: StoredKey | undefined,
@@ -42,7 +45,7 @@ export function judgeStoredKey(
   if (revokedAt !== null) return 'revoked'
   const endsAt = expiresAt ?? Number.POSITIVE_INFINITY
   if (now >= endsAt) return 'expired'
-  const scopes = Object.freeze([...stored.scopes])
+  const scopes = readScopes(JSON.stringify(stored.scopes))
   return { auth: createApiKeyAuth({ subject, scopes, tenant, keyId: id, name }, expiresAt), endsAt }
 }
 
