@@ -17,21 +17,16 @@ export async function answerWithin<T>(timeoutMs: number, who: string, answer: Pr
 }
 
 /**
- * Resolves when the work has ended, well or not, or at the deadline. This timer does keep the process alive: whoever
- * closes something waits for it.
+ * Resolves when all of the work has ended, well or not, or at the deadline. This timer does keep the process alive:
+ * whoever closes something waits for it.
  *
  * @param deadline as `performance.now()` counts
  */
-export async function settledBy(deadline: number, work: () => Promise<unknown> | undefined): Promise<void> {
+export async function settledBy(deadline: number, ...work: (Promise<unknown> | undefined)[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const timeUp = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, Math.max(0, deadline - performance.now()))
   })
-  // An async function, so that what throws at once ends like what rejects.
-  const ended = (async () => work())().then(
-    () => {},
-    () => {},
-  )
-  await Promise.race([ended, timeUp])
+  await Promise.race([Promise.allSettled(work), timeUp])
   clearTimeout(timer)
 }

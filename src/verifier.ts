@@ -213,8 +213,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   async function shutDown(): Promise<void> {
     const deadline = performance.now() + timeoutMs
     for (const issuer of issuers.values()) issuer.close()
-    await settledBy(deadline, () => Promise.allSettled([usage?.close(), keys?.close()]))
-    if (config.keys !== false && config.keys?.owned) await settledBy(deadline, () => store?.close())
+    await settledBy(deadline, usage?.close(), keys?.close())
+    if (config.keys !== false && config.keys?.owned) await settledBy(deadline, store?.close())
   }
 
   return {

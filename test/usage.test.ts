@@ -160,7 +160,7 @@ describe('close', () => {
     usage.count('c', NOON)
     write.resolve()
     await closed
-    expect(written.map(([tally]) => tally?.id)).toEqual(['a', 'b'])
+    expect(written.map((batch) => batch.map(({ id }) => id))).toEqual([['a'], ['b']])
     expect(vi.getTimerCount()).toBe(0)
   })
 
