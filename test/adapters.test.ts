@@ -419,8 +419,9 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       after: [() => void seen.push([promises, ticks])],
       routes: [openRoute],
     })
-    // Known, for a token of a static key set: from the first time on.
     await exchange(port, { path: '/open', authorization: `Bearer ${token}` })
+    // What the first decision took is not known here: the signature may have waited for the thread pool.
+    expect(seen.splice(0)).toHaveLength(1)
     const stop = promiseHooks.onInit(() => promises++)
     try {
       for (let i = 0; i < 3; i++) await exchange(port, { path: '/open', authorization: `Bearer ${token}` })
@@ -428,7 +429,6 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       stop()
     }
     expect(seen).toEqual([
-      [0, 0],
       [0, 0],
       [0, 0],
       [0, 0],

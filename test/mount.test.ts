@@ -78,7 +78,7 @@ describe('createMount', () => {
     await own.close()
     expect(() => own.verifier.authenticate({ authorization })).toThrow('cannot be verified at the moment')
     await mountOf({ verifier: shared }).close()
-    expect(shared.authenticate({ authorization })).toMatchObject({ subject: 'user_123' })
+    expect(await shared.authenticate({ authorization })).toMatchObject({ subject: 'user_123' })
   })
 })
 
