@@ -15,10 +15,11 @@ function newest(folder) {
   return Math.max(...files.map((file) => statSync(join(root, folder, file)).mtimeMs))
 }
 
-if (!existsSync(join(root, 'bench/node_modules/.package-lock.json'))) {
+const modified = (file) => (existsSync(join(root, file)) ? statSync(join(root, file)).mtimeMs : 0)
+
+if (modified('bench/node_modules/.package-lock.json') < modified('bench/package-lock.json')) {
   npm('ci', '--prefix', 'bench', '--no-audit', '--no-fund', '--loglevel=error')
 }
-const built = join(root, 'dist/esm/src/index.js')
-if (!existsSync(built) || statSync(built).mtimeMs < Math.max(newest('src'), newest('adapters'))) npm('run', 'build')
+if (modified('dist/esm/src/index.js') < Math.max(newest('src'), newest('adapters'))) npm('run', 'build')
 
 await import(`./${process.argv[2]}.js`)
