@@ -82,7 +82,7 @@ export function createIssuer(
     return Math.max(notLaterThan(lastKidFetchAt + UNKNOWN_KID_GAP_MS, now, UNKNOWN_KID_GAP_MS), attemptAt(now))
   }
 
-  /** Fetches the key set, one fetch at a time. Never rejects: tells whether it succeeded, the rest is in the state. */
+  /** Fetches the key set, one fetch at a time. Resolves to whether it succeeded; the rest is in the state. */
   function refresh(): Promise<boolean> {
     inFlight ??= load().finally(() => {
       inFlight = undefined
@@ -224,7 +224,7 @@ export function createIssuer(
       if (loaded !== undefined) return
       if (closing.signal.aborted) throw new Error(`issuer ${policy.issuer}: the verifier is closed`)
       const now = clock()
-      if (inFlight !== undefined || now >= attemptAt(now)) await refresh()
+      if (now >= attemptAt(now)) await refresh()
       if (loaded === undefined) {
         throw new Error(`issuer ${policy.issuer}: ${(lastError as Error).message}`, { cause: lastError })
       }

@@ -749,6 +749,33 @@ describe('an unknown kid', () => {
     expect(await ask(issuer, 'nobody')).toBe('unavailable 5')
   })
 
+  test('does not wait for a fetch that is permitted too late, counted from its arrival', async () => {
+    const { issuer, clock, answers, fetches } = await setUp({ timeoutMs: 1500, keySetMaxStaleSeconds: 5 })
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old] })(response, request)
+    })
+    clock.now += 4 * SECOND
+    askNow(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(3))
+    const waiting = ask(issuer, 'new')
+    // The next fetch is permitted in 1 s: within the limit now, beyond it when what is under way has ended.
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    release()
+    expect(await waiting).toMatch('unavailable')
+    expect(fetches()).toBe(3)
+  })
+
+  test('does not try again when its own fetch fails, even if there were time', async () => {
+    const { issuer, down, fetches } = await setUp({ timeoutMs: 8000 })
+    await ask(issuer)
+    down()
+    expect(await ask(issuer, 'new')).toBe('unavailable 5')
+    expect(fetches()).toBe(2)
+  })
+
   test('fetches for other causes do not count', async () => {
     const { issuer, clock, fetches } = await setUp()
     await ask(issuer)

@@ -20,8 +20,8 @@ if (!(seconds >= 10)) throw new TypeError('the soak takes its length in seconds,
 const AUDIENCE = 'https://api.vantage.example'
 const WORKERS = 16
 const TIMEOUT_MS = 3000
-/** Short, so that sets grow old in the time of a soak: due for refresh after 12 s, at an end after 15. */
-const MAX_STALE_MS = 15_000
+/** Shorter than the longest outage, so that sets come to their end in one. */
+const MAX_STALE_MS = 6000
 /** Time that an event takes to reach everybody: orders to the issuer and answers under way. */
 const BLUR_MS = 1000
 /** Longest time from a withdrawal to the refusal of what the key had signed. */
