@@ -61,9 +61,9 @@ export const headerChecks: readonly Check[] = [
     reason: 'malformed',
     holds(reading) {
       const { parts } = reading
-      reading.bytes = parts.map((part, i) =>
-        i === 0 && part === lastHeader.part ? KNOWN_HEADER : Buffer.from(part, 'base64url'),
-      )
+      const known = parts[0] === lastHeader.part
+      if (known) reading.header = lastHeader.header
+      reading.bytes = parts.map((part, i) => (i === 0 && known ? KNOWN_HEADER : Buffer.from(part, 'base64url')))
       return reading.bytes.every((bytes, i) => bytes === KNOWN_HEADER || bytes.toString('base64url') === parts[i])
     },
     expected: () => 'canonical base64url without padding (RFC 7515 §2)',
@@ -74,12 +74,11 @@ export const headerChecks: readonly Check[] = [
     reason: 'malformed',
     holds(reading) {
       const [bytes] = reading.bytes
-      if (bytes !== undefined && bytes !== KNOWN_HEADER) {
-        const header = parseObject(bytes)
-        if (header === undefined) return false
-        lastHeader = { part: bytes.toString('base64url'), header }
-      }
-      reading.header = lastHeader.header
+      if (bytes === KNOWN_HEADER) return true
+      const header = parseObject(bytes)
+      if (bytes === undefined || header === undefined) return false
+      lastHeader = { part: bytes.toString('base64url'), header }
+      reading.header = header
       return true
     },
     expected: () => 'a JSON object in UTF-8 (RFC 7515 §4)',

@@ -143,6 +143,32 @@ describe('the header', () => {
   })
 })
 
+describe('a header that the token before had as well', () => {
+  const stranger = createTestIssuer({ kid: 'key-1', clock })
+
+  it('saves its decoding, and no check', async () => {
+    const bad = { typ: 'dpop+jwt' }
+    for (const mint of [issuer.mint, issuer.mint]) {
+      expect(await outcomeOf(strict, mint({}, bad))).toBe('type')
+      expect(await outcomeOf(strict, mint({}, bad))).toBe('type')
+      expect(await outcomeOf(strict, mint())).toBe('accepted')
+      expect(await outcomeOf(strict, mint())).toBe('accepted')
+      expect(await outcomeOf(strict, stranger.mint())).toBe('signature')
+      expect(await outcomeOf(strict, mint({}, { crit: ['exp'] }))).toBe('malformed')
+      expect(await outcomeOf(strict, `${mint()}=`)).toBe('malformed')
+      expect(await outcomeOf(strict, mint().replace(/^[^.]*/, ''))).toBe('malformed')
+    }
+  })
+
+  it('is the header of its own token, also when several are read in turns', async () => {
+    await outcomeOf(strict, issuer.mint())
+    const readings = [{}, { typ: 'JWT' }, {}].map((header) => createReading(issuer.mint({}, header), NOW, policies))
+    for (const check of headerChecks.slice(0, 3))
+      for (const reading of readings) expect(check.holds(reading)).toBe(true)
+    expect(readings.map(({ header }) => header.typ)).toEqual(['at+jwt', 'JWT', 'at+jwt'])
+  })
+})
+
 describe('the claims', () => {
   it.each(readVectors<Vector>('claims'))('$name: $reason $profile', async (vector) => {
     const payload = change(issuer.claims(), vector)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   checkScopes,
+  createScopeReader,
   DOCUMENTED_SCOPES,
   grantsAll,
   grantsAny,
@@ -142,4 +143,36 @@ describe('parseScopeClaim', () => {
       expect(parseScopeClaim(claim)).toBeUndefined()
     },
   )
+})
+
+describe('createScopeReader', () => {
+  const counted = () => {
+    const texts: string[] = []
+    const read = createScopeReader((text) => {
+      texts.push(text)
+      return parseScopeClaim(text)
+    })
+    return { texts, read }
+  }
+
+  it('reads a text once, and shares its list', () => {
+    const { texts, read } = counted()
+    expect(read('a b')).toEqual(['a', 'b'])
+    expect(read('a b')).toBe(read('a b'))
+    expect(read('a,b')).toEqual(['a', 'b'])
+    expect(read('__proto__')).toEqual(['__proto__'])
+    expect(texts).toEqual(['a b', 'a,b', '__proto__'])
+  })
+
+  it('keeps no long text, and a thousand at most', () => {
+    const { texts, read } = counted()
+    for (const text of ['x'.repeat(256), 'x'.repeat(256), 'y'.repeat(257), 'y'.repeat(257)]) read(text)
+    expect(texts.map(({ length }) => length)).toEqual([256, 257, 257])
+    for (let n = 0; n < 999; n++) read(String(n))
+    read('0')
+    expect(texts).toHaveLength(1002)
+    read('one more')
+    read('0')
+    expect(texts).toHaveLength(1004)
+  })
 })
