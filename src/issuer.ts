@@ -170,9 +170,9 @@ export function createIssuer(
     if (waiting >= MAX_WAITING) throw unavailable(kidFetchAt)
     waiting++
     try {
-      // What is under way may bring it; having begun earlier, it cannot say that it does not exist.
-      await inFlight
       for (;;) {
+        // What is under way may bring it; having begun earlier, it cannot say that it does not exist.
+        while (inFlight !== undefined) await inFlight
         const match = loaded?.set.match(alg, kid)
         if (match !== undefined && !match.unknown) return match.keys
         if (loaded !== undefined && loaded.fetchNumber > arrival.fetchesBegun) return []

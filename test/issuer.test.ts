@@ -768,6 +768,27 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(3)
   })
 
+  test('is not decided by a fetch for another cause that began while it waited for its own', async () => {
+    const { issuer, clock, answers, keys, fetches } = await setUp({ keySetMaxStaleSeconds: 5 })
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    clock.now += 4 * SECOND - 1
+    const first = ask(issuer, 'new')
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old] })(response, request)
+    })
+    clock.now += 1
+    askNow(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(3))
+    const second = ask(issuer, 'new')
+    await new Promise((resolve) => setTimeout(resolve, 1200))
+    keys(old, successor)
+    release()
+    expect(await Promise.all([first, second])).toEqual(['found', 'found'])
+    expect(fetches()).toBe(4)
+  })
+
   test('does not try again when its own fetch fails, even if there were time', async () => {
     const { issuer, down, fetches } = await setUp({ timeoutMs: 8000 })
     await ask(issuer)
@@ -958,6 +979,21 @@ describe('a clock that jumps', () => {
     expect(await ask(issuer)).toBe('found')
   })
 
+  test('set back after an outage it does not bring the back-off back', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { issuer, clock, down, keys } = await setUp()
+    down()
+    for (const delay of [0, 1, 2, 4, 8, 16]) {
+      clock.now += delay * SECOND
+      expect(await ask(issuer)).toMatch('unavailable')
+    }
+    keys(old)
+    clock.now += 20 * SECOND
+    expect(await ask(issuer)).toBe('found')
+    clock.now -= 15 * SECOND
+    expect(await ask(issuer, 'nobody')).toBe('none')
+  })
+
   test('set back it does not prolong the gap between fetches for unknown kids', async () => {
     const { issuer, clock, keys } = await setUp()
     await ask(issuer)
@@ -1048,10 +1084,6 @@ describe('a fetch that the application brings', () => {
         ),
     ],
     ['rejects while reading', async () => body(() => Promise.reject(new Error('broken')))],
-    [
-      'followed a redirect',
-      async () => Object.defineProperty(Response.json({ keys: [old] }), 'redirected', { value: true }),
-    ],
     ['answers 404 with a body that cannot be cancelled', async () => ({ status: 404, body: {} })],
     [
       'answers 500 with a body whose cancel never settles',
@@ -1068,6 +1100,20 @@ describe('a fetch that the application brings', () => {
     expect((error as Error).cause).toBeInstanceOf(Error)
     expect(await readiness(issuer)).toMatch(/^issuer https:\/\/issuer\.example: https:\/\/issuer\.example\/.well-known/)
   })
+
+  test.each(['metadata', 'key set'])(
+    'followed a redirect to the %s, against its orders: unavailable',
+    async (followed) => {
+      const { issuer } = setUpFetch(async (url) => {
+        const what = url.pathname === '/jwks' ? 'key set' : 'metadata'
+        const metadata = { issuer: 'https://issuer.example', jwks_uri: 'https://issuer.example/jwks' }
+        const response = Response.json(what === 'key set' ? { keys: [old] } : metadata)
+        return Object.defineProperty(response, 'redirected', { value: what === followed })
+      })
+      expect(await ask(issuer)).toMatch('unavailable')
+      expect(await readiness(issuer)).toContain('answered with a redirect')
+    },
+  )
 
   test('goes on to OpenID metadata past a 404 whose body cannot be cancelled', async () => {
     const { issuer } = setUpFetch(async (url) => {
@@ -1090,7 +1136,6 @@ describe('a fetch that the application brings', () => {
     settle(
       new Response(
         new ReadableStream({
-          pull: (controller) => controller.enqueue(Buffer.from(' ')),
           cancel() {
             cancelled = true
           },
@@ -1183,6 +1228,10 @@ describe('a fetch that the application brings', () => {
       await ask(issuer, 'nobody')
       clock.now += 15 * MINUTE
     }
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    clock.now += 5 * SECOND - 50
+    await ask(issuer, 'nobody')
     expect(calls).toBeGreaterThan(20)
     expect(listeners.size).toBeGreaterThan(20)
     expect([...listeners.values()].filter((left) => left !== 0)).toEqual([])
@@ -1215,7 +1264,8 @@ describe('close', () => {
     const waiting = ask(issuer, 'nobody')
     await settled()
     issuer.close()
-    expect(await waiting).toMatch('unavailable')
+    const patience = new Promise((resolve) => setTimeout(resolve, 2500, 'still waiting').unref())
+    expect(await Promise.race([waiting, patience])).toMatch('unavailable')
     expect(fetches()).toBe(2)
   })
 
