@@ -89,12 +89,18 @@ test('says why an address is out of reach', async () => {
   await expect(fetchJson(fetch, url, patience())).rejects.toThrow('is out of reach: ECONNREFUSED')
 })
 
+test('refuses bytes that are not UTF-8, rather than to put something in their place', async () => {
+  const url = await serve((_, response) => void response.end(Buffer.from('{"a":"\xff"}', 'latin1')))
+  await expect(fetchJson(fetch, url, patience())).rejects.toThrow('not JSON')
+})
+
 test('fetches nothing when the deadline is over before it begins', async () => {
   let asked = 0
-  const url = await serve((_, response) => {
+  const heedless = async () => {
     asked++
-    response.end('{}')
-  })
-  await expect(fetchJson(fetch, url, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed')
+    return Response.json({})
+  }
+  const url = new URL('https://issuer.example')
+  await expect(fetchJson(heedless, url, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed')
   expect(asked).toBe(0)
 })
