@@ -282,13 +282,15 @@ test('close ends the feed: nothing is heard, nothing is looked up', async () => 
   const { store, changes, lookup, find } = setUp()
   await find()
   let listener: (change: KeyChange) => void = () => {}
-  store.feed.close = async () => {}
+  let closed = 0
+  store.feed.close = async () => void closed++
   const watch = store.watch
   store.watch = (given) => {
     listener = given
     return watch?.(given) ?? store.feed
   }
   await lookup.close()
+  expect(closed).toBe(1)
   listener({ all: true })
   store.announce({ all: true })
   expect(changes).toEqual([])
