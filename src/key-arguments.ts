@@ -64,3 +64,8 @@ export function parseCursor(cursor: unknown): Place {
   }
   throw new TypeError('cursor must be one that list() returned')
 }
+
+export function parseAuditCursor(cursor: unknown): number {
+  if (typeof cursor === 'string' && /^[1-9]\d{0,14}$/.test(cursor)) return Number(cursor)
+  throw new TypeError('cursor must be one that audit() returned')
+}

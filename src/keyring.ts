@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { digestApiKey, type Environment, generateApiKey } from './api-key.js'
+import { type AuditEntry, type AuditQuery, type StoredAuditEntry, toAuditEntry } from './audit.js'
 import { type Duration, parseDuration } from './duration.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from './errors.js'
 import {
@@ -9,6 +10,7 @@ import {
   checkText,
   checkWhole,
   formatCursor,
+  parseAuditCursor,
   parseCursor,
   parseLife,
 } from './key-arguments.js'
@@ -16,10 +18,19 @@ import { type KeyRecord, keyStateAt, toKeyRecord } from './key-record.js'
 import { environmentScopes } from './options.js'
 import type { Scope } from './scope.js'
 import { openKeyStore } from './stores/open.js'
+import {
+  readTokenSelector,
+  type StoredTokenRevocation,
+  type TokenRevocation,
+  type TokenSelector,
+  toTokenRevocation,
+} from './token-revocation.js'
 import { checkVocabulary, readVocabulary } from './vocabulary.js'
 
+export type { AuditAction, AuditEntry, AuditQuery, StoredAuditEntry } from './audit.js'
 export type { Duration } from './duration.js'
 export type { KeyRecord } from './key-record.js'
+export type { StoredTokenRevocation, TokenRevocation, TokenSelector } from './token-revocation.js'
 
 /** One key as a store keeps it. Instants are milliseconds since the epoch. */
 export interface StoredKey {
@@ -64,6 +75,10 @@ export interface KeyQuery {
   readonly unusedSince?: number
   /** Neither revoked nor expired, and expires before this instant. */
   readonly expiringBefore?: number
+  /** Created before this instant. */
+  readonly createdBefore?: number
+  /** Replaced, still accepted, and used since its successor was created. */
+  readonly supersededInUse?: true
   /** Only what comes after this key in the order of the list. */
   readonly after?: { readonly createdAt: number; readonly id: string }
   readonly limit: number
@@ -84,8 +99,11 @@ export interface DayUsage {
   readonly count: number
 }
 
-/** A key was inserted, changed or deleted; or so much happened that every key has to be looked at again. */
-export type KeyChange = ({ readonly id: string } | { readonly all: true }) & {
+/**
+ * A key was inserted, changed or deleted; the revocations of tokens have changed; or so much happened that all of it has
+ * to be looked at again.
+ */
+export type KeyChange = ({ readonly id: string } | { readonly tokens: true } | { readonly all: true }) & {
   /** When the change was made, in milliseconds since the epoch, where the store knows: telemetry tells how long it travelled. */
   readonly at?: number | undefined
 }
@@ -132,7 +150,19 @@ export interface KeyStore {
   /** Uses of a key per day, oldest first, from `sinceDay` on, and its total over all days. */
   readUsage(id: string, sinceDay: string): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }>
   /**
-   * Follows changes to keys, by whatever program. Returns at once; connects in the background. A store without it is
+   * Adds a revocation of tokens, and drops those that have ended. Rejects when there are 100 000 already. A store without
+   * it, and without `tokenRevocations`, refuses no tokens.
+   */
+  addTokenRevocation?(revocation: StoredTokenRevocation): Promise<void>
+  /** The revocations of tokens that have not ended at an instant, in any order. */
+  tokenRevocations?(now: number): Promise<readonly StoredTokenRevocation[]>
+  /**
+   * What was done to keys and tokens, newest first. `insert`, `update` and `addTokenRevocation` write it in their own
+   * transaction: a creation, a rotation where there is a successor, and a revocation where `revokedAt` is new.
+   */
+  readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
+  /**
+   * Follows changes to keys and to revocations of tokens, by whatever program. Returns at once; connects in the background. A store without it is
    * asked on every request.
    */
   watch?(listener: (change: KeyChange) => void): ChangeFeed
@@ -192,6 +222,32 @@ export interface ListKeysOptions {
   unusedFor?: Duration | undefined
   /** Still accepted, and not beyond that time. */
   expiringWithin?: Duration | undefined
+  /** Created longer ago. */
+  olderThan?: Duration | undefined
+  /** `true` for keys that were replaced, are still accepted, and were used since: whoever uses them has yet to change. */
+  supersededInUse?: boolean | undefined
+  /** Where the last page ended. */
+  cursor?: string | null | undefined
+  /** Length of a page, 1 to 1000. Default: 100. */
+  limit?: number | undefined
+}
+
+/** See {@link Keyring.revokeTokens}. */
+export interface RevokeTokensOptions {
+  reason?: string | null | undefined
+  /** Who revokes them, for the record. */
+  actor?: string | null | undefined
+  /**
+   * How long a token of this issuer lives at most. That long after `issuedBefore`, or after now for a single token, the
+   * revocation is dropped: what lived longer would be accepted again. Default: `'365d'`.
+   */
+  tokenLife?: Duration | undefined
+}
+
+/** See {@link Keyring.audit}. */
+export interface AuditOptions {
+  /** Of this key, as the old or the new one of a rotation. */
+  id?: string | undefined
   /** Where the last page ended. */
   cursor?: string | null | undefined
   /** Length of a page, 1 to 1000. Default: 100. */
@@ -257,10 +313,32 @@ export interface Keyring {
   usage(id: string, options?: { days?: number | undefined }): Promise<KeyUsage>
   /** Keys, newest first. `cursor` leads to the next page, and is `null` on the last one. */
   list(options?: ListKeysOptions): Promise<{ readonly keys: readonly KeyRecord[]; readonly cursor: string | null }>
+  /**
+   * Has services that use this store refuse access tokens: one, or all of a subject or of a client that were issued before
+   * an instant. It travels like the revocation of a key, and cannot be taken back.
+   *
+   * It does not check that there are such tokens, nor that a service accepts the issuer.
+   */
+  revokeTokens(selector: TokenSelector, options?: RevokeTokensOptions): Promise<TokenRevocation>
+  /** The revocations of tokens that are in force, newest first. */
+  tokenRevocations(): Promise<readonly TokenRevocation[]>
+  /** What was done to keys and tokens, newest first; nothing of it can be changed. `cursor` leads to the next page. */
+  audit(options?: AuditOptions): Promise<{ readonly entries: readonly AuditEntry[]; readonly cursor: string | null }>
   /** Closes the store if the keyring opened it from a URL. Idempotent; other methods reject afterwards. */
   close(): Promise<void>
 }
 
+const LIST_OPTIONS = Object.keys({
+  subject: 0,
+  tenant: 0,
+  state: 0,
+  unusedFor: 0,
+  expiringWithin: 0,
+  olderThan: 0,
+  supersededInUse: 0,
+  cursor: 0,
+  limit: 0,
+} satisfies Record<keyof ListKeysOptions, 0>)
 const STATES: readonly KeyState[] = ['active', 'superseded', 'expired', 'revoked']
 const DEFAULT_LIFE = '365d'
 const DEFAULT_OVERLAP = '24h'
@@ -316,6 +394,13 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       if (next === undefined || (await keys.update(withoutUse(current), next, successor))) return result
     }
     throw new KeyStateError('The key is being changed by others at the moment; try again')
+  }
+
+  /** A method that an application's own store may lack. */
+  function supported<T extends (...given: never[]) => unknown>(method: T | undefined): T {
+    if (method === undefined)
+      throw new KeyStoreError('This key store keeps neither revocations of tokens nor an audit trail')
+    return method.bind(keys) as T
   }
 
   return {
@@ -391,10 +476,12 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     },
 
     async list(given = {}) {
-      checkNames('list()', given, ['subject', 'tenant', 'state', 'unusedFor', 'expiringWithin', 'cursor', 'limit'])
-      const { subject, tenant, state, unusedFor, expiringWithin, cursor } = given
+      checkNames('list()', given, LIST_OPTIONS)
+      const { subject, tenant, state, unusedFor, expiringWithin, olderThan, supersededInUse, cursor } = given
       if (state !== undefined && !STATES.includes(state))
         throw new TypeError(`state must be one of ${STATES.join(', ')}`)
+      if (supersededInUse !== undefined && typeof supersededInUse !== 'boolean')
+        throw new TypeError('supersededInUse must be true or false')
       const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
       const now = Date.now()
       const query: KeyQuery = {
@@ -406,6 +493,8 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
         ...(state !== undefined && { state }),
         ...(unusedFor !== undefined && { unusedSince: now - parseDuration(unusedFor, 'unusedFor') }),
         ...(expiringWithin !== undefined && { expiringBefore: now + parseDuration(expiringWithin, 'expiringWithin') }),
+        ...(olderThan !== undefined && { createdBefore: now - parseDuration(olderThan, 'olderThan') }),
+        ...(supersededInUse === true && { supersededInUse }),
         ...(cursor !== undefined && cursor !== null && { after: parseCursor(cursor) }),
       }
       await ready()
@@ -415,6 +504,45 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       return {
         keys: page.map((key) => toKeyRecord(key, now)),
         cursor: found.length > limit && last ? formatCursor(last) : null,
+      }
+    },
+
+    async revokeTokens(selector, given = {}) {
+      const selected = readTokenSelector(selector)
+      checkNames('revokeTokens()', given, ['reason', 'actor', 'tokenLife'])
+      const reason = checkOptionalText(given.reason, 'reason')
+      const createdBy = checkOptionalText(given.actor, 'actor')
+      const lifeMs = parseDuration(given.tokenLife ?? DEFAULT_LIFE, 'tokenLife')
+      await ready()
+      const createdAt = Date.now()
+      const endsAt = Math.max(createdAt, selected.issuedBefore ?? 0) + lifeMs
+      const stored = { id: generateApiKey('live').id, ...selected, createdAt, createdBy, reason, endsAt }
+      await supported(keys.addTokenRevocation)(stored)
+      return toTokenRevocation(stored)
+    },
+
+    async tokenRevocations() {
+      await ready()
+      const stored = await supported(keys.tokenRevocations)(Date.now())
+      return [...stored].sort((a, b) => b.createdAt - a.createdAt).map(toTokenRevocation)
+    },
+
+    async audit(given = {}) {
+      checkNames('audit()', given, ['id', 'cursor', 'limit'])
+      const { id, cursor } = given
+      if (id !== undefined) checkId(id)
+      const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
+      const before = cursor === undefined || cursor === null ? undefined : parseAuditCursor(cursor)
+      await ready()
+      const found = await supported(keys.readAudit)({
+        limit: limit + 1,
+        ...(id !== undefined && { keyId: id }),
+        ...(before !== undefined && { before }),
+      })
+      const page = found.slice(0, limit)
+      return {
+        entries: page.map(toAuditEntry),
+        cursor: found.length > limit ? String(page.at(-1)?.seq) : null,
       }
     },
 

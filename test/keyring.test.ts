@@ -529,7 +529,7 @@ describe('openKeyStore', () => {
     const folder = temporaryFolder()
     const opened = openKeyStore(toUrl(folder.path('keys.db')))
     try {
-      expect(await opened.migrate?.()).toBe(1)
+      expect(await opened.migrate?.()).toBe(2)
       expect(await opened.find('a')).toBeUndefined()
     } finally {
       await opened.close()

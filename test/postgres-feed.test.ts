@@ -97,7 +97,7 @@ async function newKey(): Promise<{ key: string; id: string }> {
 describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () => {
   beforeEach(async () => {
     closers = []
-    url = await server.createDatabase()
+    url = await server.emptyDatabase()
     const administration = open(`${url}?application_name=administration`)
     keyring = createKeyring(administration)
     await keyring.list()

@@ -84,7 +84,7 @@ const sql = (statement: string, values?: unknown[]) => server.sql(url, statement
 describe.runIf(postgresIsThere())('a Postgres key store', () => {
   beforeEach(async () => {
     closers = []
-    url = await server.createDatabase()
+    url = await server.emptyDatabase()
   })
 
   afterEach(async () => {
@@ -139,6 +139,20 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await sql(`INSERT INTO vantage_keys (id, digest, subject, environment, scopes, created_at)
         VALUES ('a', 'd', 's', 'live', 'jobs:read', now())`)
       expect(await next(1)).toEqual(['a'])
+    })
+
+    it('of version 1 is brought up to date with its keys', async () => {
+      const store = open()
+      await store.migrate?.()
+      await store.insert(storedKey('a'))
+      await sql('DROP TABLE vantage_audit, vantage_token_revocations')
+      await sql('UPDATE vantage_schema SET version = 1')
+      const later = open(`${url}?application_name=later`)
+      await expect(later.find('a')).rejects.toThrow(/has an old key schema; run: vantage-auth keys migrate$/)
+      expect(await later.migrate?.()).toBe(SCHEMA_VERSION)
+      expect(await later.find('a')).toEqual(storedKey('a'))
+      await later.update(storedKey('a'), storedKey('a', { revokedAt: 1 }))
+      expect((await later.readAudit?.({ limit: 9 }))?.map(({ action }) => action)).toEqual(['revoke'])
     })
 
     it('may be that of the search path', async () => {
@@ -208,6 +222,33 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       // Compare and set works on what a microsecond clock wrote.
       const current = (await store.find('a')) as StoredKey
       expect(await store.update(current, { ...current, name: 'n' })).toBe(true)
+    })
+
+    it('leaves its traces in the audit trail, which cannot be changed', async () => {
+      await sql(
+        `UPDATE vantage_keys SET revoked_at = now(), revoked_by = 'ops', revoked_reason = 'leaked' WHERE id = 'a'`,
+      )
+      await sql(`UPDATE vantage_keys SET revoked_at = NULL WHERE id = 'a'`)
+      await sql(`UPDATE vantage_keys SET scopes = 'teams:write' WHERE id = 'b'`)
+      await sql(`UPDATE vantage_keys SET name = 'no matter' WHERE id = 'b'`)
+      await sql(`DELETE FROM vantage_keys WHERE id = 'c'`)
+      await sql('TRUNCATE vantage_keys')
+      const entries = (await store.readAudit?.({ limit: 6 })) ?? []
+      expect(entries.map(({ action, keyId, actor, reason }) => [action, keyId, actor, reason])).toEqual([
+        ['delete', null, null, null],
+        ['delete', 'c', null, null],
+        ['change', 'b', null, null],
+        ['restore', 'a', null, null],
+        ['revoke', 'a', 'ops', 'leaked'],
+        ['create', 'c', null, null],
+      ])
+      for (const statement of [
+        `UPDATE vantage_audit SET actor = 'nobody'`,
+        'DELETE FROM vantage_audit',
+        'TRUNCATE vantage_audit',
+      ]) {
+        await expect(sql(statement)).rejects.toThrow('the audit trail cannot be changed')
+      }
     })
 
     it.each([
@@ -391,7 +432,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       const role = `service_${server.port}`
       await sql(`DO $$ BEGIN CREATE ROLE ${role} LOGIN PASSWORD 'service'; EXCEPTION WHEN duplicate_object THEN END $$`)
       await sql(`GRANT USAGE ON SCHEMA public TO ${role}`)
-      await sql(`GRANT SELECT ON vantage_schema, vantage_keys, vantage_changes TO ${role}`)
+      await sql(`GRANT SELECT ON vantage_schema, vantage_keys, vantage_token_revocations, vantage_changes TO ${role}`)
       await sql(`GRANT EXECUTE ON FUNCTION vantage_add_usage TO ${role}`)
       service = url.replace(/\/\/[^@]*@/, `//${role}:service@`)
     })
@@ -402,6 +443,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       const { next } = await watched(store)
       await sql(`UPDATE vantage_keys SET revoked_at = now()`)
       expect(await next(1)).toEqual(['a'])
+      expect(await store.tokenRevocations?.(0)).toEqual([])
       await store.addUsage([{ id: 'a', day: '2026-11-25', count: 3, lastUsedAt: 1 }])
       expect(await sql('SELECT count::int FROM vantage_usage')).toEqual([{ count: 3 }])
     })
@@ -415,6 +457,8 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
         'DELETE FROM vantage_changes',
         'UPDATE vantage_usage SET count = 0',
         'SELECT * FROM vantage_usage',
+        'SELECT * FROM vantage_audit',
+        'DELETE FROM vantage_token_revocations',
         'UPDATE vantage_schema SET version = 2',
         'TRUNCATE vantage_keys',
         'DROP TABLE vantage_keys',
@@ -438,7 +482,8 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
   describe('connections', () => {
     const count = async (database: string) => {
       const [row] = await sql(
-        `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()`,
+        `SELECT count(*)::int AS n FROM pg_stat_activity
+          WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'`,
         [database],
       )
       return row?.n

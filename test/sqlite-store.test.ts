@@ -161,7 +161,7 @@ describe('the file', () => {
 
   it.each([
     ['older', -1, /has (an old|no) key schema; run: vantage-auth keys migrate/],
-    ['newer', 1, /has key schema 2, and this vantage-auth knows 1; update vantage-auth/],
+    ['newer', 1, /has key schema 3, and this vantage-auth knows 2; update vantage-auth/],
   ])('is refused when its schema is of an %s version', async (_, difference, message) => {
     await create()
     sql(path, `UPDATE vantage_schema SET version = ${SCHEMA_VERSION + difference}`)
@@ -202,13 +202,43 @@ describe('the file', () => {
     expect(rows(path, 'PRAGMA journal_mode')).toMatchObject([{ journal_mode: 'wal' }])
   })
 
+  it('of version 1 is brought up to date with its keys, and traces of hand-written SQL are kept', async () => {
+    const store = await create()
+    await store.insert(storedKey('a'))
+    sql(
+      path,
+      `DROP TABLE vantage_audit; DROP TABLE vantage_token_revocations;
+        DROP TRIGGER vantage_audit_inserted; DROP TRIGGER vantage_audit_revoked; DROP TRIGGER vantage_audit_restored;
+        DROP TRIGGER vantage_audit_changed; DROP TRIGGER vantage_audit_deleted;
+        UPDATE vantage_schema SET version = 1`,
+    )
+    await expect(open().find('a')).rejects.toThrow(/has an old key schema; run: vantage-auth keys migrate/)
+    const later = await create()
+    expect(await later.find('a')).toEqual(storedKey('a'))
+    sql(path, `UPDATE vantage_keys SET revoked_at = 1, revoked_by = 'ops', revoked_reason = 'leaked'`)
+    sql(path, `UPDATE vantage_keys SET revoked_at = NULL`)
+    sql(path, `UPDATE vantage_keys SET scopes = 'teams:write'`)
+    sql(path, `UPDATE vantage_keys SET name = 'no matter'`)
+    sql(path, 'DELETE FROM vantage_keys')
+    const entries = (await later.readAudit?.({ limit: 9 })) ?? []
+    expect(entries.map(({ action, actor, reason }) => [action, actor, reason])).toEqual([
+      ['delete', null, null],
+      ['change', null, null],
+      ['restore', null, null],
+      ['revoke', 'ops', 'leaked'],
+    ])
+    for (const statement of [`UPDATE vantage_audit SET actor = 'nobody'`, 'DELETE FROM vantage_audit']) {
+      expect(() => sql(path, statement)).toThrow(/audit trail cannot be changed/)
+    }
+  })
+
   it('is created once when several processes and stores create it at the same time', async () => {
     const script = `
       import { sqliteKeyStore } from ${JSON.stringify(new URL('../src/stores/sqlite.ts', import.meta.url).href)}
       const stores = Array.from({ length: 3 }, () => sqliteKeyStore({ path: ${JSON.stringify(path)} }))
       console.log(JSON.stringify(await Promise.all(stores.map((store) => store.migrate()))))`
     const outputs = await Promise.all([run(script), run(script)])
-    for (const output of outputs) expect(output).toEqual({ stdout: '[1,1,1]\n', stderr: '', code: 0 })
+    for (const output of outputs) expect(output).toEqual({ stdout: '[2,2,2]\n', stderr: '', code: 0 })
     expect(rows(path, 'SELECT count(*) AS n FROM vantage_schema')).toMatchObject([{ n: 1 }])
     expect(rows(path, 'SELECT count(*) AS n FROM vantage_changes')).toMatchObject([{ n: 1 }])
     expect(await open().find('a')).toBeUndefined()

@@ -1,6 +1,14 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { KeyStoreError } from '../src/errors.js'
-import type { ChangeFeed, KeyChange, KeyQuery, KeyStore, StoredKey } from '../src/keyring.js'
+import type {
+  ChangeFeed,
+  KeyChange,
+  KeyQuery,
+  KeyStore,
+  StoredAuditEntry,
+  StoredKey,
+  StoredTokenRevocation,
+} from '../src/keyring.js'
 import { memoryKeyStore } from '../src/stores/memory.js'
 import { postgresKeyStore } from '../src/stores/postgres.js'
 import { createSqliteKeyStore, sqliteKeyStore } from '../src/stores/sqlite.js'
@@ -47,7 +55,7 @@ let server: Promise<PostgresServer> | undefined
 
 async function openPostgres(): Promise<Opened> {
   server ??= startPostgres()
-  const url = await (await server).createDatabase()
+  const url = await (await server).emptyDatabase()
   let number = 0
   // Stores of one URL share their connections, which those of two services do not.
   const another = () => postgresKeyStore({ connectionString: `${url}?application_name=service_${++number}` })
@@ -390,6 +398,149 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       ])
       expect((await store.readUsage(key.id, '2026-01-01')).total).toBe(1)
       expect(await store.readUsage('gone', '2026-01-01')).toEqual({ total: 0, days: [] })
+    })
+  })
+
+  describe('list, for keys that are to be given up', () => {
+    it('filters those that were created before an instant', async () => {
+      const store = await openStore()
+      const [old, young] = [storedKey({ createdAt: NOW - 1 }), storedKey({ createdAt: NOW })]
+      await store.insert(old)
+      await store.insert(young)
+      expect((await store.list({ now: NOW, createdBefore: NOW, limit: 9 })).map(({ id }) => id)).toEqual([old.id])
+    })
+
+    it('filters those that are superseded and were used since', async () => {
+      const store = await openStore()
+      const uses: [string, number][] = []
+      const rotated = async (id: string, usedAt: number, values: Partial<StoredKey> = {}) => {
+        const successor = storedKey({ createdAt: NOW, replaces: id })
+        const key = storedKey({ id, createdAt: NOW - DAY })
+        await store.insert(key)
+        await store.update(key, { ...key, replacedBy: successor.id, ...values }, successor)
+        uses.push([id, usedAt])
+      }
+      await rotated('inUse', NOW)
+      await rotated('before', NOW - 1)
+      await rotated('ended', NOW, { expiresAt: NOW + HOUR })
+      await rotated('revoked', NOW, { revokedAt: NOW })
+      const single = storedKey({ id: 'single' })
+      await store.insert(single)
+      uses.push(['single', NOW])
+      await store.addUsage(uses.map(([id, lastUsedAt]) => ({ id, day: '2026-11-25', count: 1, lastUsedAt })))
+      const listed = await store.list({ now: NOW + HOUR, supersededInUse: true, limit: 9 })
+      expect(listed.map(({ id }) => id)).toEqual(['inUse'])
+    })
+  })
+
+  describe('revocations of tokens', () => {
+    const revocation = (id: string, values: Partial<StoredTokenRevocation> = {}): StoredTokenRevocation => ({
+      id,
+      issuer: 'https://issuer.example',
+      tokenId: null,
+      subject: 'user_123',
+      clientId: null,
+      issuedBefore: NOW - 5,
+      createdAt: NOW,
+      createdBy: null,
+      reason: null,
+      endsAt: NOW + DAY,
+      ...values,
+    })
+
+    it('come back as they were added, until they end', async () => {
+      const store = await openStore()
+      const all = [
+        revocation('a', { createdBy: 'ops', reason: 'Größe "日本" \' 🚀' }),
+        revocation('b', { tokenId: 'jti', subject: null, issuedBefore: null, endsAt: NOW + 1 }),
+        revocation('c', { subject: null, clientId: 'client' }),
+      ]
+      for (const one of all) await store.addTokenRevocation?.(one)
+      const read = async (now: number) =>
+        [...((await store.tokenRevocations?.(now)) ?? [])].sort((a, b) => (a.id < b.id ? -1 : 1))
+      expect(await read(NOW)).toEqual(all)
+      expect((await read(NOW + 1)).map(({ id }) => id)).toEqual(['a', 'c'])
+      expect(await read(NOW + DAY)).toEqual([])
+    })
+
+    it('that have ended are dropped by the next one', async () => {
+      const store = await openStore()
+      await store.addTokenRevocation?.(revocation('a', { endsAt: NOW + 1 }))
+      await store.addTokenRevocation?.(revocation('b', { createdAt: NOW + 1 }))
+      expect((await store.tokenRevocations?.(0))?.map(({ id }) => id)).toEqual(['b'])
+    })
+
+    it('are told to every watcher, as no change of any key', async () => {
+      const { store, another } = await opened()
+      const writer = another?.() ?? store
+      closers.push(() => writer.close())
+      const changes: KeyChange[] = []
+      const feed = watch(store, changes)
+      await until(feed, () => feed.state !== 'down')
+      await writer.addTokenRevocation?.(revocation('a'))
+      await until(feed, () => changes.length > 0)
+      expect(changes.map(({ at: _, ...change }) => change)).toEqual([{ tokens: true }])
+    })
+  })
+
+  describe('the audit trail', () => {
+    it('tells of creation, rotation and revocation, newest first, and of nothing that was not done', async () => {
+      const store = await openStore()
+      const key = storedKey({ createdBy: 'ann' })
+      const successor = storedKey({ createdBy: 'bob', replaces: key.id })
+      const next = { ...key, expiresAt: NOW + DAY, replacedBy: successor.id }
+      const revoked = { ...next, revokedAt: NOW, revokedBy: 'eve', revokedReason: 'leaked' }
+      await store.insert(key)
+      await store.insert(key).catch(() => {})
+      await store.update(key, next, successor)
+      await store.update(key, revoked)
+      await store.update(next, revoked)
+      await store.addUsage([{ id: key.id, day: '2026-11-25', count: 1, lastUsedAt: NOW }])
+      await store.addTokenRevocation?.({
+        id: 'r',
+        issuer: 'https://issuer.example',
+        tokenId: null,
+        subject: null,
+        clientId: 'cli "1"',
+        issuedBefore: Date.UTC(2026, 10, 25, 12, 0, 0, 7),
+        createdAt: NOW,
+        createdBy: 'sam',
+        reason: 'gone',
+        endsAt: NOW + DAY,
+      })
+      const entries = (await store.readAudit?.({ limit: 10 })) ?? []
+      const nothing = { keyId: null, successorId: null, actor: null, reason: null, detail: null }
+      const { at, seq, ...tokens } = entries[0] ?? ({} as StoredAuditEntry)
+      expect(Math.abs(at - Date.now())).toBeLessThan(60_000)
+      expect(seq).toBeGreaterThan(entries[1]?.seq ?? Number.NaN)
+      expect(JSON.parse(tokens.detail ?? '')).toEqual({
+        issuer: 'https://issuer.example',
+        clientId: 'cli "1"',
+        issuedBefore: '2026-11-25T12:00:00.007Z',
+      })
+      expect({ ...tokens, detail: null }).toEqual({ ...nothing, action: 'revoke_tokens', actor: 'sam', reason: 'gone' })
+      expect(entries.slice(1).map(({ seq: _, at: __, ...entry }) => entry)).toEqual([
+        { ...nothing, action: 'revoke', keyId: key.id, actor: 'eve', reason: 'leaked' },
+        { ...nothing, action: 'rotate', keyId: key.id, successorId: successor.id, actor: 'bob' },
+        { ...nothing, action: 'create', keyId: key.id, actor: 'ann' },
+      ])
+    })
+
+    it('can be read by key and by page', async () => {
+      const store = await openStore()
+      const keys = [storedKey(), storedKey(), storedKey()]
+      for (const key of keys) await store.insert(key)
+      const [first, second] = keys as [StoredKey, StoredKey]
+      const successor = storedKey({ replaces: first.id })
+      await store.update(first, { ...first, replacedBy: successor.id }, successor)
+      const actions = async (keyId: string) =>
+        ((await store.readAudit?.({ keyId, limit: 10 })) ?? []).map(({ action }) => action)
+      expect(await actions(first.id)).toEqual(['rotate', 'create'])
+      expect(await actions(successor.id)).toEqual(['rotate'])
+      expect(await actions('unknown')).toEqual([])
+      const [newest, ...others] = (await store.readAudit?.({ limit: 3 })) ?? []
+      expect(others.map(({ keyId }) => keyId)).toEqual([keys[2]?.id, second.id])
+      expect(await store.readAudit?.({ limit: 2, before: newest?.seq ?? 0 })).toEqual(others)
     })
   })
 

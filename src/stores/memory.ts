@@ -1,6 +1,16 @@
 import { KeyStoreError } from '../errors.js'
 import { keyStateAt } from '../key-record.js'
-import type { ChangeFeed, KeyChange, KeyQuery, KeyStore, ListedKey, StoredKey } from '../keyring.js'
+import type {
+  ChangeFeed,
+  KeyChange,
+  KeyQuery,
+  KeyStore,
+  ListedKey,
+  StoredAuditEntry,
+  StoredKey,
+  StoredTokenRevocation,
+} from '../keyring.js'
+import { describeTokenSelector, MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocation.js'
 
 /**
  * Keeps keys in this process's memory, for tests and for trying things out: they are gone when it ends, and no other
@@ -10,6 +20,8 @@ export function memoryKeyStore(): KeyStore {
   const keys = new Map<string, StoredKey>()
   const uses = new Map<string, Map<string, { count: number; lastUsedAt: number }>>()
   const listeners = new Set<(change: KeyChange) => void>()
+  const audit: StoredAuditEntry[] = []
+  let revocations: readonly StoredTokenRevocation[] = []
   let closed = false
 
   function checkOpen(): void {
@@ -24,9 +36,13 @@ export function memoryKeyStore(): KeyStore {
     if (keys.has(id)) throw new KeyStoreError('A key with this id exists')
   }
 
-  function announce(...ids: string[]): void {
+  function announce(...changes: KeyChange[]): void {
     const at = Date.now()
-    for (const listener of listeners) for (const id of ids) listener({ id, at })
+    for (const listener of listeners) for (const change of changes) listener({ ...change, at })
+  }
+
+  function note(entry: Omit<StoredAuditEntry, 'seq' | 'at'>): void {
+    audit.push(Object.freeze({ seq: audit.length + 1, at: Date.now(), ...entry }))
   }
 
   function lastUse(id: string): number | null {
@@ -44,7 +60,8 @@ export function memoryKeyStore(): KeyStore {
       checkOpen()
       checkAbsent(key.id)
       add(key)
-      announce(key.id)
+      note({ ...NOTHING, action: 'create', keyId: key.id, actor: key.createdBy })
+      announce({ id: key.id })
     },
 
     async update(current, next, successor) {
@@ -60,8 +77,15 @@ export function memoryKeyStore(): KeyStore {
       }
       if (successor) checkAbsent(successor.id)
       add({ ...next, id: current.id })
-      if (successor) add(successor)
-      announce(current.id, ...(successor ? [successor.id] : []))
+      if (successor) {
+        add(successor)
+        note({ ...NOTHING, action: 'rotate', keyId: current.id, successorId: successor.id, actor: successor.createdBy })
+      }
+      if (stored.revokedAt === null && next.revokedAt !== null) {
+        const { revokedBy: actor, revokedReason: reason } = next
+        note({ ...NOTHING, action: 'revoke', keyId: current.id, actor, reason })
+      }
+      announce({ id: current.id }, ...(successor ? [{ id: successor.id }] : []))
       return true
     },
 
@@ -70,7 +94,8 @@ export function memoryKeyStore(): KeyStore {
       const listed: ListedKey[] = []
       for (const key of keys.values()) {
         const candidate = { ...key, lastUsedAt: lastUse(key.id) }
-        if (matches(candidate, query)) listed.push(candidate)
+        const successor = key.replacedBy === null ? undefined : keys.get(key.replacedBy)
+        if (matches(candidate, query, successor)) listed.push(candidate)
       }
       return listed.sort(newestFirst).slice(0, query.limit)
     },
@@ -95,6 +120,30 @@ export function memoryKeyStore(): KeyStore {
       }
     },
 
+    async addTokenRevocation(revocation) {
+      checkOpen()
+      const kept = revocations.filter(({ endsAt }) => endsAt > revocation.createdAt)
+      if (kept.length >= MAX_TOKEN_REVOCATIONS) throw new KeyStoreError(TOO_MANY_TOKEN_REVOCATIONS)
+      revocations = [...kept, Object.freeze({ ...revocation })]
+      const { createdBy: actor, reason } = revocation
+      note({ ...NOTHING, action: 'revoke_tokens', actor, reason, detail: describeTokenSelector(revocation) })
+      announce({ tokens: true })
+    },
+
+    async tokenRevocations(now) {
+      checkOpen()
+      return revocations.filter(({ endsAt }) => endsAt > now)
+    },
+
+    async readAudit({ keyId, before, limit }) {
+      checkOpen()
+      return audit
+        .filter((entry) => keyId === undefined || entry.keyId === keyId || entry.successorId === keyId)
+        .filter(({ seq }) => before === undefined || seq < before)
+        .reverse()
+        .slice(0, limit)
+    },
+
     watch(listener): ChangeFeed {
       // A wrapper of its own, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)
@@ -114,17 +163,21 @@ export function memoryKeyStore(): KeyStore {
       closed = true
       keys.clear()
       uses.clear()
+      audit.length = 0
+      revocations = []
       listeners.clear()
     },
   }
 }
 
+const NOTHING = { keyId: null, successorId: null, actor: null, reason: null, detail: null }
+
 function copyOf(key: StoredKey): StoredKey {
   return Object.freeze({ ...key, scopes: Object.freeze([...key.scopes]) })
 }
 
-function matches(key: ListedKey, query: KeyQuery): boolean {
-  const { now, id, subject, tenant, state, unusedSince, expiringBefore, after } = query
+function matches(key: ListedKey, query: KeyQuery, successor: StoredKey | undefined): boolean {
+  const { now, id, subject, tenant, state, unusedSince, expiringBefore, createdBefore, supersededInUse, after } = query
   return (
     (id === undefined || key.id === id) &&
     (subject === undefined || key.subject === subject) &&
@@ -134,6 +187,12 @@ function matches(key: ListedKey, query: KeyQuery): boolean {
       (key.createdAt < unusedSince && (key.lastUsedAt === null || key.lastUsedAt < unusedSince))) &&
     (expiringBefore === undefined ||
       (key.revokedAt === null && key.expiresAt !== null && key.expiresAt > now && key.expiresAt < expiringBefore)) &&
+    (createdBefore === undefined || key.createdAt < createdBefore) &&
+    (supersededInUse === undefined ||
+      (keyStateAt(key, now) === 'superseded' &&
+        key.lastUsedAt !== null &&
+        successor !== undefined &&
+        key.lastUsedAt >= successor.createdAt)) &&
     (after === undefined || newestFirst(after, key) < 0)
   )
 }

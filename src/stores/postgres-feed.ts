@@ -5,6 +5,7 @@ import type { ChangeFeed, KeyChange } from '../keyring.js'
 import { type Ask, askClient, type Connections, connectClient, endClient } from './postgres-connections.js'
 import { type PostgresClient, SQLSTATE, sqlState } from './postgres-driver.js'
 import { CHANNEL, checkSchema } from './postgres-schema.js'
+import { TOKEN_REVOCATIONS } from './token-changes.js'
 
 /** Changes are read this often even when nothing is pushed, so that one is heard of within 2 s. */
 const READ_INTERVAL_MS = 1800
@@ -177,7 +178,7 @@ export function createFollower(connections: Connections): Follower {
       announce({ all: true })
     } else {
       const changedAt = new Map(changes.map(({ id, at }) => [id as string, at]))
-      for (const [id, at] of changedAt) announce({ id, at })
+      for (const [id, at] of changedAt) announce(id === TOKEN_REVOCATIONS ? { tokens: true, at } : { id, at })
     }
     return changes.at(-1) ?? last
   }

@@ -1,6 +1,17 @@
 import { KeyStoreError } from '../errors.js'
-import type { DayUsage, KeyQuery, KeyState, ListedKey, StoredKey, UsageIncrement } from '../keyring.js'
+import type {
+  AuditQuery,
+  DayUsage,
+  KeyQuery,
+  KeyState,
+  ListedKey,
+  StoredAuditEntry,
+  StoredKey,
+  StoredTokenRevocation,
+  UsageIncrement,
+} from '../keyring.js'
 import { parseScopeClaim } from '../scope.js'
+import { MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocation.js'
 import type { Ask } from './postgres-connections.js'
 import { type PostgresRow, SQLSTATE, sqlState } from './postgres-driver.js'
 
@@ -109,6 +120,69 @@ export async function readUsage(
   }
 }
 
+export async function addTokenRevocation(ask: Ask, given: StoredTokenRevocation): Promise<void> {
+  await ask('DELETE FROM vantage_token_revocations WHERE ends_at <= $1::timestamptz', [toInstant(given.createdAt)])
+  const { rowCount } = await ask(
+    `INSERT INTO vantage_token_revocations
+      (id, issuer, token_id, subject, client_id, issued_before, created_at, created_by, reason, ends_at)
+      SELECT $1, $2, $3, $4, $5, $6::timestamptz, $7::timestamptz, $8, $9, $10::timestamptz
+      WHERE (SELECT count(*) FROM vantage_token_revocations) < ${MAX_TOKEN_REVOCATIONS}`,
+    [
+      given.id,
+      given.issuer,
+      given.tokenId,
+      given.subject,
+      given.clientId,
+      toInstant(given.issuedBefore),
+      toInstant(given.createdAt),
+      given.createdBy,
+      given.reason,
+      toInstant(given.endsAt),
+    ],
+  )
+  if (rowCount !== 1) throw new KeyStoreError(TOO_MANY_TOKEN_REVOCATIONS)
+}
+
+export async function listTokenRevocations(ask: Ask, now: number): Promise<StoredTokenRevocation[]> {
+  const { rows } = await ask(
+    `SELECT id, issuer, token_id, subject, client_id, ${MS('issued_before')} AS issued_before,
+      ${MS('created_at')} AS created_at, created_by, reason, ${MS('ends_at')} AS ends_at
+      FROM vantage_token_revocations WHERE ends_at > $1::timestamptz`,
+    [toInstant(now)],
+  )
+  return rows.map((row) => ({
+    id: row.id as string,
+    issuer: row.issuer as string,
+    tokenId: row.token_id as string | null,
+    subject: row.subject as string | null,
+    clientId: row.client_id as string | null,
+    issuedBefore: toNumber(row.issued_before),
+    createdAt: toNumber(row.created_at) as number,
+    createdBy: row.created_by as string | null,
+    reason: row.reason as string | null,
+    endsAt: toNumber(row.ends_at) as number,
+  }))
+}
+
+export async function readAudit(ask: Ask, { keyId, before, limit }: AuditQuery): Promise<StoredAuditEntry[]> {
+  const { rows } = await ask(
+    `SELECT seq, ${MS('at')} AS at, action, key_id, successor_id, actor, reason, detail FROM vantage_audit
+      WHERE ($1::text IS NULL OR key_id = $1 OR successor_id = $1) AND ($2::bigint IS NULL OR seq < $2)
+      ORDER BY seq DESC LIMIT $3`,
+    [keyId ?? null, before ?? null, limit],
+  )
+  return rows.map((row) => ({
+    seq: Number(row.seq),
+    at: toNumber(row.at) as number,
+    action: row.action as StoredAuditEntry['action'],
+    keyId: row.key_id as string | null,
+    successorId: row.successor_id as string | null,
+    actor: row.actor as string | null,
+    reason: row.reason as string | null,
+    detail: row.detail as string | null,
+  }))
+}
+
 function toSql(query: KeyQuery): { text: string; values: unknown[] } {
   const conditions: string[] = []
   const values: unknown[] = []
@@ -118,6 +192,7 @@ function toSql(query: KeyQuery): { text: string; values: unknown[] } {
   }
   const where = (condition: string, ...given: unknown[]) => conditions.push(`(${placed(condition, given)})`)
   const { now, id, subject, tenant, state, unusedSince, expiringBefore, after, limit } = query
+  const { createdBefore, supersededInUse } = query
   if (id !== undefined) where('id = ?', id)
   if (subject !== undefined) where('subject = ?', subject)
   if (tenant !== undefined) where('tenant = ?', tenant)
@@ -135,6 +210,14 @@ function toSql(query: KeyQuery): { text: string; values: unknown[] } {
       'revoked_at IS NULL AND expires_at > ?::timestamptz AND expires_at < ?::timestamptz',
       toInstant(now),
       toInstant(expiringBefore),
+    )
+  }
+  if (createdBefore !== undefined) where('created_at < ?::timestamptz', toInstant(createdBefore))
+  if (supersededInUse) {
+    where(
+      `${STATES.superseded} AND EXISTS (SELECT FROM vantage_usage u JOIN vantage_keys s ON s.id = vantage_keys.replaced_by
+        WHERE u.id = vantage_keys.id AND u.last_used_at >= s.created_at)`,
+      toInstant(now),
     )
   }
   if (after !== undefined) where('(created_at, id) < (?::timestamptz, ?)', toInstant(after.createdAt), after.id)

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { KeyStoreError } from '../errors.js'
 import type { Ask, Connections } from './postgres-connections.js'
+import { TOKEN_REVOCATIONS } from './token-changes.js'
 
 /** The version that this package reads and writes. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /** Wakes those who follow the changes. A payload is somebody's proof that it is delivered, and no change. */
 export const CHANNEL = 'vantage_changes'
@@ -58,6 +59,34 @@ const TABLES = [
     at timestamptz(3) NOT NULL DEFAULT clock_timestamp()
   )`,
   'CREATE INDEX IF NOT EXISTS vantage_changes_at ON vantage_changes (at)',
+  // Since version 2.
+  `CREATE TABLE IF NOT EXISTS vantage_token_revocations (
+    id text PRIMARY KEY,
+    issuer text NOT NULL,
+    token_id text,
+    subject text,
+    client_id text,
+    issued_before ${INSTANT('issued_before')},
+    created_at ${INSTANT('created_at')} NOT NULL,
+    created_by text,
+    reason text,
+    ends_at ${INSTANT('ends_at')} NOT NULL,
+    CHECK (num_nonnulls(token_id, subject, client_id) = 1),
+    CHECK ((token_id IS NULL) = (issued_before IS NOT NULL))
+  )`,
+  'CREATE INDEX IF NOT EXISTS vantage_token_revocations_end ON vantage_token_revocations (ends_at)',
+  `CREATE TABLE IF NOT EXISTS vantage_audit (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+    action text NOT NULL,
+    key_id text,
+    successor_id text,
+    actor text,
+    reason text,
+    detail text
+  )`,
+  'CREATE INDEX IF NOT EXISTS vantage_audit_key ON vantage_audit (key_id)',
+  'CREATE INDEX IF NOT EXISTS vantage_audit_successor ON vantage_audit (successor_id)',
 ]
 
 /**
@@ -102,7 +131,63 @@ const FUNCTIONS: Readonly<Record<string, { signature: string; returns: string; b
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
       INSERT INTO vantage_changes (id) VALUES (NULL);
+      INSERT INTO vantage_audit (action) VALUES ('delete');
       RETURN NULL;
+    END`,
+  },
+  // In a trigger, so that hand-written SQL leaves its traces as well.
+  vantage_audit_key: {
+    signature: '()',
+    returns: 'trigger LANGUAGE plpgsql',
+    body: `BEGIN
+      IF TG_OP = 'INSERT' THEN
+        INSERT INTO vantage_audit (action, key_id, successor_id, actor) VALUES (
+          CASE WHEN NEW.replaces IS NULL THEN 'create' ELSE 'rotate' END, coalesce(NEW.replaces, NEW.id),
+          CASE WHEN NEW.replaces IS NOT NULL THEN NEW.id END, NEW.created_by);
+        RETURN NULL;
+      ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO vantage_audit (action, key_id) VALUES ('delete', OLD.id);
+        RETURN NULL;
+      END IF;
+      IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
+        INSERT INTO vantage_audit (action, key_id, actor, reason)
+          VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason);
+      ELSIF OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL THEN
+        INSERT INTO vantage_audit (action, key_id) VALUES ('restore', NEW.id);
+      END IF;
+      -- The end of a key changes with its rotation too.
+      IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at)
+          IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at)
+        OR (OLD.expires_at IS DISTINCT FROM NEW.expires_at AND OLD.replaced_by IS NOT DISTINCT FROM NEW.replaced_by) THEN
+        INSERT INTO vantage_audit (action, key_id) VALUES ('change', OLD.id);
+      END IF;
+      RETURN NULL;
+    END`,
+  },
+  vantage_audit_tokens: {
+    signature: '()',
+    returns: 'trigger LANGUAGE plpgsql',
+    body: `BEGIN
+      INSERT INTO vantage_audit (action, actor, reason, detail) VALUES ('revoke_tokens', NEW.created_by, NEW.reason,
+        json_strip_nulls(json_build_object('issuer', NEW.issuer, 'tokenId', NEW.token_id, 'subject', NEW.subject,
+          'clientId', NEW.client_id, 'issuedBefore',
+          to_char(NEW.issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text);
+      RETURN NULL;
+    END`,
+  },
+  vantage_log_tokens: {
+    signature: '()',
+    returns: 'trigger LANGUAGE plpgsql',
+    body: `BEGIN
+      INSERT INTO vantage_changes (id) VALUES ('${TOKEN_REVOCATIONS}');
+      RETURN NULL;
+    END`,
+  },
+  vantage_keep_audit: {
+    signature: '()',
+    returns: 'trigger LANGUAGE plpgsql',
+    body: `BEGIN
+      RAISE EXCEPTION 'the audit trail cannot be changed';
     END`,
   },
   // In the order of the primary key, or two services that flush at once could wait for each other.
@@ -120,30 +205,55 @@ const FUNCTIONS: Readonly<Record<string, { signature: string; returns: string; b
   },
 }
 
-const TRIGGERS: Readonly<Record<string, string>> = {
-  vantage_keys_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vantage_keys
-    FOR EACH STATEMENT EXECUTE FUNCTION vantage_before_change()`,
-  vantage_keys_changed: `AFTER INSERT OR UPDATE OR DELETE ON vantage_keys
-    FOR EACH ROW EXECUTE FUNCTION vantage_log_change()`,
-  // No row trigger fires for it.
-  vantage_keys_truncated: `AFTER TRUNCATE ON vantage_keys
-    FOR EACH STATEMENT EXECUTE FUNCTION vantage_log_truncate()`,
+/** By table. */
+const TRIGGERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  vantage_keys: {
+    vantage_keys_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vantage_keys
+      FOR EACH STATEMENT EXECUTE FUNCTION vantage_before_change()`,
+    vantage_keys_changed: `AFTER INSERT OR UPDATE OR DELETE ON vantage_keys
+      FOR EACH ROW EXECUTE FUNCTION vantage_log_change()`,
+    // No row trigger fires for it.
+    vantage_keys_truncated: `AFTER TRUNCATE ON vantage_keys
+      FOR EACH STATEMENT EXECUTE FUNCTION vantage_log_truncate()`,
+    vantage_keys_audited: `AFTER INSERT OR UPDATE OR DELETE ON vantage_keys
+      FOR EACH ROW EXECUTE FUNCTION vantage_audit_key()`,
+  },
+  vantage_token_revocations: {
+    vantage_tokens_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vantage_token_revocations
+      FOR EACH STATEMENT EXECUTE FUNCTION vantage_before_change()`,
+    vantage_tokens_changed: `AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON vantage_token_revocations
+      FOR EACH STATEMENT EXECUTE FUNCTION vantage_log_tokens()`,
+    vantage_tokens_audited: `AFTER INSERT ON vantage_token_revocations
+      FOR EACH ROW EXECUTE FUNCTION vantage_audit_tokens()`,
+  },
+  vantage_audit: {
+    vantage_audit_kept: `BEFORE UPDATE OR DELETE OR TRUNCATE ON vantage_audit
+      FOR EACH STATEMENT EXECUTE FUNCTION vantage_keep_audit()`,
+  },
 }
 
-const TABLE_NAMES = ['vantage_schema', 'vantage_keys', 'vantage_usage', 'vantage_changes']
+const TRIGGER_NAMES = Object.values(TRIGGERS).flatMap(Object.keys)
+const TABLE_NAMES = [
+  'vantage_schema',
+  'vantage_keys',
+  'vantage_usage',
+  'vantage_changes',
+  'vantage_token_revocations',
+  'vantage_audit',
+]
 
 /** The schema that a connection sees: its version, 0 without one; and whether all of it is there, and its triggers are on. */
 async function readSchema(ask: Ask): Promise<{ readonly version: number; readonly complete: boolean }> {
   const { rows } = await ask(
     `SELECT to_regclass('vantage_schema') IS NOT NULL AS present,
       (SELECT count(*) FROM unnest($1::text[]) AS t (name) WHERE to_regclass(t.name) IS NOT NULL)
-        + (SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('vantage_keys') AND tgenabled IN ('O', 'A')
-            AND tgname::text = ANY ($2::text[]))
+        + (SELECT count(*) FROM pg_trigger WHERE tgname::text = ANY ($2::text[]) AND tgenabled IN ('O', 'A')
+            AND tgrelid IN (SELECT to_regclass(t.name) FROM unnest($1::text[]) AS t (name)))
         + (SELECT count(*) FROM unnest($3::text[]) AS f (name) WHERE to_regproc(f.name) IS NOT NULL) AS parts`,
-    [TABLE_NAMES, Object.keys(TRIGGERS), Object.keys(FUNCTIONS)],
+    [TABLE_NAMES, TRIGGER_NAMES, Object.keys(FUNCTIONS)],
   )
   if (rows[0]?.present !== 't') return { version: 0, complete: false }
-  const parts = TABLE_NAMES.length + Object.keys(TRIGGERS).length + Object.keys(FUNCTIONS).length
+  const parts = TABLE_NAMES.length + TRIGGER_NAMES.length + Object.keys(FUNCTIONS).length
   const version = (await ask('SELECT version FROM vantage_schema')).rows[0]?.version
   return { version: Number(version ?? 0), complete: Number(rows[0].parts) === parts }
 }
@@ -186,9 +296,11 @@ export async function migrateSchema({ ask, transaction, name }: Connections): Pr
         SECURITY DEFINER SET search_path = pg_catalog, ${schema}, pg_temp AS $body$ ${body} $body$`)
       await ask(`REVOKE ALL ON FUNCTION ${name}${signature} FROM PUBLIC`)
     }
-    for (const [name, event] of Object.entries(TRIGGERS)) {
-      await ask(`DROP TRIGGER IF EXISTS ${name} ON vantage_keys`)
-      await ask(`CREATE TRIGGER ${name} ${event}`)
+    for (const [table, triggers] of Object.entries(TRIGGERS)) {
+      for (const [name, event] of Object.entries(triggers)) {
+        await ask(`DROP TRIGGER IF EXISTS ${name} ON ${table}`)
+        await ask(`CREATE TRIGGER ${name} ${event}`)
+      }
     }
     await ask(
       `INSERT INTO vantage_schema (version, feed) VALUES (${SCHEMA_VERSION}, $1)

@@ -3,7 +3,17 @@ import type { ChangeFeed, KeyChange, KeyStore } from '../keyring.js'
 import { type Connections, connectionsByPool, connectionsByUrl } from './postgres-connections.js'
 import type { PostgresPool } from './postgres-driver.js'
 import { createFollower, type Follower } from './postgres-feed.js'
-import { addUsage, findKey, insertKey, listKeys, readUsage, updateKey } from './postgres-queries.js'
+import {
+  addTokenRevocation,
+  addUsage,
+  findKey,
+  insertKey,
+  listKeys,
+  listTokenRevocations,
+  readAudit,
+  readUsage,
+  updateKey,
+} from './postgres-queries.js'
 import { checkSchema, migrateSchema } from './postgres-schema.js'
 
 /** Where a Postgres key store is: one of the two. */
@@ -157,6 +167,21 @@ function facadeOf({ connections, follower, ready, close }: Core): KeyStore {
     async readUsage(id, sinceDay) {
       await checked()
       return readUsage(ask, id, sinceDay)
+    },
+
+    async addTokenRevocation(revocation) {
+      await checked()
+      await transaction((ask) => addTokenRevocation(ask, revocation))
+    },
+
+    async tokenRevocations(now) {
+      await checked()
+      return listTokenRevocations(ask, now)
+    },
+
+    async readAudit(query) {
+      await checked()
+      return readAudit(ask, query)
     },
 
     watch(listener: (change: KeyChange) => void): ChangeFeed {

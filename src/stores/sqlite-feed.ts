@@ -1,5 +1,6 @@
 import type { ChangeFeed, KeyChange } from '../keyring.js'
 import type { SqliteDatabase, SqliteStatement } from './sqlite-driver.js'
+import { TOKEN_REVOCATIONS } from './token-changes.js'
 
 /** How long a cached key may be served without a look at the file. A monotonic clock measures it. */
 export const CHECK_INTERVAL_MS = 50
@@ -112,7 +113,7 @@ export function createFollower(connect: () => ChangeReader): Follower {
       announce({ all: true })
     } else {
       const changedAt = new Map(changes.map(({ id, at }) => [id as string, at]))
-      for (const [id, at] of changedAt) announce({ id, at })
+      for (const [id, at] of changedAt) announce(id === TOKEN_REVOCATIONS ? { tokens: true, at } : { id, at })
     }
     position = changes === undefined ? newest : (changes.at(-1) ?? position)
   }

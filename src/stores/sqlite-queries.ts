@@ -1,6 +1,17 @@
 import { KeyStoreError } from '../errors.js'
-import type { DayUsage, KeyQuery, KeyState, ListedKey, StoredKey, UsageIncrement } from '../keyring.js'
+import type {
+  AuditQuery,
+  DayUsage,
+  KeyQuery,
+  KeyState,
+  ListedKey,
+  StoredAuditEntry,
+  StoredKey,
+  StoredTokenRevocation,
+  UsageIncrement,
+} from '../keyring.js'
 import { parseScopeClaim } from '../scope.js'
+import { MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocation.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, type SqliteValue, sqliteResultCode } from './sqlite-driver.js'
 import { inTransaction } from './sqlite-schema.js'
 
@@ -12,6 +23,9 @@ export interface KeyQueries {
   list(query: KeyQuery): ListedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
+  addTokenRevocation(revocation: StoredTokenRevocation): void
+  tokenRevocations(now: number): StoredTokenRevocation[]
+  readAudit(query: AuditQuery): StoredAuditEntry[]
 }
 
 // The columns in the order in which `toParameters` gives their values, with the id first.
@@ -57,6 +71,17 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
         last_used_at = max(last_used_at, excluded.last_used_at)`,
   )
   const total = database.prepare('SELECT sum(count) AS total FROM vantage_usage WHERE id = ?')
+  const endTokenRevocations = database.prepare('DELETE FROM vantage_token_revocations WHERE ends_at <= ?')
+  const insertTokenRevocation = database.prepare(
+    `INSERT INTO vantage_token_revocations
+      (id, issuer, token_id, subject, client_id, issued_before, created_at, created_by, reason, ends_at)
+      SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+      WHERE (SELECT count(*) FROM vantage_token_revocations) < ${MAX_TOKEN_REVOCATIONS}`,
+  )
+  const tokenRevocations = database.prepare('SELECT * FROM vantage_token_revocations WHERE ends_at > ?')
+  const audit = database.prepare(
+    'SELECT * FROM vantage_audit WHERE (? IS NULL OR key_id = ? OR successor_id = ?) AND seq < ? ORDER BY seq DESC LIMIT ?',
+  )
   const days = database.prepare('SELECT day, count FROM vantage_usage WHERE id = ? AND day >= ? ORDER BY day')
 
   function add(key: StoredKey): void {
@@ -111,6 +136,31 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
         days: days.all(id, sinceDay).map((row) => ({ day: String(row.day), count: Number(row.count) })),
       }
     },
+
+    addTokenRevocation(given) {
+      inTransaction(database, () => {
+        endTokenRevocations.run(given.createdAt)
+        const { changes } = insertTokenRevocation.run(
+          given.id,
+          given.issuer,
+          given.tokenId,
+          given.subject,
+          given.clientId,
+          given.issuedBefore,
+          given.createdAt,
+          given.createdBy,
+          given.reason,
+          given.endsAt,
+        )
+        if (Number(changes) === 0) throw new KeyStoreError(TOO_MANY_TOKEN_REVOCATIONS)
+      })
+    },
+
+    tokenRevocations: (now) => tokenRevocations.all(now).map(toTokenRevocation),
+
+    readAudit({ keyId = null, before = Number.MAX_SAFE_INTEGER, limit }) {
+      return audit.all(keyId, keyId, keyId, before, limit).map(toAuditEntry)
+    },
   }
 }
 
@@ -122,6 +172,7 @@ function toSql(query: KeyQuery): { sql: string; parameters: SqliteValue[] } {
     parameters.push(...values)
   }
   const { now, id, subject, tenant, state, unusedSince, expiringBefore, after, limit } = query
+  const { createdBefore, supersededInUse } = query
   if (id !== undefined) where('id = ?', id)
   if (subject !== undefined) where('subject = ?', subject)
   if (tenant !== undefined) where('tenant = ?', tenant)
@@ -135,6 +186,14 @@ function toSql(query: KeyQuery): { sql: string; parameters: SqliteValue[] } {
   }
   if (expiringBefore !== undefined)
     where('revoked_at IS NULL AND expires_at > ? AND expires_at < ?', now, expiringBefore)
+  if (createdBefore !== undefined) where('created_at < ?', createdBefore)
+  if (supersededInUse) {
+    where(
+      `${STATES.superseded} AND EXISTS (SELECT 1 FROM vantage_usage u JOIN vantage_keys s ON s.id = vantage_keys.replaced_by
+        WHERE u.id = vantage_keys.id AND u.last_used_at >= s.created_at)`,
+      now,
+    )
+  }
   if (after !== undefined) where('(created_at, id) < (?, ?)', after.createdAt, after.id)
   const sql = `SELECT ${COLUMNS.join(', ')},
       (SELECT max(last_used_at) FROM vantage_usage u WHERE u.id = vantage_keys.id) AS last_used_at
@@ -161,6 +220,34 @@ function toParameters(key: StoredKey): SqliteValue[] {
     key.replaces,
     key.replacedBy,
   ]
+}
+
+function toTokenRevocation(row: SqliteRow): StoredTokenRevocation {
+  return {
+    id: row.id as string,
+    issuer: row.issuer as string,
+    tokenId: row.token_id as string | null,
+    subject: row.subject as string | null,
+    clientId: row.client_id as string | null,
+    issuedBefore: row.issued_before as number | null,
+    createdAt: row.created_at as number,
+    createdBy: row.created_by as string | null,
+    reason: row.reason as string | null,
+    endsAt: row.ends_at as number,
+  }
+}
+
+function toAuditEntry(row: SqliteRow): StoredAuditEntry {
+  return {
+    seq: row.seq as number,
+    at: row.at as number,
+    action: row.action as StoredAuditEntry['action'],
+    keyId: row.key_id as string | null,
+    successorId: row.successor_id as string | null,
+    actor: row.actor as string | null,
+    reason: row.reason as string | null,
+    detail: row.detail as string | null,
+  }
 }
 
 /** The types are those that the checks of the schema enforce. */

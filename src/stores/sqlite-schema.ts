@@ -1,8 +1,9 @@
 import { KeyStoreError } from '../errors.js'
 import type { SqliteDatabase } from './sqlite-driver.js'
+import { TOKEN_REVOCATIONS } from './token-changes.js'
 
 /** The version that this package reads and writes. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 // Instants are milliseconds since the epoch. The checks turn a hand-written `datetime('now')` into an error where it is
 // written, rather than into a store that cannot be read; the upper bound is the end of the year 9999.
@@ -52,10 +53,81 @@ const TABLES = [
     at INTEGER NOT NULL DEFAULT (${NOW})
   )`,
   'CREATE INDEX IF NOT EXISTS vantage_changes_at ON vantage_changes (at)',
+  // Since version 2.
+  `CREATE TABLE IF NOT EXISTS vantage_token_revocations (
+    id ${TEXT('id')} NOT NULL PRIMARY KEY,
+    issuer ${TEXT('issuer')} NOT NULL,
+    token_id ${TEXT('token_id')},
+    subject ${TEXT('subject')},
+    client_id ${TEXT('client_id')},
+    issued_before ${INSTANT('issued_before')},
+    created_at ${INSTANT('created_at')} NOT NULL,
+    created_by ${TEXT('created_by')},
+    reason ${TEXT('reason')},
+    ends_at ${INSTANT('ends_at')} NOT NULL,
+    CHECK ((token_id IS NOT NULL) + (subject IS NOT NULL) + (client_id IS NOT NULL) = 1),
+    CHECK ((token_id IS NULL) = (issued_before IS NOT NULL))
+  )`,
+  'CREATE INDEX IF NOT EXISTS vantage_token_revocations_end ON vantage_token_revocations (ends_at)',
+  `CREATE TABLE IF NOT EXISTS vantage_audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL DEFAULT (${NOW}),
+    action TEXT NOT NULL,
+    key_id TEXT,
+    successor_id TEXT,
+    actor TEXT,
+    reason TEXT,
+    detail TEXT
+  )`,
+  'CREATE INDEX IF NOT EXISTS vantage_audit_key ON vantage_audit (key_id)',
+  'CREATE INDEX IF NOT EXISTS vantage_audit_successor ON vantage_audit (successor_id)',
 ]
+
+const APPEND_ONLY = `BEGIN SELECT RAISE(ABORT, 'the audit trail cannot be changed'); END`
+
+// What else of a key can change by hand; the end of a key changes with its rotation too.
+const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at)
+      IS NOT (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at)
+    OR (OLD.expires_at IS NOT NEW.expires_at AND OLD.replaced_by IS NEW.replaced_by)`
+
+// In triggers, so that hand-written SQL leaves its traces as well.
+const AUDIT_TRIGGERS: Record<string, string> = {
+  vantage_audit_inserted: `AFTER INSERT ON vantage_keys BEGIN
+    INSERT INTO vantage_audit (action, key_id, successor_id, actor) VALUES (
+      iif(NEW.replaces IS NULL, 'create', 'rotate'), coalesce(NEW.replaces, NEW.id),
+      iif(NEW.replaces IS NULL, NULL, NEW.id), NEW.created_by);
+  END`,
+  vantage_audit_revoked: `AFTER UPDATE ON vantage_keys WHEN OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL BEGIN
+    INSERT INTO vantage_audit (action, key_id, actor, reason)
+      VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason);
+  END`,
+  vantage_audit_restored: `AFTER UPDATE ON vantage_keys WHEN OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL BEGIN
+    INSERT INTO vantage_audit (action, key_id) VALUES ('restore', NEW.id);
+  END`,
+  vantage_audit_changed: `AFTER UPDATE ON vantage_keys WHEN ${CHANGED} BEGIN
+    INSERT INTO vantage_audit (action, key_id) VALUES ('change', OLD.id);
+  END`,
+  vantage_audit_deleted: `AFTER DELETE ON vantage_keys BEGIN
+    INSERT INTO vantage_audit (action, key_id) VALUES ('delete', OLD.id);
+  END`,
+  vantage_audit_tokens: `AFTER INSERT ON vantage_token_revocations BEGIN
+    INSERT INTO vantage_audit (action, actor, reason, detail) VALUES ('revoke_tokens', NEW.created_by, NEW.reason,
+      json_patch('{}', json_object('issuer', NEW.issuer, 'tokenId', NEW.token_id, 'subject', NEW.subject,
+        'clientId', NEW.client_id,
+        'issuedBefore', strftime('%Y-%m-%dT%H:%M:%fZ', NEW.issued_before / 1000.0, 'unixepoch'))));
+  END`,
+  vantage_audit_kept: `BEFORE UPDATE ON vantage_audit ${APPEND_ONLY}`,
+  vantage_audit_undeleted: `BEFORE DELETE ON vantage_audit ${APPEND_ONLY}`,
+}
+
+const TOKENS_CHANGED = `BEGIN INSERT INTO vantage_changes (id) VALUES ('${TOKEN_REVOCATIONS}'); END`
 
 // REPLACE fires no delete trigger, so an insert is a change of that id as well.
 const TRIGGERS: Record<string, string> = {
+  ...AUDIT_TRIGGERS,
+  vantage_tokens_inserted: `AFTER INSERT ON vantage_token_revocations ${TOKENS_CHANGED}`,
+  vantage_tokens_updated: `AFTER UPDATE ON vantage_token_revocations ${TOKENS_CHANGED}`,
+  vantage_tokens_deleted: `AFTER DELETE ON vantage_token_revocations ${TOKENS_CHANGED}`,
   vantage_keys_inserted: `AFTER INSERT ON vantage_keys BEGIN
     INSERT INTO vantage_changes (id) VALUES (NEW.id);
   END`,
@@ -72,7 +144,15 @@ const TRIGGERS: Record<string, string> = {
   END`,
 }
 
-const OBJECTS = ['vantage_schema', 'vantage_keys', 'vantage_usage', 'vantage_changes', ...Object.keys(TRIGGERS)]
+const OBJECTS = [
+  'vantage_schema',
+  'vantage_keys',
+  'vantage_usage',
+  'vantage_changes',
+  'vantage_token_revocations',
+  'vantage_audit',
+  ...Object.keys(TRIGGERS),
+]
 
 /** The schema of a file: its version, 0 without one; and whether all of its tables and triggers are there. */
 function readSchema(database: SqliteDatabase): { readonly version: number; readonly complete: boolean } {

@@ -216,6 +216,15 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
 
     readUsage: (id, sinceDay) => ask((queries) => queries.readUsage(id, sinceDay)),
 
+    async addTokenRevocation(revocation) {
+      await ask((queries) => queries.addTokenRevocation(revocation))
+      tellNeighbours()
+    },
+
+    tokenRevocations: (now) => ask((queries) => queries.tokenRevocations(now)),
+
+    readAudit: (query) => ask((queries) => queries.readAudit(query)),
+
     watch: follower.watch,
 
     async migrate() {

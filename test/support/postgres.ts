@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,8 +15,11 @@ export interface PostgresServer {
   readonly port: number
   /** A connection string of the superuser. */
   url(database: string): string
-  /** Makes a database, a copy of another one if so wished, and returns its connection string. */
-  createDatabase(template?: string): Promise<string>
+  /**
+   * Empties the one database and returns its connection string. Databases of their own would be slow: each is some
+   * hundred files.
+   */
+  emptyDatabase(): Promise<string>
   /** Hand-written SQL over a connection of its own, as an administrator's shell has it. */
   sql(url: string, statement: string, values?: unknown[]): Promise<Record<string, unknown>[]>
   /** Ends the server, connections and all, and leaves its files: `start` brings it back on the same port. */
@@ -83,7 +87,6 @@ export async function startPostgres(): Promise<PostgresServer> {
   const port = await freePort()
   const url = (database: string) => `postgres://admin:${password}@127.0.0.1:${port}/${database}`
   let server: ChildProcess | undefined
-  let serial = 0
 
   async function start(): Promise<void> {
     const log: string[] = []
@@ -122,7 +125,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   }
 
   async function halt(): Promise<void> {
-    if (server === undefined || server.exitCode !== null) return
+    if (server === undefined || server.exitCode !== null || server.signalCode !== null) return
     const exit = once(server, 'exit')
     // "Immediate": connections are cut, as when a machine goes away, and nobody is waited for.
     server.kill('SIGQUIT')
@@ -137,15 +140,30 @@ export async function startPostgres(): Promise<PostgresServer> {
     start,
     halt,
 
-    async createDatabase(template = 'template0') {
-      const name = `test_${++serial}`
-      await sql(url('postgres'), `CREATE DATABASE ${name} TEMPLATE ${template}`)
-      return url(name)
+    async emptyDatabase() {
+      const own = url('postgres')
+      // Whoever was not closed by the test before is no part of the next one.
+      await sql(
+        own,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = 'postgres' AND pid <> pg_backend_pid() AND backend_type = 'client backend'`,
+      )
+      const schemas = await sql(
+        own,
+        `SELECT quote_ident(nspname) AS name FROM pg_namespace
+        WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%'`,
+      )
+      await sql(
+        own,
+        `${schemas.map(({ name }) => `DROP SCHEMA ${name} CASCADE;`).join('')}
+          CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC`,
+      )
+      return own
     },
 
     async stop() {
       await halt()
-      rmSync(folder, { recursive: true, force: true })
+      await rm(folder, { recursive: true, force: true })
     },
   }
 }
