@@ -15,6 +15,8 @@ export interface FoundKey {
 export interface KeyLookup {
   /** Goes up with each change that was heard of, and with each epoch. */
   readonly generation: number
+  /** Goes up with each change of the revocations of tokens that was heard of. */
+  readonly tokenGeneration: number
   /**
    * Hears of changes before anything cached is served: what was found in the epoch that this returns may be. `undefined`
    * when the store has to be asked each time: it cannot be watched, or its feed is down.
@@ -56,6 +58,7 @@ export function createKeyLookup(
   const inFlight = new Set<LookUp>()
   const waiting = new Map<LookUp, () => void>()
   let generation = 0
+  let tokenGeneration = 0
   let answered = false
   let closed = false
 
@@ -68,9 +71,11 @@ export function createKeyLookup(
 
   function listen(change: KeyChange): void {
     if (closed) return
-    const { id: named, at } = (change ?? {}) as { readonly id?: unknown; readonly at?: unknown }
+    const { id: named, tokens, at } = (change ?? {}) as Partial<Record<'id' | 'tokens' | 'at', unknown>>
     // What names no key concerns all of them.
     const id = typeof named === 'string' ? named : undefined
+    if (id === undefined) tokenGeneration++
+    if (tokens === true && id === undefined) return
     generation++
     for (const lookUp of id === undefined ? lookUps.values() : [lookUps.get(id)]) {
       if (lookUp !== undefined) lookUp.outdated = true
@@ -194,6 +199,9 @@ export function createKeyLookup(
   return {
     get generation() {
       return generation
+    },
+    get tokenGeneration() {
+      return tokenGeneration
     },
     currentEpoch,
     find,

@@ -50,14 +50,24 @@ export interface KeySetEvent {
 
 /**
  * Published on the channel `vantage-auth:store` when a look-up fails, the change feed changes its state, a change
- * arrives, or usage is written or lost.
+ * arrives, usage is written or lost, or a key is accepted that was replaced: at each of its look-ups, so every few minutes
+ * while it is in use.
  */
 export interface StoreEvent {
-  event: 'look_up_failed' | 'feed' | 'change' | 'usage_flushed' | 'usage_failed' | 'usage_dropped'
+  event:
+    | 'look_up_failed'
+    | 'feed'
+    | 'change'
+    | 'usage_flushed'
+    | 'usage_failed'
+    | 'usage_dropped'
+    | 'superseded_key_in_use'
   /** State of the change feed, with `feed`. */
   state?: 'live' | 'polling' | 'down'
-  /** Public id of the key, with `change`; `undefined` when all keys are meant. */
+  /** Public id of the key, with `change` and `superseded_key_in_use`; `undefined` when all keys are meant. */
   keyId?: string | undefined
+  /** Public id of the key that replaces it, with `superseded_key_in_use`. */
+  successorId?: string
   /** With `change`, how long it travelled: from the store's clock to this process's. `undefined` where the store cannot say. */
   lagMs?: number | undefined
   /** Number of uses, with `usage_*`. */

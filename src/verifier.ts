@@ -17,9 +17,10 @@ import { createIssuer, type VerificationKey } from './issuer.js'
 import { createKeyLookup, type FoundKey } from './key-lookup.js'
 import { resolveOptions, type VerifierOptions } from './options.js'
 import { askIsRevoked } from './revocation-hook.js'
+import { createRevokedTokens } from './revoked-tokens.js'
 import { findSigner } from './signature.js'
 import { judgeStoredKey } from './stored-key.js'
-import { decisionsObserved, observeDecision, type Trace } from './telemetry.js'
+import { decisionsObserved, observeDecision, publishStore, type Trace } from './telemetry.js'
 import { createUsageCounter } from './usage.js'
 
 export type { EffectivePolicy } from './effective-policy.js'
@@ -64,7 +65,13 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
   const cache = config.cache === false ? noCache : createCredentialCache(config.cache)
   const store = config.keys ? config.keys.store : undefined
-  const keys = store && createKeyLookup(store, timeoutMs, config.cache === false ? undefined : cache.forget)
+  // Without a cache of keys there may still be revocations of tokens to hear of.
+  const watched = config.cache !== false || typeof store?.tokenRevocations === 'function'
+  const keys = store && createKeyLookup(store, timeoutMs, watched ? cache.forget : undefined)
+  const revokedTokens =
+    keys && issuers.size > 0 && typeof store?.tokenRevocations === 'function'
+      ? createRevokedTokens(store.tokenRevocations.bind(store), keys, timeoutMs)
+      : undefined
   // Of an application's own store only `find` is needed.
   const usage = typeof store?.addUsage === 'function' ? createUsageCounter(store) : undefined
   let closing: Promise<void> | undefined
@@ -149,6 +156,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
         if (epoch !== undefined) cache.refuse(digest, { reason: verdict, origin: keys, generation, refusedAt: now })
         return verdict
       }
+      const successorId = stored?.replacedBy
+      if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
       const { auth, endsAt } = verdict
       cache.set(digest, { kind: 'api_key', auth, confirmedAt: now, endsAt, epoch }, key.length)
       return auth
@@ -170,8 +179,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     )
   }
 
-  /** The last word on every request, cached or not: the application's. */
+  /** On every request, cached or not. */
   function admit(auth: Auth): Auth | Promise<Auth> {
+    if (revokedTokens === undefined || auth.kind !== 'access_token') return askApplication(auth)
+    const revoked = revokedTokens.has(auth)
+    const conclude = (revoked: boolean) => (revoked ? accepted(auth, revoked) : askApplication(auth))
+    return revoked instanceof Promise ? revoked.then(conclude) : conclude(revoked)
+  }
+
+  /** The last word is the application's. */
+  function askApplication(auth: Auth): Auth | Promise<Auth> {
     if (config.isRevoked === undefined) return accepted(auth, false)
     const revoked = askIsRevoked(config.isRevoked, auth, timeoutMs)
     return revoked instanceof Promise ? revoked.then((answer) => accepted(auth, answer)) : accepted(auth, revoked)
@@ -227,7 +244,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     async ready() {
       if (closing !== undefined) throw new Error('the verifier is closed')
       const loads = [...issuers.values()].map((issuer) => issuer.ready())
-      if (keys !== undefined) loads.push(keys.ready())
+      if (keys !== undefined) loads.push(keys.ready().then(() => revokedTokens?.ready()))
       const missing = (await Promise.allSettled(loads)).filter((load) => load.status === 'rejected')
       if (missing.length > 0) {
         const causes = missing.map(({ reason }) => reason as Error)
