@@ -249,6 +249,82 @@ describe('help', () => {
   })
 })
 
+describe('keys that are due, and the audit trail', () => {
+  it('keys due exits 0 while none is, and 1 when one is to be rotated or was not used', async () => {
+    const { record } = JSON.parse((await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--json')).stdout)
+    expect(await keys('due')).toMatchObject({ code: 0, stdout: '', stderr: 'No key is due.\n' })
+    sql(folder.path('vantage-auth.db'), `UPDATE vantage_keys SET created_at = created_at - 366 * 86400000`)
+    const due = await keys('due', '--json')
+    expect(due.code).toBe(1)
+    const ids = (list: { id: string }[]) => list.map(({ id }) => id)
+    const { rotation, unused } = JSON.parse(due.stdout)
+    expect([ids(rotation), ids(unused)]).toEqual([[record.id], [record.id]])
+    expect((await keys('due', '--rotation', '400d', '--unused', '400d')).code).toBe(0)
+    expect((await keys('due')).stdout).toMatch(
+      /^To be rotated, created more than 365d ago:\nID .*\n.*Not used for 90d:\n/s,
+    )
+    await keys('revoke', record.id)
+    expect((await keys('due')).code).toBe(0)
+  })
+
+  it('keys list --superseded-in-use shows a replaced key that is still used', async () => {
+    const { record } = JSON.parse((await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--json')).stdout)
+    await keys('rotate', record.id)
+    expect((await keys('list', '--superseded-in-use')).stderr).toBe('There are no such keys.\n')
+    sql(
+      folder.path('vantage-auth.db'),
+      `INSERT INTO vantage_usage VALUES ('${record.id}', '2026-11-25', 1, ${Date.now() + 60_000})`,
+    )
+    const { stdout } = await keys('list', '--superseded-in-use', '--json')
+    expect(JSON.parse(stdout).keys.map(({ id }: { id: string }) => id)).toEqual([record.id])
+  })
+
+  it('keys audit tells who did what', async () => {
+    const { record } = JSON.parse(
+      (await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--actor', 'ann', '--json')).stdout,
+    )
+    await keys('revoke', record.id, '--reason', 'leaked', '--actor', 'bob')
+    const { entries, cursor } = JSON.parse((await keys('audit', '--id', record.id, '--json')).stdout)
+    expect(cursor).toBeNull()
+    expect(entries).toMatchObject([
+      { action: 'revoke', keyId: record.id, actor: 'bob', reason: 'leaked' },
+      { action: 'create', keyId: record.id, actor: 'ann', reason: null },
+    ])
+    const table = await keys('audit', '--limit', '1')
+    expect(table.stdout).toMatch(/^TIME +ACTION +KEY +ACTOR +REASON\n\S+Z +revoke +\S+ +bob +leaked\n$/)
+    expect(table.stderr).toMatch(/^There are more: --cursor \d+\n$/)
+  })
+})
+
+describe('tokens', () => {
+  const tokens = (...words: string[]) => vantageAuth(['tokens', ...words])
+  const issuer = 'https://issuer.example'
+
+  it('revoke and list', async () => {
+    await keys('migrate')
+    const before = '2026-11-25T12:00:00Z'
+    const { stdout } = await tokens('revoke', '--issuer', issuer, '--subject', 'u', '--issued-before', before, '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ issuer, subject: 'u', issuedBefore: '2026-11-25T12:00:00.000Z' })
+    expect((await tokens('revoke', '--issuer', issuer, '--token-id', 'jti', '--token-life', '1h')).code).toBe(0)
+    expect((await tokens('revoke', '--issuer', issuer, '--client-id', 'c', '--reason', 'gone')).code).toBe(0)
+    const { revocations } = JSON.parse((await tokens('list', '--json')).stdout)
+    expect(revocations).toMatchObject([{ clientId: 'c', reason: 'gone' }, { tokenId: 'jti' }, { subject: 'u' }])
+  })
+
+  it.each([
+    ['no issuer', ['--subject', 'u']],
+    ['nothing that is revoked', ['--issuer', issuer]],
+    ['two things that are revoked', ['--issuer', issuer, '--subject', 'u', '--token-id', 'jti']],
+    ['an instant for one token', ['--issuer', issuer, '--token-id', 'jti', '--issued-before', 'now']],
+    ['an instant without a time zone', ['--issuer', issuer, '--subject', 'u', '--issued-before', '2026-11-25T12:00']],
+  ])('revoke refuses %s', async (_, words) => {
+    await keys('migrate')
+    const { code, stderr } = await tokens('revoke', ...words)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^vantage-auth: tokens revoke: .*--(issuer|token-id|issued-before)/)
+  })
+})
+
 describe('a wrong argument', () => {
   const needed = ['--subject', 's', '--scopes', 'jobs:read']
 
@@ -321,10 +397,12 @@ describe('a wrong argument', () => {
     expect(stderr).not.toContain(KEY.slice(21))
   })
 
-  it('does not print a store URL with a password', async () => {
-    const words = ['keys', 'list', '--store', 'postgres://user:secret@host/db']
-    const { stderr, code } = await vantageAuth(words)
-    expect(code).toBe(2)
+  it.each([
+    ['of an unknown kind', 'mysql://user:secret@host/db', 2],
+    ['out of reach', 'postgres://user:secret@127.0.0.1:1/db', 1],
+  ])('does not print a store URL with a password: one %s', async (_, store, exitCode) => {
+    const { stderr, code } = await vantageAuth(['keys', 'list', '--store', store])
+    expect(code).toBe(exitCode)
     expect(stderr).not.toContain('secret')
   })
 })
@@ -400,8 +478,8 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
 })
 
 it('migrate says the version, as often as it is asked', async () => {
-  expect(JSON.parse((await keys('migrate', '--json')).stdout)).toEqual({ version: 1 })
-  expect(await keys('migrate')).toEqual({ code: 0, stdout: 'The key store is up to date (schema 1).\n', stderr: '' })
+  expect(JSON.parse((await keys('migrate', '--json')).stdout)).toEqual({ version: 2 })
+  expect(await keys('migrate')).toEqual({ code: 0, stdout: 'The key store is up to date (schema 2).\n', stderr: '' })
 })
 
 describe('a table', () => {

@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { type Duration, parseDuration } from '../duration.js'
 
 /** A wrong argument: the command prints its usage and exits with 2. */
 export class UsageError extends Error {
@@ -59,4 +60,27 @@ export function readArguments(command: Command, words: string[]): Arguments {
 
 export function formatHelp(command: Command): string {
   return `${command.summary}\n\nUsage: vantage-auth ${command.synopsis}\n\n${command.help}`
+}
+
+export function required(given: Arguments, flag: string): string {
+  const value = given.text(flag)
+  if (value === undefined) throw new UsageError(`--${flag} is missing`)
+  return value
+}
+
+export function readDuration(given: Arguments, flag: string, otherwise = '', minimumSeconds = 1): Duration | undefined {
+  const value = given.text(flag)
+  if (value === undefined) return undefined
+  const duration = /^\d+$/.test(value) ? Number(value) : value
+  try {
+    parseDuration(duration, `--${flag}`, minimumSeconds)
+  } catch (error) {
+    throw new UsageError(`${(error as TypeError).message}${otherwise}`)
+  }
+  return duration
+}
+
+export function readWhole(given: Arguments, flag: string): number | undefined {
+  const value = given.text(flag)
+  return value === undefined ? undefined : /^\d+$/.test(value) ? Number(value) : Number.NaN
 }

@@ -1,10 +1,10 @@
 import type { Environment } from '../api-key.js'
-import { type Duration, parseDuration } from '../duration.js'
 import { KeyNotFoundError } from '../errors.js'
 import type { KeyRecord, KeyState } from '../keyring.js'
-import { type Arguments, type Command, UsageError } from './command.js'
+import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
+import { audit, due } from './keys-review.js'
 import { openStore, STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
-import { formatFields, formatTable, printable } from './terminal.js'
+import { formatFields, formatInstant, formatKeys, formatTable, notice, printJson } from './terminal.js'
 
 const text = { type: 'string' } as const
 
@@ -67,6 +67,7 @@ const list: Command = {
   --state STATE        active, superseded, expired or revoked
   --unused DURATION    not used for that long, such as 90d
   --expiring DURATION  still accepted, and not beyond that time, such as 30d
+  --superseded-in-use  replaced, still accepted, and used since: whoever uses them has yet to change
   --limit N            at most so many, 1 to 1000 (default 100)
   --cursor TEXT        the next page, as the last one said
 ${STORE_HELP}
@@ -81,6 +82,7 @@ Examples:
     state: text,
     unused: text,
     expiring: text,
+    'superseded-in-use': { type: 'boolean' },
     limit: text,
     cursor: text,
   },
@@ -92,6 +94,7 @@ Examples:
       state: given.text('state') as KeyState | undefined,
       unusedFor: readDuration(given, 'unused'),
       expiringWithin: readDuration(given, 'expiring'),
+      supersededInUse: given.is('superseded-in-use'),
       limit: readWhole(given, 'limit'),
       cursor: given.text('cursor'),
     }
@@ -99,23 +102,7 @@ Examples:
       const page = await keyring.list(filters)
       if (given.is('json')) return printJson(page)
       if (page.keys.length === 0) return notice('There are no such keys.')
-      process.stdout.write(
-        formatTable(
-          ['ID', 'STATE', 'ENV', 'SUBJECT', 'NAME', 'TENANT', 'CREATED', 'EXPIRES', 'LAST USED', 'SCOPES'],
-          page.keys.map((key) => [
-            key.id,
-            key.state,
-            key.environment,
-            key.subject,
-            key.name,
-            key.tenant,
-            formatDay(key.createdAt),
-            formatDay(key.expiresAt) ?? 'never',
-            formatDay(key.lastUsedAt) ?? 'never',
-            key.scopes.join(','),
-          ]),
-        ),
-      )
+      process.stdout.write(formatKeys(page.keys))
       if (page.cursor !== null) notice(`There are more: --cursor ${page.cursor}`)
     })
   },
@@ -250,33 +237,20 @@ Examples:
 }
 
 /** `vantage-auth keys ...` */
-export const keysCommands: Readonly<Record<string, Command>> = { create, list, show, rotate, revoke, usage, migrate }
-
-function required(given: Arguments, flag: string): string {
-  const value = given.text(flag)
-  if (value === undefined) throw new UsageError(`--${flag} is missing`)
-  return value
+export const keysCommands: Readonly<Record<string, Command>> = {
+  create,
+  list,
+  show,
+  rotate,
+  revoke,
+  usage,
+  due,
+  audit,
+  migrate,
 }
 
 function idOf(given: Arguments): string {
   return given.operands[0] ?? ''
-}
-
-function readDuration(given: Arguments, flag: string, otherwise = '', minimumSeconds = 1): Duration | undefined {
-  const value = given.text(flag)
-  if (value === undefined) return undefined
-  const duration = /^\d+$/.test(value) ? Number(value) : value
-  try {
-    parseDuration(duration, `--${flag}`, minimumSeconds)
-  } catch (error) {
-    throw new UsageError(`${(error as TypeError).message}${otherwise}`)
-  }
-  return duration
-}
-
-function readWhole(given: Arguments, flag: string): number | undefined {
-  const value = given.text(flag)
-  return value === undefined ? undefined : /^\d+$/.test(value) ? Number(value) : Number.NaN
 }
 
 function readEnvironment(given: Arguments): Environment {
@@ -285,14 +259,6 @@ function readEnvironment(given: Arguments): Environment {
   const value = flag ?? variable ?? 'live'
   if (value === 'live' || value === 'test') return value
   throw new UsageError(`${flag === undefined ? 'VANTAGE_ENVIRONMENT' : '--environment'} must be live or test`)
-}
-
-function notice(sentence: string): void {
-  process.stderr.write(`${printable(sentence)}\n`)
-}
-
-function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }
 
 function printKey(given: Arguments, key: string, records: Record<string, KeyRecord>): void {
@@ -331,12 +297,4 @@ function printRecord(given: Arguments, record: KeyRecord): void {
 function describeEnd(record: KeyRecord): string {
   if (record.expiresAt === null) return 'never expires'
   return record.state === 'expired' ? 'has ended' : `is accepted until ${formatInstant(record.expiresAt)}`
-}
-
-function formatDay(instant: Date | null): string | null {
-  return instant === null ? null : instant.toISOString().slice(0, 10)
-}
-
-function formatInstant(instant: Date | null): string | null {
-  return instant === null ? null : `${instant.toISOString().slice(0, 19)}Z`
 }

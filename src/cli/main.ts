@@ -6,6 +6,7 @@ import { type Command, formatHelp, readArguments, UsageError } from './command.j
 import { explain } from './explain.js'
 import { keysCommands } from './keys.js'
 import { printable } from './terminal.js'
+import { tokensCommands } from './tokens.js'
 
 /** The commands that stand alone. */
 const COMMANDS: Readonly<Record<string, Command>> = { explain }
@@ -15,9 +16,10 @@ const GROUPS: Readonly<
   Record<string, { readonly summary: string; readonly commands: Readonly<Record<string, Command>> }>
 > = {
   keys: { summary: 'create, look at, rotate and revoke API keys', commands: keysCommands },
+  tokens: { summary: 'revoke access tokens', commands: tokensCommands },
 }
 
-const EXIT_CODES = `Exit codes: 0; 1 for an unknown id or trouble with the store; 2 for a wrong argument.
+const EXIT_CODES = `Exit codes: 0; 1 for an unknown id, keys that are due, or trouble with the store; 2 for a wrong argument.
 `
 
 process.exitCode = await main(process.argv.slice(2))

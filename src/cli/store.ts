@@ -76,6 +76,11 @@ const FLAGS_OF: Readonly<Record<string, string>> = {
   overlap: '--overlap',
   unusedFor: '--unused',
   expiringWithin: '--expiring',
+  issuer: '--issuer',
+  tokenId: '--token-id',
+  clientId: '--client-id',
+  issuedBefore: '--issued-before',
+  tokenLife: '--token-life',
   id: 'ID',
 }
 

@@ -1,3 +1,5 @@
+import type { KeyRecord } from '../keyring.js'
+
 /**
  * Makes a text from a store fit for a terminal: what could move the cursor, switch colours, set a title or reorder the
  * line (control, format and unassigned characters) is shown as its code.
@@ -42,4 +44,38 @@ function widthOf(text: string): number {
 
 function pad(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - widthOf(text)))
+}
+
+export function formatKeys(keys: readonly KeyRecord[]): string {
+  return formatTable(
+    ['ID', 'STATE', 'ENV', 'SUBJECT', 'NAME', 'TENANT', 'CREATED', 'EXPIRES', 'LAST USED', 'SCOPES'],
+    keys.map((key) => [
+      key.id,
+      key.state,
+      key.environment,
+      key.subject,
+      key.name,
+      key.tenant,
+      formatDay(key.createdAt),
+      formatDay(key.expiresAt) ?? 'never',
+      formatDay(key.lastUsedAt) ?? 'never',
+      key.scopes.join(','),
+    ]),
+  )
+}
+
+export function notice(sentence: string): void {
+  process.stderr.write(`${printable(sentence)}\n`)
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+export function formatDay(instant: Date | null): string | null {
+  return instant === null ? null : instant.toISOString().slice(0, 10)
+}
+
+export function formatInstant(instant: Date | null): string | null {
+  return instant === null ? null : `${instant.toISOString().slice(0, 19)}Z`
 }
