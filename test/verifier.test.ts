@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { InvalidTokenError, isAuthError, MissingCredentialsError, type Unavailab
 import { createKeyring } from '../src/keyring.js'
 import type { VerifierOptions } from '../src/options.js'
 import { memoryKeyStore } from '../src/stores/memory.js'
+import type { StoreEvent } from '../src/telemetry.js'
 import { createVerifier, type Verifier } from '../src/verifier.js'
 import { outcomeOf } from './support/outcome.js'
 import { createDeferred, createOwnStore, createTestKey, turn } from './support/stored-keys.js'
@@ -835,6 +837,22 @@ describe('a clock that fails', () => {
     }
   })
 
+  test('in one moment of a look-up is no outage of the store: nothing stale is served for it', async () => {
+    const key = createTestKey()
+    let bad = Number.POSITIVE_INFINITY
+    let asked = 0
+    const clock = () => (asked++ === bad ? Number.NaN : START)
+    const store = createOwnStore(key)
+    const verifier = verifierOf({ keys: store, clock, storeMaxStaleSeconds: 60 })
+    expect(await outcomeOf(verifier, key.key)).toBe('accepted')
+    for (bad = 0; bad < 10; bad++) {
+      store.feed.epoch++
+      asked = 0
+      const outcome = await outcomeOf(verifier, key.key)
+      expect(outcome).toBe(asked > bad ? UNAVAILABLE : 'accepted')
+    }
+  })
+
   test('during a fetch of keys in the background brings nothing down', async () => {
     const issuer = createTestIssuer({ issuer: 'https://issuer.example', clock: () => START })
     let now: number = START
@@ -925,9 +943,14 @@ describe('usage', () => {
 
   test('is not counted where the application has a store that only finds', async () => {
     const key = createTestKey()
+    const events: string[] = []
+    const listener = (message: unknown) => void events.push((message as StoreEvent).event)
+    subscribe('vantage-auth:store', listener)
     const verifier = verifierOf({ keys: { find: async () => key.stored } as never })
     expect(await outcomeOf(verifier, key.key)).toBe('accepted')
     await verifier.close()
+    unsubscribe('vantage-auth:store', listener)
+    expect(events).toEqual([])
   })
 })
 
