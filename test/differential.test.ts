@@ -4,6 +4,7 @@ import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { expect, it } from 'vitest'
 import { createVerifier } from '../src/verifier.js'
+import { withMember } from './support/hostile.js'
 import { outcomeOf } from './support/outcome.js'
 import {
   compact,
@@ -336,13 +337,6 @@ function mintFrom({ alg, mutations }: Recipe): string {
   const edited = mutations.reduce((text, mutation) => (mutation.in === 'text' ? edit(text, mutation) : text), token)
   // Spaces before a credential are the header's, and not the token's.
   return edited.replace(/^ +/, '')
-}
-
-/** Replaces a member, adds it, or leaves it out, in JSON text: `__proto__` and 1e999 come through. */
-function withMember(object: string, name: string, value: string | undefined): string {
-  const { [name]: _, ...rest } = JSON.parse(object) as Record<string, unknown>
-  const members = Object.entries(rest).map(([key, member]) => `${JSON.stringify(key)}:${JSON.stringify(member)}`)
-  return `{${[...members, ...(value === undefined ? [] : [`${JSON.stringify(name)}:${value}`])].join(',')}}`
 }
 
 function spoil(part: Buffer, change: (Mutation & { in: 'bytes' })['change']): Buffer {
