@@ -30,3 +30,11 @@ export async function settledBy(deadline: number, ...work: (Promise<unknown> | u
   await Promise.race([Promise.allSettled(work), timeUp])
   clearTimeout(timer)
 }
+
+/** Rejects with everything that is missing, not with the first alone. */
+export async function allReady(loads: readonly Promise<void>[]): Promise<void> {
+  const missing = (await Promise.allSettled(loads)).filter((load) => load.status === 'rejected')
+  if (missing.length === 0) return
+  const causes = missing.map(({ reason }) => reason as Error)
+  throw new AggregateError(causes, `not ready: ${causes.map(({ message }) => message).join('; ')}`)
+}

@@ -1,5 +1,6 @@
 export type { Environment } from './api-key.js'
 export type { AccessTokenAuth, ApiKeyAuth, Auth } from './auth.js'
+export type { EffectivePolicy } from './effective-policy.js'
 export {
   type AnyAuthError,
   AuthError,
@@ -23,4 +24,4 @@ export { DOCUMENTED_SCOPES, hasScope, type Scope, type VantageScopes } from './s
 export { memoryKeyStore } from './stores/memory.js'
 export { openKeyStore } from './stores/open.js'
 export type { DecisionEvent, KeySetEvent, StoreEvent } from './telemetry.js'
-export { createVerifier, type EffectivePolicy, type Verifier } from './verifier.js'
+export { createVerifier, type Verifier } from './verifier.js'

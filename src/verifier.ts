@@ -3,7 +3,7 @@ import { looksLikeApiKey, parseApiKey, sha256 } from './api-key.js'
 import type { ApiKeyAuth, Auth } from './auth.js'
 import { createCredentialCache, isWithin, noCache, type Origin } from './cache.js'
 import { parseAuthorization } from './credentials.js'
-import { settledBy } from './deadline.js'
+import { allReady, settledBy } from './deadline.js'
 import { describePolicy, type EffectivePolicy } from './effective-policy.js'
 import {
   InvalidRequestError,
@@ -16,16 +16,13 @@ import {
 import { createIssuer, type VerificationKey } from './issuer.js'
 import { createKeyLookup, type FoundKey } from './key-lookup.js'
 import { resolveOptions, type VerifierOptions } from './options.js'
-import { askIsRevoked } from './revocation-hook.js'
+import { createRevocationCheck } from './revocation-check.js'
 import { createRevokedTokens } from './revoked-tokens.js'
 import { findSigner } from './signature.js'
 import { judgeStoredKey } from './stored-key.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from './telemetry.js'
 import { createUsageCounter } from './usage.js'
 
-export type { EffectivePolicy } from './effective-policy.js'
-
-/** One line, all lines, or none. */
 type HeaderLines = string | readonly string[] | undefined
 
 /** Decides on the credentials of requests. Made once and shared. */
@@ -72,6 +69,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     keys && issuers.size > 0 && typeof store?.tokenRevocations === 'function'
       ? createRevokedTokens(store.tokenRevocations.bind(store), keys, timeoutMs)
       : undefined
+  const isRevoked = createRevocationCheck(revokedTokens, config.isRevoked, timeoutMs)
   // Of an application's own store only `find` is needed.
   const usage = typeof store?.addUsage === 'function' ? createUsageCounter(store) : undefined
   let closing: Promise<void> | undefined
@@ -153,14 +151,13 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
         cache.delete(digest)
-        if (epoch !== undefined) cache.refuse(digest, { reason: verdict, origin: keys, generation, refusedAt: now })
+        cache.refuse(digest, { reason: verdict, origin: keys, generation, refusedAt: now })
         return verdict
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
-      const { auth, endsAt } = verdict
-      cache.set(digest, { kind: 'api_key', auth, confirmedAt: now, endsAt, epoch }, key.length)
-      return auth
+      cache.set(digest, { kind: 'api_key', ...verdict, confirmedAt: now, epoch }, key.length)
+      return verdict.auth
     }
     return keys.find(parsed.id, judge).then(
       (verdict) => {
@@ -179,18 +176,9 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     )
   }
 
-  /** On every request, cached or not. */
+  /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */
   function admit(auth: Auth): Auth | Promise<Auth> {
-    if (revokedTokens === undefined || auth.kind !== 'access_token') return askApplication(auth)
-    const revoked = revokedTokens.has(auth)
-    const conclude = (revoked: boolean) => (revoked ? accepted(auth, revoked) : askApplication(auth))
-    return revoked instanceof Promise ? revoked.then(conclude) : conclude(revoked)
-  }
-
-  /** The last word is the application's. */
-  function askApplication(auth: Auth): Auth | Promise<Auth> {
-    if (config.isRevoked === undefined) return accepted(auth, false)
-    const revoked = askIsRevoked(config.isRevoked, auth, timeoutMs)
+    const revoked = isRevoked(auth)
     return revoked instanceof Promise ? revoked.then((answer) => accepted(auth, answer)) : accepted(auth, revoked)
   }
 
@@ -235,21 +223,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   }
 
   return {
-    authenticate(request) {
-      return decisionsObserved()
+    authenticate: (request) =>
+      decisionsObserved()
         ? observeDecision((trace) => answer(request?.authorization, trace))
-        : answer(request?.authorization, undefined)
-    },
+        : answer(request?.authorization, undefined),
 
     async ready() {
       if (closing !== undefined) throw new Error('the verifier is closed')
       const loads = [...issuers.values()].map((issuer) => issuer.ready())
       if (keys !== undefined) loads.push(keys.ready().then(() => revokedTokens?.ready()))
-      const missing = (await Promise.allSettled(loads)).filter((load) => load.status === 'rejected')
-      if (missing.length > 0) {
-        const causes = missing.map(({ reason }) => reason as Error)
-        throw new AggregateError(causes, `not ready: ${causes.map(({ message }) => message).join('; ')}`)
-      }
+      await allReady(loads)
     },
 
     describe: () => describePolicy(config),
