@@ -269,7 +269,7 @@ describe('the kid', () => {
   it.each([null, 1, true, ['a'], {}])('that is %j counts as none', (kid) => {
     const set = parseKeySet({ keys: [{ ...ec, kid }] })
     expect(set.match('ES256', String(kid))).toEqual({ keys: [], unknown: true })
-    expect(set.match('ES256', undefined).keys).toHaveLength(1)
+    expect(set.match('ES256', undefined).keys.map((key) => key.kid)).toEqual([undefined])
   })
 })
 
