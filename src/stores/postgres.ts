@@ -161,7 +161,8 @@ function facadeOf({ connections, follower, ready, close }: Core): KeyStore {
 
     async addUsage(increments) {
       await checked()
-      if (increments.length > 0) await addUsage(ask, increments)
+      // In a transaction, which the server gives up before we do: what is written after it was given up counts twice.
+      if (increments.length > 0) await transaction((ask) => addUsage(ask, increments))
     },
 
     async readUsage(id, sinceDay) {
