@@ -14,6 +14,8 @@ import { startProxy } from '../test/support/postgres-proxy.js'
 import { loadResult, median, saveResult } from './measure.js'
 
 const { values } = parseArgs({
+  // The name under which bench/prepare.js was asked for it.
+  allowPositionals: true,
   options: {
     small: { type: 'boolean', default: false },
     part: { type: 'string' },
@@ -335,7 +337,7 @@ const parts = {
 }
 
 const names = values.part ? [values.part] : Object.keys(parts)
-const results = { ...loadResult(small ? 'fleet-small' : 'fleet')?.results }
+const results = { ...loadResult('fleet')?.results }
 for (const name of names) {
   const result = await parts[name]()
   results[name] = name === 'keys' ? { ...results.keys, ...result } : result
@@ -343,6 +345,7 @@ for (const name of names) {
     name,
     JSON.stringify(result, (_, value) => (typeof value === 'number' ? Number(value.toFixed(2)) : value), 2),
   )
-  saveResult(small ? 'fleet-small' : 'fleet', { services, results })
+  // A look is no result.
+  if (!small) saveResult('fleet', { services, results })
 }
 process.exit()
