@@ -318,6 +318,21 @@ describe('a process', () => {
     if (isBuiltin('node:sqlite')) expect(stdout).toBe('svc\n')
     else expect(stdout).toMatch(/^TypeError .*npm install libsql/)
   })
+
+  test('without an optional peer: a service with keys in Postgres does not start, and names the package', async () => {
+    const { stdout } = await node(
+      'bare',
+      'module',
+      `import { createVerifier } from 'vantage-auth'
+       try {
+         createVerifier({ keys: 'postgres://user:secret@host/keys' })
+       } catch (error) {
+         console.log(error.name, error.message)
+       }`,
+    )
+    expect(stdout).toMatch(/^TypeError keys: .*npm install pg\n$/)
+    expect(stdout).not.toContain('secret')
+  })
 })
 
 describe('the command line', () => {
