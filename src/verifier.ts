@@ -6,6 +6,7 @@ import { parseAuthorization } from './credentials.js'
 import { allReady, settledBy } from './deadline.js'
 import { describePolicy, type EffectivePolicy } from './effective-policy.js'
 import {
+  type AnyAuthError,
   InvalidRequestError,
   InvalidTokenError,
   isAuthError,
@@ -24,6 +25,9 @@ import { decisionsObserved, observeDecision, publishStore, type Trace } from './
 import { createUsageCounter } from './usage.js'
 
 type HeaderLines = string | readonly string[] | undefined
+
+/** Refusals are values until they leave: a throw on the way costs a third of a refusal. */
+type Decision = Auth | AnyAuthError
 
 /** Decides on the credentials of requests. Made once and shared. */
 export interface Verifier {
@@ -75,18 +79,18 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   let closing: Promise<void> | undefined
 
   /** The whole decision: one credential, of one of two kinds, known from before or not. */
-  function decide(authorization: HeaderLines, trace: Trace | undefined): Auth | Promise<Auth> {
+  function decide(authorization: HeaderLines, trace: Trace | undefined): Decision | Promise<Decision> {
     const credential = parseAuthorization(authorization)
-    if (credential.kind === 'none') throw new MissingCredentialsError(realm)
-    if (credential.kind === 'repeated') throw new InvalidRequestError(realm)
-    if (closing !== undefined) throw new UnavailableError(new Error('the verifier is closed'))
-    if (credential.kind === 'malformed') throw refused('malformed')
+    if (credential.kind === 'none') return new MissingCredentialsError(realm)
+    if (credential.kind === 'repeated') return new InvalidRequestError(realm)
+    if (closing !== undefined) return new UnavailableError(new Error('the verifier is closed'))
+    if (credential.kind === 'malformed') return refused('malformed')
     return looksLikeApiKey(credential.token)
       ? decideApiKey(credential.token, trace)
       : decideAccessToken(credential.token, trace)
   }
 
-  function decideAccessToken(token: string, trace: Trace | undefined): Auth | Promise<Auth> {
+  function decideAccessToken(token: string, trace: Trace | undefined): Decision | Promise<Decision> {
     if (trace) trace.kind = 'access_token'
     const digest = sha256(token)
     const now = clock()
@@ -96,25 +100,28 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (trace && served) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
       if (served) return admit(known.auth)
     }
-    throwIfRefused(digest, now, trace)
+    const refusal = rememberedRefusal(digest, now, trace)
+    if (refusal !== undefined) return refusal
 
     const reading = createReading(token, now / 1000, policies)
     const flaw = firstFailure(headerChecks, reading)
     const issuer = reading.policy && issuers.get(reading.policy.issuer)
     if (trace) trace.issuer = issuer?.policy.issuer
-    if (flaw !== undefined || issuer === undefined) throw refusedFor(digest, flaw ?? 'issuer', issuer)
+    if (flaw !== undefined || issuer === undefined) return refusedFor(digest, flaw ?? 'issuer', issuer)
     const { alg, kid } = reading.header as { alg: string; kid?: string }
-    const verify = (candidates: readonly VerificationKey[]) => {
-      if (candidates.length === 0) throw refused('key')
+    const verify = (candidates: readonly VerificationKey[]): Decision | Promise<Decision> => {
+      if (candidates.length === 0) return refused('key')
       const { generation } = issuer
       const signer = findSigner(alg, candidates, token)
       return signer instanceof Promise ? signer.then((by) => conclude(by, generation)) : conclude(signer, generation)
     }
-    const conclude = (signer: VerificationKey | undefined, generation: number) => {
+    const conclude = (signer: VerificationKey | undefined, generation: number): Decision | Promise<Decision> => {
       const now = clock()
       reading.now = now / 1000
       const flaw = signer === undefined ? 'signature' : firstFailure(claimChecks, reading)
-      if (signer === undefined || flaw !== undefined) throw refusedFor(digest, flaw ?? 'signature', issuer, generation)
+      if (signer === undefined || flaw !== undefined) return refusedFor(digest, flaw ?? 'signature', issuer, generation)
+      // A newer set may have withdrawn it while the signature was verified.
+      if (!signer.isCurrent()) return refused('key')
       if (trace) trace.stale = issuer.serves(signer) === 'stale'
       const auth = authOf(reading)
       const endsAt = endOf(reading) * 1000
@@ -125,7 +132,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return candidates instanceof Promise ? candidates.then(verify) : verify(candidates)
   }
 
-  function decideApiKey(key: string, trace: Trace | undefined): Auth | Promise<Auth> {
+  function decideApiKey(key: string, trace: Trace | undefined): Decision | Promise<Decision> {
     if (trace) trace.kind = 'api_key'
     const digest = sha256(key)
     // Before the cache is asked: a change that is heard of now drops what is cached.
@@ -138,12 +145,13 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     }
 
     const parsed = parseApiKey(key)
-    if (typeof parsed === 'string') throw refused(parsed)
+    if (typeof parsed === 'string') return refused(parsed)
     if (trace) trace.keyId = parsed.id
-    if (parsed.environment !== config.environment) throw refused('environment')
-    if (config.keys === false) throw refused('unknown')
-    if (keys === undefined) throw new UnavailableError(new Error('no key store is configured'))
-    if (epoch !== undefined) throwIfRefused(digest, now, trace)
+    if (parsed.environment !== config.environment) return refused('environment')
+    if (config.keys === false) return refused('unknown')
+    if (keys === undefined) return new UnavailableError(new Error('no key store is configured'))
+    const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
+    if (refusal !== undefined) return refusal
 
     const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
       const now = clock()
@@ -160,10 +168,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       return verdict.auth
     }
     return keys.find(parsed.id, judge).then(
-      (verdict) => {
-        if (typeof verdict === 'string') throw refused(verdict)
-        return admit(verdict)
-      },
+      (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict)),
       (error: unknown) => {
         // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
         const confirmed = cache.lastConfirmed(digest)
@@ -177,13 +182,13 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   }
 
   /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */
-  function admit(auth: Auth): Auth | Promise<Auth> {
+  function admit(auth: Auth): Decision | Promise<Decision> {
     const revoked = isRevoked(auth)
     return revoked instanceof Promise ? revoked.then((answer) => accepted(auth, answer)) : accepted(auth, revoked)
   }
 
-  function accepted(auth: Auth, revoked: boolean): Auth {
-    if (revoked) throw refused('revoked')
+  function accepted(auth: Auth, revoked: boolean): Decision {
+    if (revoked) return refused('revoked')
     if (auth.kind === 'api_key') usage?.count(auth.keyId, clock())
     return auth
   }
@@ -197,22 +202,23 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return refused(reason)
   }
 
-  function throwIfRefused(digest: string, now: number, trace: Trace | undefined): void {
+  function rememberedRefusal(digest: string, now: number, trace: Trace | undefined): InvalidTokenError | undefined {
     const refusal = cache.refusal(digest, now)
-    if (refusal === undefined) return
+    if (refusal === undefined) return undefined
     if (trace) Object.assign(trace, { issuer: refusal.origin?.policy?.issuer, cached: true })
-    throw refused(refusal.reason)
+    return refused(refusal.reason)
   }
 
   /** Nothing but an AuthError leaves: what a clock, a store or a defect throws is an outage. */
   function answer(authorization: unknown, trace: Trace | undefined): Auth | Promise<Auth> {
+    let decision: Decision | Promise<Decision>
     try {
       // Null as well: what `Headers.get()` answers for no header.
-      const decision = decide((authorization ?? undefined) as HeaderLines, trace)
-      return decision instanceof Promise ? decision.catch(failClosed) : decision
+      decision = decide((authorization ?? undefined) as HeaderLines, trace)
     } catch (error) {
-      return failClosed(error)
+      decision = failure(error)
     }
+    return decision instanceof Promise ? decision.catch(failure).then(deliver) : deliver(decision)
   }
 
   async function shutDown(): Promise<void> {
@@ -244,6 +250,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   }
 }
 
-function failClosed(error: unknown): never {
-  throw isAuthError(error) ? error : new UnavailableError(error)
+function failure(error: unknown): AnyAuthError {
+  return isAuthError(error) ? error : new UnavailableError(error)
+}
+
+function deliver(decision: Decision): Auth {
+  if (decision instanceof Error) throw decision
+  return decision
 }
