@@ -115,7 +115,12 @@ export function createRevokedTokens(
   }
 }
 
-function isIn({ issuers }: Known, auth: AccessTokenAuth): boolean {
+/** Whether what a store answers revokes a verified token. */
+export function isRevokedBy(revocations: unknown, auth: AccessTokenAuth): boolean {
+  return isIn({ issuers: indexOf(revocations) }, auth)
+}
+
+function isIn({ issuers }: Pick<Known, 'issuers'>, auth: AccessTokenAuth): boolean {
   const revocations = issuers.get(auth.issuer)
   if (revocations === undefined) return false
   if (auth.tokenId !== null && revocations.tokenIds.has(auth.tokenId)) return true

@@ -149,6 +149,22 @@ describe('of an access token', () => {
     expect(JSON.parse(stdout)).toMatchObject({ kind: 'access token', verdict: 'refused', reason: 'signature' })
   })
 
+  it('says that the store has revoked it', async () => {
+    const url = `sqlite:${folder.path('revoked.db')}`
+    const token = issuer.mint({ jti: 'stolen' })
+    const keyring = createKeyring(url)
+    await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'another' })
+    const flags = ['--issuer', issuer.issuer, '--jwks', keySet, '--store', url]
+    expect((await explain(token, ...flags)).code).toBe(0)
+    await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'stolen' })
+    await keyring.close()
+    const explained = await explain(token, ...flags)
+    expect([explained.code, failures(explained)]).toEqual([
+      1,
+      [expect.stringMatching(/^FAIL {2}revoked +expected no$/)],
+    ])
+  })
+
   it('shows no character of a claim that could move the cursor', async () => {
     const token = issuer.mint({ aud: '\u001b[2J\u202eevil' })
     const { stdout } = await explain(token, '--issuer', issuer.issuer, '--jwks', keySet)

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { type Check, claimChecks, createReading, headerChecks, type Reading } from '../access-token.js'
+import { authOf, type Check, claimChecks, createReading, headerChecks, type Reading } from '../access-token.js'
 import { type Environment, looksLikeApiKey, parseApiKey, sha256 } from '../api-key.js'
 import { parseAuthorization } from '../credentials.js'
 import { isAuthError } from '../errors.js'
 import { createIssuer, type VerificationKey } from '../issuer.js'
 import type { StoredKey } from '../keyring.js'
 import { type Configuration, resolveOptions, type VerifierOptions } from '../options.js'
+import { isRevokedBy } from '../revoked-tokens.js'
 import { verifySignature } from '../signature.js'
 import { judgeStoredKey } from '../stored-key.js'
 import { sqlitePath } from '../stores/open.js'
@@ -39,7 +40,7 @@ Options:
   --environment NAME   live or test [VANTAGE_ENVIRONMENT]
   --jwks FILE          verify the signature with this key set
   --fetch              verify the signature with the issuer's keys, fetched
-  --store URL          where an API key is looked up [VANTAGE_KEY_STORE] (default sqlite:vantage-auth.db)
+  --store URL          where keys and revoked tokens are [VANTAGE_KEY_STORE] (default sqlite:vantage-auth.db)
   --json               print JSON
 
 Without --jwks and --fetch the signature stays open, and so does the answer.
@@ -72,7 +73,7 @@ argument.
         ? [failed('size', '1 to 8192 bytes', 'nothing, or more', 'malformed')]
         : kind === 'API key'
           ? await explainApiKey(credential.token, config.environment, given)
-          : await explainToken(credential.token, config, given.is('fetch') || given.text('jwks') !== undefined)
+          : await explainToken(credential.token, config, given)
     const refusal = findings.find(({ outcome }) => outcome === 'failed')
     const verdict = refusal ? 'refused' : findings.some(({ outcome }) => outcome === 'open') ? 'open' : 'accepted'
     if (given.is('json')) {
@@ -170,7 +171,8 @@ function showEnd(expiresAt: number | null): string {
   return expiresAt === null ? 'never' : new Date(expiresAt).toISOString()
 }
 
-async function explainToken(token: string, config: Configuration, withKeys: boolean): Promise<Finding[]> {
+async function explainToken(token: string, config: Configuration, given: Arguments): Promise<Finding[]> {
+  const withKeys = given.is('fetch') || given.text('jwks') !== undefined
   const policies = new Map(config.issuers.map((policy) => [policy.issuer, policy]))
   const reading = createReading(token, config.clock() / 1000, policies)
   const findings: Finding[] = []
@@ -180,7 +182,22 @@ async function explainToken(token: string, config: Configuration, withKeys: bool
     if (findings.at(-1)?.outcome === 'failed') return findings
   }
   findings.push(...(withKeys ? await judgeSignature(token, reading, config) : [NO_KEYS]))
-  return [...findings, ...claimChecks.map((check) => judge(check, reading))]
+  findings.push(...claimChecks.map((check) => judge(check, reading)))
+  if (!findings.some(({ outcome }) => outcome === 'failed')) findings.push(...(await judgeRevocation(reading, given)))
+  return findings
+}
+
+/** What the store says of the token. A service without a store refuses none as revoked. */
+async function judgeRevocation(reading: Reading, given: Arguments): Promise<Finding[]> {
+  const path = sqlitePath(storeUrl(given).url)
+  if (path !== undefined && !existsSync(path)) return []
+  const store = openStore(given)
+  try {
+    const revoked = isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], authOf(reading))
+    return [revoked ? failed('revoked', 'no', 'yes, by the store', 'revoked') : passed('revoked', 'no', 'no')]
+  } finally {
+    await store.close()
+  }
 }
 
 const NO_KEYS: Finding = {
