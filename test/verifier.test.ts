@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
+import { pbkdf2 } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { inspect } from 'node:util'
-import { afterEach, describe, expect, test } from 'vitest'
+import { inspect, promisify } from 'node:util'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Auth } from '../src/auth.js'
 import { InvalidTokenError, isAuthError, MissingCredentialsError, type UnavailableError } from '../src/errors.js'
 import { createKeyring } from '../src/keyring.js'
@@ -14,7 +15,7 @@ import type { StoreEvent } from '../src/telemetry.js'
 import { createVerifier, type Verifier } from '../src/verifier.js'
 import { outcomeOf } from './support/outcome.js'
 import { createDeferred, createOwnStore, createTestKey, turn } from './support/stored-keys.js'
-import { createTestIssuer } from './support/tokens.js'
+import { createTestIssuer, type TestIssuer } from './support/tokens.js'
 
 const START = Date.parse('2026-11-25T12:00:00Z')
 const UNAVAILABLE = 'ERR_VANTAGE_UNAVAILABLE'
@@ -172,6 +173,68 @@ describe('an access token', () => {
     expect(await outcomeOf(verifier, token)).toBe('expired')
     clock.now = START - 2000
     expect(await outcomeOf(verifier, token)).toBe('accepted')
+  })
+
+  test('whose key was withdrawn is refused, though it is cached', async () => {
+    const clock = createClock()
+    const issuer = createTestIssuer({ issuer: 'https://issuer.example', clock })
+    const sets = [issuer.jwks, createTestIssuer({ kid: 'successor' }).jwks]
+    const verifier = verifierOf({
+      issuer: [{ issuer: issuer.issuer, jwksUri: 'https://issuer.example/jwks' }],
+      clock,
+      fetch: async () => Response.json(sets.length > 1 ? sets.shift() : sets[0]),
+    })
+    const token = issuer.mint()
+    expect(await outcomeOf(verifier, token)).toBe('accepted')
+    clock.now = START + 540_000
+    // Cached no more by time: what is cached anew refreshes the set in the background.
+    expect(await outcomeOf(verifier, token)).toBe('accepted')
+    await vi.waitFor(async () => expect(await outcomeOf(verifier, token)).toBe('key'))
+  })
+
+  test('that expires while its keys are being fetched is expired', async () => {
+    const clock = createClock()
+    const issuer = createTestIssuer({ issuer: 'https://issuer.example', clock })
+    const answer = createDeferred<Response>()
+    const verifier = verifierOf({
+      issuer: [{ issuer: issuer.issuer, jwksUri: 'https://issuer.example/jwks' }],
+      clock,
+      timeoutMs: 5000,
+      fetch: () => answer.promise,
+    })
+    const outcome = outcomeOf(verifier, issuer.mint({ exp: START / 1000 + 10 }))
+    await turn()
+    clock.now = START + 20_000
+    answer.resolve(Response.json(issuer.jwks))
+    expect(await outcome).toBe('expired')
+  })
+
+  test('that was refused by keys which were replaced meanwhile is looked at again', async () => {
+    const clock = createClock()
+    const [before, after] = ['ES384', 'ES384'].map(() =>
+      createTestIssuer({ issuer: 'https://issuer.example', alg: 'ES384', clock }),
+    ) as [TestIssuer, TestIssuer]
+    const sets = [before.jwks, after.jwks]
+    const loaded: number[] = []
+    const listener = () => void loaded.push(sets.length)
+    subscribe('vantage-auth:key-set', listener)
+    const verifier = verifierOf({
+      issuer: [{ issuer: before.issuer, jwksUri: 'https://issuer.example/jwks' }],
+      clock,
+      timeoutMs: 5000,
+      fetch: async () => Response.json(sets.shift()),
+    })
+    await verifier.ready()
+    clock.now = START + 540_000
+    // Signatures with ES384 are verified on the thread pool: behind these, so that the new set is there before.
+    const busy = Array.from({ length: 8 }, () => promisify(pbkdf2)('x', 'y', 300_000, 32, 'sha512'))
+    const token = after.mint()
+    const outcome = outcomeOf(verifier, token)
+    await vi.waitFor(() => expect(loaded).toHaveLength(2))
+    expect(await outcome).toBe('signature')
+    unsubscribe('vantage-auth:key-set', listener)
+    expect(await outcomeOf(verifier, token)).toBe('accepted')
+    await Promise.all(busy)
   })
 
   test('that is not valid yet is looked at each time', async () => {
