@@ -32,6 +32,12 @@ export async function measureDecisions({ rounds, turnMs, newTokens, peers, summa
     const entries = field.filter((entry) => entry.accepts === accepts && entry.name !== 'crypto.verify')
     await run(`cached ${accepts}`, await Promise.all(entries.map((entry) => seenBefore(entry, material, turnMs))))
   }
+  // Of the peers none looks a key up and remembers it.
+  const lookUps = field.filter((entry) => entry.accepts === 'key' && (entry.name === OURS || limits.includes(entry)))
+  await run(
+    'new key',
+    lookUps.map((entry) => firstSeen(entry, material, keys, timeOneByOne)),
+  )
   await run('refusing', await refusals(material, turnMs))
 
   for (const alg of ALGORITHMS) {
@@ -76,7 +82,7 @@ async function repeated(name, decide, originals, turnMs) {
   }
 }
 
-/** No token has been seen before: each turn has a verifier of its own, which has loaded its keys. */
+/** No credential has been seen before: each turn has a verifier of its own, which has loaded its keys. */
 function firstSeen(entry, material, tokens, time) {
   const originals = entry.takes === 'header' ? headersOf(tokens) : tokens
   const warmUp = originals.slice(0, 20)

@@ -78,7 +78,7 @@ function decisionSections(result) {
     `### Goals\n\n${goalTable('decisions', results)}`,
   ]
   const algorithms = ['RS256', 'ES256', 'EdDSA']
-  for (const title of ['cached token', 'cached key', 'refusing']) {
+  for (const title of ['cached token', 'cached key', 'new key', 'refusing']) {
     sections.push(
       `### ${capital(title)}\n\n${table(
         ['', 'us'],
