@@ -162,8 +162,8 @@ export interface KeyStore {
    */
   readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
   /**
-   * Follows changes to keys and to revocations of tokens, by whatever program. Returns at once; connects in the background. A store without it is
-   * asked on every request.
+   * Follows changes to keys and to revocations of tokens, by whatever program. Returns at once; connects in the
+   * background. A store without it is asked on every request.
    */
   watch?(listener: (change: KeyChange) => void): ChangeFeed
   /** Creates or updates the schema, under a lock; called by the administering side only. Resolves to the schema version. */

@@ -12,38 +12,22 @@ import type {
 } from '../keyring.js'
 import { parseScopeClaim } from '../scope.js'
 import { MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocation.js'
+import { KEY_COLUMNS } from './key-columns.js'
 import type { Ask } from './postgres-connections.js'
 import { type PostgresRow, SQLSTATE, sqlState } from './postgres-driver.js'
-
-// The columns in the order in which `toParameters` gives their values, with the id first.
-const COLUMNS = [
-  'id',
-  'digest',
-  'subject',
-  'tenant',
-  'name',
-  'environment',
-  'scopes',
-  'created_at',
-  'created_by',
-  'expires_at',
-  'revoked_at',
-  'revoked_by',
-  'revoked_reason',
-  'replaces',
-  'replaced_by',
-] as const
 
 /** An instant in milliseconds, exactly, whatever the time zone and the date style of the session. */
 const MS = (column: string) => `round(extract(epoch FROM ${column}) * 1000)::bigint`
 
-const SELECTED = COLUMNS.map((column) => (column.endsWith('_at') ? `${MS(column)} AS ${column}` : column)).join(', ')
+const SELECTED = KEY_COLUMNS.map((column) => (column.endsWith('_at') ? `${MS(column)} AS ${column}` : column)).join(
+  ', ',
+)
 
 const FIND = `SELECT ${SELECTED} FROM vantage_keys WHERE id = $1`
 
-const INSERT = `INSERT INTO vantage_keys (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((_, i) => `$${i + 1}`).join(', ')})`
+const INSERT = `INSERT INTO vantage_keys (${KEY_COLUMNS.join(', ')}) VALUES (${KEY_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')})`
 
-const UPDATE = `UPDATE vantage_keys SET ${COLUMNS.slice(1)
+const UPDATE = `UPDATE vantage_keys SET ${KEY_COLUMNS.slice(1)
   .map((column, i) => `${column} = $${i + 2}`)
   .join(', ')}
   WHERE id = $1 AND expires_at IS NOT DISTINCT FROM $16::timestamptz

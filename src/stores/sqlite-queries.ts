@@ -12,6 +12,7 @@ import type {
 } from '../keyring.js'
 import { parseScopeClaim } from '../scope.js'
 import { MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocation.js'
+import { KEY_COLUMNS } from './key-columns.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, type SqliteValue, sqliteResultCode } from './sqlite-driver.js'
 import { inTransaction } from './sqlite-schema.js'
 
@@ -28,25 +29,6 @@ export interface KeyQueries {
   readAudit(query: AuditQuery): StoredAuditEntry[]
 }
 
-// The columns in the order in which `toParameters` gives their values, with the id first.
-const COLUMNS = [
-  'id',
-  'digest',
-  'subject',
-  'tenant',
-  'name',
-  'environment',
-  'scopes',
-  'created_at',
-  'created_by',
-  'expires_at',
-  'revoked_at',
-  'revoked_by',
-  'revoked_reason',
-  'replaces',
-  'replaced_by',
-] as const
-
 const STATES: Record<KeyState, string> = {
   revoked: 'revoked_at IS NOT NULL',
   expired: 'revoked_at IS NULL AND expires_at <= ?',
@@ -55,12 +37,12 @@ const STATES: Record<KeyState, string> = {
 }
 
 export function createKeyQueries(database: SqliteDatabase): KeyQueries {
-  const select = database.prepare(`SELECT ${COLUMNS.join(', ')} FROM vantage_keys WHERE id = ?`)
+  const select = database.prepare(`SELECT ${KEY_COLUMNS.join(', ')} FROM vantage_keys WHERE id = ?`)
   const insert = database.prepare(
-    `INSERT INTO vantage_keys (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})`,
+    `INSERT INTO vantage_keys (${KEY_COLUMNS.join(', ')}) VALUES (${KEY_COLUMNS.map(() => '?').join(', ')})`,
   )
   const update = database.prepare(
-    `UPDATE vantage_keys SET ${COLUMNS.slice(1)
+    `UPDATE vantage_keys SET ${KEY_COLUMNS.slice(1)
       .map((column) => `${column} = ?`)
       .join(', ')} WHERE id = ? AND expires_at IS ? AND revoked_at IS ? AND replaced_by IS ?`,
   )
@@ -195,7 +177,7 @@ function toSql(query: KeyQuery): { sql: string; parameters: SqliteValue[] } {
     )
   }
   if (after !== undefined) where('(created_at, id) < (?, ?)', after.createdAt, after.id)
-  const sql = `SELECT ${COLUMNS.join(', ')},
+  const sql = `SELECT ${KEY_COLUMNS.join(', ')},
       (SELECT max(last_used_at) FROM vantage_usage u WHERE u.id = vantage_keys.id) AS last_used_at
     FROM vantage_keys ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
     ORDER BY created_at DESC, id DESC LIMIT ?`
