@@ -1,0 +1,30 @@
+/**
+ * Mutation testing of the files that decide. `npm run mutation` runs all of them, with `-- --mutate src/scope.ts` one.
+ *
+ * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}
+ */
+export default {
+  mutate: [
+    'src/verifier.ts',
+    'src/access-token.ts',
+    'src/credentials.ts',
+    'src/api-key.ts',
+    'src/scope.ts',
+    'src/issuer.ts',
+    'src/cache.ts',
+  ],
+  testRunner: 'vitest',
+  // `related` would follow the imports of each mutated file; the list of the configuration is short enough.
+  vitest: { configFile: 'vitest.mutation.config.ts', related: false },
+  coverageAnalysis: 'perTest',
+  // The tables of checks are static: names and reasons are what they decide with.
+  ignoreStatic: false,
+  concurrency: 1,
+  // What is copied for a run; node_modules is a link.
+  ignorePatterns: ['/*', '!/src', '!/adapters', '!/test', '!/package.json', '!/tsconfig.json', '!/vitest*.config.ts'],
+  reporters: ['clear-text', 'json'],
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+  jsonReporter: { fileName: 'reports/mutation/mutation.json' },
+  incrementalFile: 'reports/mutation/incremental.json',
+  thresholds: { high: 95, low: 90, break: 90 },
+}
