@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { JWTPayload } from 'jose'
 import { type AccessTokenAuth, createAccessTokenAuth, deepFreeze } from './auth.js'
+import { MAX_CREDENTIAL_BYTES } from './credentials.js'
 import type { Reason } from './errors.js'
 import { ALGORITHMS, type IssuerPolicy } from './options.js'
 import { createScopeReader, parseScopeClaim } from './scope.js'
@@ -13,8 +14,6 @@ export interface Reading {
   /** Instant of the checks, in seconds since the epoch. */
   now: number
   parts: readonly string[]
-  /** What the parts encode. */
-  bytes: readonly Buffer[]
   header: JsonObject
   claims: JsonObject
   policy: IssuerPolicy | undefined
@@ -40,8 +39,9 @@ const MAX_TIME = 253_402_300_799
 
 /** The header of the token before, which most tokens share. Its text is a copy: a slice would keep the token in memory. */
 let lastHeader: { readonly part?: string; readonly header: JsonObject } = { header: {} }
-/** Stands for the bytes of that header, which are not decoded again. */
-const KNOWN_HEADER = Buffer.alloc(0)
+
+/** Where parts are decoded, one after the other: a buffer for each would cost more than to fill it. */
+const scratch = Buffer.allocUnsafeSlow(MAX_CREDENTIAL_BYTES)
 
 /** Checks before the signature. Of the claims only `iss` is read, to find the keys. */
 export const headerChecks: readonly Check[] = [
@@ -49,8 +49,12 @@ export const headerChecks: readonly Check[] = [
     name: 'shape',
     reason: 'malformed',
     holds(reading) {
-      reading.parts = reading.token.split('.', 4)
-      return reading.parts.length === 3
+      const { token } = reading
+      const first = token.indexOf('.')
+      const second = token.indexOf('.', first + 1)
+      if (first === -1 || second === -1 || token.includes('.', second + 1)) return false
+      reading.parts = [token.slice(0, first), token.slice(first + 1, second), token.slice(second + 1)]
+      return true
     },
     expected: () => 'three parts separated by dots (RFC 7515 §3.1)',
     found: ({ token }) => `${token.split('.').length} part(s)`,
@@ -59,13 +63,7 @@ export const headerChecks: readonly Check[] = [
     // RFC 4648 §3.5: other spellings of the same bytes would give one token many names.
     name: 'encoding',
     reason: 'malformed',
-    holds(reading) {
-      const { parts } = reading
-      const known = parts[0] === lastHeader.part
-      if (known) reading.header = lastHeader.header
-      reading.bytes = parts.map((part, i) => (i === 0 && known ? KNOWN_HEADER : Buffer.from(part, 'base64url')))
-      return reading.bytes.every((bytes, i) => bytes === KNOWN_HEADER || bytes.toString('base64url') === parts[i])
-    },
+    holds: ({ parts }) => parts.every((part) => part === lastHeader.part || isCanonical(part)),
     expected: () => 'canonical base64url without padding (RFC 7515 §2)',
     found: () => 'another encoding',
   },
@@ -73,12 +71,13 @@ export const headerChecks: readonly Check[] = [
     name: 'header',
     reason: 'malformed',
     holds(reading) {
-      const [bytes] = reading.bytes
-      if (bytes === KNOWN_HEADER) return true
-      const header = parseObject(bytes)
-      if (bytes === undefined || header === undefined) return false
-      lastHeader = { part: bytes.toString('base64url'), header }
-      reading.header = header
+      const [part = ''] = reading.parts
+      if (part !== lastHeader.part) {
+        const header = parseObject(part)
+        if (header === undefined) return false
+        lastHeader = { part: Buffer.from(part).toString(), header }
+      }
+      reading.header = lastHeader.header
       return true
     },
     expected: () => 'a JSON object in UTF-8 (RFC 7515 §4)',
@@ -115,7 +114,7 @@ export const headerChecks: readonly Check[] = [
     name: 'payload',
     reason: 'malformed',
     holds(reading) {
-      const claims = parseObject(reading.bytes[1])
+      const claims = parseObject(reading.parts[1] ?? '')
       if (claims !== undefined) reading.claims = claims
       return claims !== undefined
     },
@@ -277,7 +276,7 @@ export const claimChecks: readonly Check[] = [
 ]
 
 export function createReading(token: string, now: number, policies: Reading['policies']): Reading {
-  return { token, policies, now, parts: [], bytes: [], header: {}, claims: {}, policy: undefined, scopes: [] }
+  return { token, policies, now, parts: [], header: {}, claims: {}, policy: undefined, scopes: [] }
 }
 
 /** Runs checks in their order. */
@@ -289,18 +288,15 @@ export function firstFailure(checks: readonly Check[], reading: Reading): Reason
 /** What a token that passed every check says. */
 export function authOf({ claims, policy, scopes }: Reading): AccessTokenAuth {
   if (policy === undefined) throw new Error('a token is read before it is checked')
-  return createAccessTokenAuth(
-    {
-      subject: claims.sub as string,
-      scopes,
-      tenant: ((policy.tenantClaim && own(claims, policy.tenantClaim)) as string | undefined) ?? null,
-      issuer: policy.issuer,
-      clientId: (own(claims, 'client_id') as string | undefined) ?? null,
-      tokenId: (own(claims, 'jti') as string | undefined) ?? null,
-      claims: deepFreeze(claims) as Readonly<JWTPayload>,
-    },
-    time(claims, 'exp') * 1000,
-  )
+  return createAccessTokenAuth({
+    subject: claims.sub as string,
+    scopes,
+    tenant: ((policy.tenantClaim && own(claims, policy.tenantClaim)) as string | undefined) ?? null,
+    issuer: policy.issuer,
+    clientId: (own(claims, 'client_id') as string | undefined) ?? null,
+    tokenId: (own(claims, 'jti') as string | undefined) ?? null,
+    claims: deepFreeze(claims) as Readonly<JWTPayload>,
+  })
 }
 
 const NO_SCOPES: readonly string[] = Object.freeze([])
@@ -329,11 +325,22 @@ function isLenient(policy: IssuerPolicy | undefined): boolean {
   return policy?.profile === 'lenient'
 }
 
-function parseObject(bytes: Buffer | undefined): JsonObject | undefined {
-  if (bytes === undefined || !isUtf8(bytes)) return undefined
+/** Whether a text is base64url as an encoder writes it: the bits of the last character that stand for nothing are zero. */
+function isCanonical(part: string): boolean {
+  if (!/^[\w-]*$/.test(part)) return false
+  const rest = part.length % 4
+  return rest === 0 || (rest === 2 && /[AQgw]$/.test(part)) || (rest === 3 && /[AEIMQUYcgkosw048]$/.test(part))
+}
+
+/** @param part canonical base64url */
+function parseObject(part: string): JsonObject | undefined {
+  const length = scratch.write(part, 'base64url')
+  const text = scratch.toString('utf8', 0, length)
+  // What a decoder writes for bytes that are no UTF-8. A text may hold the character itself.
+  if (text.includes('\uFFFD') && !isUtf8(scratch.subarray(0, length))) return undefined
   try {
     // JSON.parse refuses a byte order mark, which toString keeps.
-    const value: unknown = JSON.parse(bytes.toString('utf8'))
+    const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined
   } catch {
     return undefined

@@ -40,42 +40,45 @@ export function createApiKeyAuth(
   expiresAtMs: number | null,
 ): ApiKeyAuth {
   const { subject, scopes, tenant, keyId, name } = values
-  return withEnd({ kind: 'api_key', subject, scopes, tenant, keyId, name }, expiresAtMs)
+  const auth = { kind: 'api_key', subject, scopes, tenant, keyId, name }
+  Object.defineProperty(auth, EXPIRES_AT_MS, { value: expiresAtMs })
+  return Object.freeze(Object.defineProperty(auth, 'expiresAt', endOfKey)) as ApiKeyAuth
 }
 
-export function createAccessTokenAuth(
-  values: Omit<AccessTokenAuth, 'kind' | 'expiresAt'>,
-  expiresAtMs: number,
-): AccessTokenAuth {
+/** @param values claims that have been checked, frozen; `expiresAt` is their `exp` */
+export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | 'expiresAt'>): AccessTokenAuth {
   const { subject, scopes, tenant, issuer, clientId, tokenId, claims } = values
-  return withEnd({ kind: 'access_token', subject, scopes, tenant, issuer, clientId, tokenId, claims }, expiresAtMs)
+  const auth = { kind: 'access_token', subject, scopes, tenant, issuer, clientId, tokenId, claims }
+  return Object.freeze(Object.defineProperty(auth, 'expiresAt', endOfToken)) as AccessTokenAuth
 }
 
 const EXPIRES_AT_MS = Symbol('expiresAtMs')
 
-// One getter for all of them: with a closure for each, each Auth has a hidden class of its own, which costs 400 bytes and
-// makes every read of one, on each request, a slow one.
-const expiresAt = {
+// Getters, since a frozen Date can still be moved by setTime. One for all of a kind: with a closure for each, each Auth has
+// a hidden class of its own, which costs 400 bytes and makes every read of one, on each request, a slow one.
+const endOfKey = {
   enumerable: true,
-  // A frozen Date can still be moved by setTime.
   get(this: { readonly [EXPIRES_AT_MS]: number | null }): Date | null {
     const ms = this[EXPIRES_AT_MS]
     return ms === null ? null : new Date(ms)
   },
 }
-
-function withEnd<T extends Auth>(values: Omit<T, 'expiresAt'>, expiresAtMs: number | null): T {
-  Object.defineProperty(values, EXPIRES_AT_MS, { value: expiresAtMs })
-  return Object.freeze(Object.defineProperty(values, 'expiresAt', expiresAt)) as T
+const endOfToken = {
+  enumerable: true,
+  get(this: Pick<AccessTokenAuth, 'claims'>): Date {
+    return new Date((this.claims.exp as number) * 1000)
+  },
 }
 
 /** Freezes parsed JSON all the way down; without recursion, since an 8 KiB token can nest thousands of levels. */
-export function deepFreeze<T>(value: T): T {
-  const pending: unknown[] = [value]
+export function deepFreeze<T extends object>(value: T): T {
+  const pending: object[] = [value]
   // The loop also walks what is appended to the list on the way.
   for (const next of pending) {
-    if (typeof next !== 'object' || next === null) continue
-    for (const inner of Object.values(next)) if (typeof inner === 'object') pending.push(inner)
+    for (const name in next) {
+      const inner: unknown = next[name as keyof typeof next]
+      if (typeof inner === 'object' && inner !== null) pending.push(inner)
+    }
     Object.freeze(next)
   }
   return value

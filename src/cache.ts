@@ -5,11 +5,9 @@ import type { Issuer, VerificationKey } from './issuer.js'
 import type { KeyChange } from './keyring.js'
 import type { IssuerPolicy } from './options.js'
 
-/** A verified credential. Instants are milliseconds since the epoch. */
-export type CacheEntry = TokenEntry | KeyEntry
-
+/** What the entries have in common. Instants are milliseconds since the epoch. */
 interface EntryBase {
-  /** When it was verified. */
+  /** When the credential was verified. */
   readonly confirmedAt: number
   /** End of the credential itself. */
   readonly endsAt: number
@@ -17,7 +15,6 @@ interface EntryBase {
 
 /** A verified access token. */
 export interface TokenEntry extends EntryBase {
-  readonly kind: 'access_token'
   readonly auth: AccessTokenAuth
   readonly issuer: Issuer
   /** The key that verified it; the entry is served only while that key is in its issuer's set. */
@@ -26,8 +23,9 @@ export interface TokenEntry extends EntryBase {
 
 /** A verified API key. */
 export interface KeyEntry extends EntryBase {
-  readonly kind: 'api_key'
   readonly auth: ApiKeyAuth
+  /** Whom it is served to: the fingerprint of the whole key. */
+  readonly digest: string
   /** Epoch of the change feed when the store was asked; `undefined` when there was none to rely upon. */
   readonly epoch: number | undefined
 }
@@ -64,16 +62,20 @@ const LASTING_REASONS: ReadonlySet<Reason> = new Set([
 ])
 
 /**
- * Verified credentials, and apart from them recent refusals, both bounded. Keyed by the SHA-256 of the credential: no
- * usable credential stays in memory.
+ * Verified credentials, and apart from them recent refusals, both bounded. Tokens and refusals are kept by the SHA-256 of
+ * the credential and keys by their id with that digest beside it: no usable credential stays in memory.
  */
 export interface CredentialCache {
-  /** A verified credential within its TTL and its own life. */
-  get(digest: string, now: number): CacheEntry | undefined
+  /** A verified token within its TTL and its own life. */
+  token(digest: string, now: number): TokenEntry | undefined
+  /** A verified key within its TTL and its own life. */
+  key(id: string, digest: string, now: number): KeyEntry | undefined
   /** The same past its TTL: for an outage, whoever asks has to look at its instants. */
-  lastConfirmed(digest: string): CacheEntry | undefined
-  set(digest: string, entry: CacheEntry, credentialLength: number): void
-  delete(digest: string): void
+  lastConfirmed(id: string, digest: string): KeyEntry | undefined
+  setToken(digest: string, entry: TokenEntry, length: number): void
+  setKey(entry: KeyEntry, length: number): void
+  /** Drops a verified key that is refused now. */
+  deleteKey(id: string, digest: string): void
   /** Drops the verified key that a change concerns, or all of them. */
   forget(change: KeyChange): void
   /** A refusal that still stands. */
@@ -88,39 +90,45 @@ export function createCredentialCache(bounds: {
   readonly maxBytes: number
   readonly ttlMs: number
 }): CredentialCache {
-  const digestOfKey = new Map<string, string>()
-  const entries = new LRUCache<string, CacheEntry>({
-    max: bounds.maxEntries,
-    maxSize: bounds.maxBytes,
-    dispose(entry, digest) {
-      if (entry.kind === 'api_key' && digestOfKey.get(entry.auth.keyId) === digest) digestOfKey.delete(entry.auth.keyId)
-    },
-  })
+  // One bound for both kinds; an id has 12 characters, a digest 32.
+  const entries = new LRUCache<string, TokenEntry | KeyEntry>({ max: bounds.maxEntries, maxSize: bounds.maxBytes })
   const refusals = new LRUCache<string, Refusal>({ max: MAX_REFUSALS })
 
+  function serving<T extends EntryBase>(entry: T | undefined, now: number): T | undefined {
+    if (entry === undefined || now >= entry.endsAt) return undefined
+    return isWithin(entry.confirmedAt, now, bounds.ttlMs) ? entry : undefined
+  }
+
+  /** Of a key with this id only who presents the whole key is served: others can guess the id. */
+  function keyEntry(id: string, digest: string): KeyEntry | undefined {
+    const entry = entries.get(id)
+    return entry !== undefined && 'digest' in entry && entry.digest === digest ? entry : undefined
+  }
+
   return {
-    get(digest, now) {
+    token(digest, now) {
       const entry = entries.get(digest)
-      return entry !== undefined && now < entry.endsAt && isWithin(entry.confirmedAt, now, bounds.ttlMs)
-        ? entry
-        : undefined
+      return entry === undefined || 'digest' in entry ? undefined : serving(entry, now)
     },
 
-    lastConfirmed: (digest) => entries.get(digest),
+    key: (id, digest, now) => serving(keyEntry(id, digest), now),
+    lastConfirmed: keyEntry,
 
-    set(digest, entry, credentialLength) {
-      entries.set(digest, entry, { size: credentialLength })
-      // What alone is larger than the bound is not kept.
-      if (entry.kind === 'api_key' && entries.has(digest)) digestOfKey.set(entry.auth.keyId, digest)
+    setToken(digest, entry, length) {
+      entries.set(digest, entry, { size: length })
     },
 
-    delete(digest) {
-      entries.delete(digest)
+    setKey(entry, length) {
+      entries.set(entry.auth.keyId, entry, { size: length })
+    },
+
+    deleteKey(id, digest) {
+      if (keyEntry(id, digest) !== undefined) entries.delete(id)
     },
 
     forget(change) {
-      const digests = 'id' in change ? [digestOfKey.get(change.id)] : [...digestOfKey.values()]
-      for (const digest of digests) if (digest !== undefined) entries.delete(digest)
+      if ('id' in change) entries.delete(change.id)
+      else for (const [name, entry] of [...entries.entries()]) if ('digest' in entry) entries.delete(name)
     },
 
     refusal(digest, now) {
@@ -145,10 +153,12 @@ export function isWithin(since: number, now: number, spanMs: number): boolean {
 
 /** Caches nothing: every decision is made anew. */
 export const noCache: CredentialCache = {
-  get: () => undefined,
+  token: () => undefined,
+  key: () => undefined,
   lastConfirmed: () => undefined,
-  set() {},
-  delete() {},
+  setToken() {},
+  setKey() {},
+  deleteKey() {},
   forget() {},
   refusal: () => undefined,
   refuse() {},

@@ -18,8 +18,12 @@ export interface Issuer {
    * @throws {UnavailableError} (or rejects with it) when that cannot be known now
    */
   keysFor(alg: string, kid: string | undefined): readonly VerificationKey[] | Promise<readonly VerificationKey[]>
-  /** Whether what this key verified may be served from a cache; starts the refresh in the background when it is time. */
-  serves(key: VerificationKey): 'fresh' | 'stale' | false
+  /**
+   * Whether what this key verified may be served from a cache; starts the refresh in the background when it is time.
+   *
+   * @param now the clock, if it was read already
+   */
+  serves(key: VerificationKey, now?: number): 'fresh' | 'stale' | false
   /** Resolves once a key set is loaded; rejects with what went wrong. */
   ready(): Promise<void>
   close(): void
@@ -70,8 +74,8 @@ export function createIssuer(
   }
 
   /** By the clock that says more: one that was set back makes nothing young again, and the other stops in a suspended process. */
-  function ageOf({ wall, steady }: Instant): number {
-    return Math.max(clock() - wall, performance.now() - steady)
+  function ageOf({ wall, steady }: Instant, now = clock()): number {
+    return Math.max(now - wall, performance.now() - steady)
   }
 
   function attemptAt(now: number): number {
@@ -136,12 +140,11 @@ export function createIssuer(
   }
 
   /** Whether the loaded set may serve without waiting; starts its refresh in the background when it is time. */
-  function servable(): 'fresh' | 'stale' | false {
+  function servable(now = clock()): 'fresh' | 'stale' | false {
     if (loaded === undefined) return false
-    const age = ageOf(loaded.fetchedAt)
+    const age = ageOf(loaded.fetchedAt, now)
     if (age < freshMs * REFRESH_AT) return 'fresh'
     if (age >= keySetMaxStaleMs) return false
-    const now = clock()
     // In an outage requests do not queue up behind each attempt. A failure of long ago says nothing of now.
     const outage = failures > 0 && now - nextAttemptAt < BACK_OFF_MS.longest
     if (age >= freshMs && !outage) return false
@@ -218,7 +221,7 @@ export function createIssuer(
       return set instanceof Promise ? set.then(match) : match(set)
     },
 
-    serves: (key) => key.isCurrent() && servable(),
+    serves: (key, now) => key.isCurrent() && servable(now),
 
     async ready() {
       if (loaded !== undefined) return

@@ -39,7 +39,7 @@ export function judgeStoredKey(
   presentedDigest: string,
   now: number,
 ): { readonly auth: ApiKeyAuth; readonly endsAt: number } | Reason {
-  if (stored === undefined || !sameDigest(stored.digest, `sha256:${presentedDigest}`)) return 'unknown'
+  if (stored === undefined || !sameDigest(stored.digest, presentedDigest)) return 'unknown'
   const { id, subject, tenant, name, environment, expiresAt, revokedAt } = stored
   if (environment !== presented.environment) return 'environment'
   if (revokedAt !== null) return 'revoked'

@@ -1,5 +1,5 @@
 import { authOf, claimChecks, createReading, endOf, firstFailure, headerChecks } from './access-token.js'
-import { looksLikeApiKey, parseApiKey, sha256 } from './api-key.js'
+import { digestApiKey, fingerprint, idOf, looksLikeApiKey, parseApiKey } from './api-key.js'
 import type { ApiKeyAuth, Auth } from './auth.js'
 import { createCredentialCache, isWithin, noCache, type Origin } from './cache.js'
 import { parseAuthorization } from './credentials.js'
@@ -92,13 +92,13 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
   function decideAccessToken(token: string, trace: Trace | undefined): Decision | Promise<Decision> {
     if (trace) trace.kind = 'access_token'
-    const digest = sha256(token)
+    const digest = fingerprint(token)
     const now = clock()
-    const known = cache.get(digest, now)
-    if (known?.kind === 'access_token') {
-      const served = known.issuer.serves(known.key)
+    const known = cache.token(digest, now)
+    if (known !== undefined) {
+      const served = known.issuer.serves(known.key, now)
       if (trace && served) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
-      if (served) return admit(known.auth)
+      if (served) return admit(known.auth, now)
     }
     const refusal = rememberedRefusal(digest, now, trace)
     if (refusal !== undefined) return refusal
@@ -122,11 +122,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (signer === undefined || flaw !== undefined) return refusedFor(digest, flaw ?? 'signature', issuer, generation)
       // A newer set may have withdrawn it while the signature was verified.
       if (!signer.isCurrent()) return refused('key')
-      if (trace) trace.stale = issuer.serves(signer) === 'stale'
+      if (trace) trace.stale = issuer.serves(signer, now) === 'stale'
       const auth = authOf(reading)
       const endsAt = endOf(reading) * 1000
-      cache.set(digest, { kind: 'access_token', auth, issuer, key: signer, confirmedAt: now, endsAt }, token.length)
-      return admit(auth)
+      cache.setToken(digest, { auth, issuer, key: signer, confirmedAt: now, endsAt }, token.length)
+      return admit(auth, now)
     }
     const candidates = issuer.keysFor(alg, kid)
     return candidates instanceof Promise ? candidates.then(verify) : verify(candidates)
@@ -134,14 +134,14 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
   function decideApiKey(key: string, trace: Trace | undefined): Decision | Promise<Decision> {
     if (trace) trace.kind = 'api_key'
-    const digest = sha256(key)
+    const digest = fingerprint(key)
     // Before the cache is asked: a change that is heard of now drops what is cached.
     const epoch = keys?.currentEpoch()
     const now = clock()
-    const known = epoch === undefined ? undefined : cache.get(digest, now)
-    if (known?.kind === 'api_key' && known.epoch === epoch) {
+    const known = epoch === undefined ? undefined : cache.key(idOf(key), digest, now)
+    if (known !== undefined && known.epoch === epoch) {
       if (trace) Object.assign(trace, { keyId: known.auth.keyId, cached: true })
-      return admit(known.auth)
+      return admit(known.auth, now)
     }
 
     const parsed = parseApiKey(key)
@@ -155,41 +155,42 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
     const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
       const now = clock()
-      const verdict = judgeStoredKey(stored, parsed, digest, now)
+      const verdict = judgeStoredKey(stored, parsed, digestApiKey(key), now)
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
-        cache.delete(digest)
+        cache.deleteKey(parsed.id, digest)
         cache.refuse(digest, { reason: verdict, origin: keys, generation, refusedAt: now })
         return verdict
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
-      cache.set(digest, { kind: 'api_key', ...verdict, confirmedAt: now, epoch }, key.length)
+      cache.setKey({ auth: verdict.auth, digest, confirmedAt: now, endsAt: verdict.endsAt, epoch }, key.length)
       return verdict.auth
     }
     return keys.find(parsed.id, judge).then(
-      (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict)),
+      (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict, clock())),
       (error: unknown) => {
         // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
-        const confirmed = cache.lastConfirmed(digest)
+        const confirmed = cache.lastConfirmed(parsed.id, digest)
         const now = clock()
-        if (confirmed?.kind !== 'api_key' || now >= confirmed.endsAt) throw error
+        if (confirmed === undefined || now >= confirmed.endsAt) throw error
         if (!isAuthError(error) || !isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
         if (trace) Object.assign(trace, { cached: true, stale: true })
-        return admit(confirmed.auth)
+        return admit(confirmed.auth, now)
       },
     )
   }
 
   /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */
-  function admit(auth: Auth): Decision | Promise<Decision> {
+  function admit(auth: Auth, now: number): Decision | Promise<Decision> {
     const revoked = isRevoked(auth)
-    return revoked instanceof Promise ? revoked.then((answer) => accepted(auth, answer)) : accepted(auth, revoked)
+    if (revoked instanceof Promise) return revoked.then((answer) => accepted(auth, answer, now))
+    return accepted(auth, revoked, now)
   }
 
-  function accepted(auth: Auth, revoked: boolean): Decision {
+  function accepted(auth: Auth, revoked: boolean, now: number): Decision {
     if (revoked) return refused('revoked')
-    if (auth.kind === 'api_key') usage?.count(auth.keyId, clock())
+    if (auth.kind === 'api_key') usage?.count(auth.keyId, now)
     return auth
   }
 

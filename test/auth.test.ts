@@ -84,8 +84,8 @@ it('tells the two kinds apart', async () => {
 })
 
 it('has a fraction of a second where the token has one', () => {
-  const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null, claims: {} }
-  expect(createAccessTokenAuth(values, 1500.7).expiresAt?.getTime()).toBe(1500)
+  const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null }
+  expect(createAccessTokenAuth({ ...values, claims: { exp: 1.5007 } }).expiresAt?.getTime()).toBe(1500)
 })
 
 describe('deepFreeze', () => {
@@ -97,12 +97,8 @@ describe('deepFreeze', () => {
     expect(Object.isFrozen({}.constructor.prototype)).toBe(false)
   })
 
-  it.each([null, undefined, 1, 'x', true])('leaves %j as it is', (value) => {
-    expect(deepFreeze(value)).toBe(value)
-  })
-
   it('does not run out of stack', () => {
-    let value: unknown = {}
+    let value = {}
     for (let depth = 0; depth < 100_000; depth++) value = [value]
     expect(() => deepFreeze(value)).not.toThrow()
   })

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { createAccessTokenAuth, createApiKeyAuth } from '../src/auth.js'
-import { createCredentialCache, isWithin, type KeyEntry, noCache, type Refusal, type TokenEntry } from '../src/cache.js'
+import {
+  type CredentialCache,
+  createCredentialCache,
+  isWithin,
+  type KeyEntry,
+  noCache,
+  type Refusal,
+  type TokenEntry,
+} from '../src/cache.js'
 import type { Reason } from '../src/errors.js'
 
 const NOW = 1_000_000
@@ -8,101 +16,115 @@ const BOUNDS = { maxEntries: 3, maxBytes: 1000, ttlMs: 1000 }
 
 function keyEntry(keyId: string, over: Partial<KeyEntry> = {}): KeyEntry {
   const auth = createApiKeyAuth({ subject: 'u', scopes: [], tenant: null, keyId, name: null }, null)
-  return { kind: 'api_key', auth, confirmedAt: NOW, endsAt: Number.POSITIVE_INFINITY, epoch: 1, ...over }
+  return { auth, digest: 'd', confirmedAt: NOW, endsAt: Number.POSITIVE_INFINITY, epoch: 1, ...over }
 }
 
 function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {
   const values = { subject: 'u', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null, claims: {} }
-  const auth = createAccessTokenAuth(values, NOW)
-  return {
-    kind: 'access_token',
-    auth,
-    issuer: {} as never,
-    key: {} as never,
-    confirmedAt: NOW,
-    endsAt: NOW + 1e9,
-    ...over,
-  }
+  const auth = createAccessTokenAuth(values)
+  return { auth, issuer: {} as never, key: {} as never, confirmedAt: NOW, endsAt: NOW + 1e9, ...over }
 }
 
 function refusal(reason: Reason, over: Partial<Refusal> = {}): Refusal {
   return { reason, origin: undefined, generation: undefined, refusedAt: NOW, ...over }
 }
 
+/** Which of the tokens with these digests are served. */
+function tokensIn(cache: CredentialCache, ...digests: string[]): string[] {
+  return digests.filter((digest) => cache.token(digest, NOW) !== undefined)
+}
+
+/** Which of the keys with these ids are served to whoever presents the whole key. */
+function keysIn(cache: CredentialCache, ...ids: string[]): string[] {
+  return ids.filter((id) => cache.key(id, 'd', NOW) !== undefined)
+}
+
 describe('a verified credential', () => {
   test('is served up to its TTL', () => {
     const cache = createCredentialCache(BOUNDS)
-    const entry = tokenEntry()
-    cache.set('d', entry, 10)
-    expect(cache.get('d', NOW)).toBe(entry)
-    expect(cache.get('d', NOW + 999)).toBe(entry)
-    expect(cache.get('d', NOW + 1000)).toBeUndefined()
+    const [token, key] = [tokenEntry(), keyEntry('k')]
+    cache.setToken('t', token, 10)
+    cache.setKey(key, 10)
+    expect([cache.token('t', NOW), cache.key('k', 'd', NOW)]).toEqual([token, key])
+    expect([cache.token('t', NOW + 999), cache.key('k', 'd', NOW + 999)]).toEqual([token, key])
+    expect([cache.token('t', NOW + 1000), cache.key('k', 'd', NOW + 1000)]).toEqual([undefined, undefined])
   })
 
   test('is served up to its own end, when that is earlier', () => {
     const cache = createCredentialCache(BOUNDS)
-    cache.set('d', keyEntry('k', { endsAt: NOW + 10 }), 10)
-    expect(cache.get('d', NOW + 9)).toBeDefined()
-    expect(cache.get('d', NOW + 10)).toBeUndefined()
+    cache.setToken('t', tokenEntry({ endsAt: NOW + 10 }), 10)
+    cache.setKey(keyEntry('k', { endsAt: NOW + 10 }), 10)
+    expect([cache.token('t', NOW + 9), cache.key('k', 'd', NOW + 9)]).not.toContain(undefined)
+    expect([cache.token('t', NOW + 10), cache.key('k', 'd', NOW + 10)]).toEqual([undefined, undefined])
   })
 
   test('is not served by a clock that was set back, nor by one that is none', () => {
     const cache = createCredentialCache(BOUNDS)
-    cache.set('d', tokenEntry(), 10)
-    expect(cache.get('d', NOW - 1)).toBeUndefined()
-    expect(cache.get('d', Number.NaN)).toBeUndefined()
+    cache.setToken('t', tokenEntry(), 10)
+    expect(cache.token('t', NOW - 1)).toBeUndefined()
+    expect(cache.token('t', Number.NaN)).toBeUndefined()
   })
 
   test('is what was last confirmed also past its TTL', () => {
     const cache = createCredentialCache(BOUNDS)
     const entry = keyEntry('k')
-    cache.set('d', entry, 10)
-    expect(cache.get('d', NOW + 5000)).toBeUndefined()
-    expect(cache.lastConfirmed('d')).toBe(entry)
-    cache.delete('d')
-    expect(cache.lastConfirmed('d')).toBeUndefined()
+    cache.setKey(entry, 10)
+    expect(cache.key('k', 'd', NOW + 5000)).toBeUndefined()
+    expect(cache.lastConfirmed('k', 'd')).toBe(entry)
+    cache.deleteKey('k', 'd')
+    expect(cache.lastConfirmed('k', 'd')).toBeUndefined()
+  })
+
+  test('is served to nobody who has the id of the key and not the key, and cannot be dropped by them', () => {
+    const cache = createCredentialCache(BOUNDS)
+    cache.setKey(keyEntry('k'), 10)
+    expect([cache.key('k', 'other', NOW), cache.lastConfirmed('k', 'other')]).toEqual([undefined, undefined])
+    cache.deleteKey('k', 'other')
+    expect(keysIn(cache, 'k')).toEqual(['k'])
+  })
+
+  test('of one kind is not found as the other', () => {
+    const cache = createCredentialCache(BOUNDS)
+    cache.setKey(keyEntry('k'), 10)
+    cache.setToken('t', tokenEntry(), 10)
+    expect([cache.token('k', NOW), cache.key('t', 'd', NOW), cache.key('t', 't', NOW)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
   })
 })
 
 describe('the bounds', () => {
   test('of entries drop the least recently used', () => {
     const cache = createCredentialCache(BOUNDS)
-    for (const digest of ['a', 'b', 'c']) cache.set(digest, tokenEntry(), 1)
-    cache.get('a', NOW)
-    cache.set('d', tokenEntry(), 1)
-    expect(['a', 'b', 'c', 'd'].map((digest) => cache.get(digest, NOW) !== undefined)).toEqual([
-      true,
-      false,
-      true,
-      true,
-    ])
+    for (const digest of ['a', 'b', 'c']) cache.setToken(digest, tokenEntry(), 1)
+    cache.token('a', NOW)
+    cache.setToken('d', tokenEntry(), 1)
+    expect(tokensIn(cache, 'a', 'b', 'c', 'd')).toEqual(['a', 'c', 'd'])
   })
 
   test('of bytes drop the least recently used', () => {
     const cache = createCredentialCache(BOUNDS)
-    cache.set('a', tokenEntry(), 500)
-    cache.set('b', tokenEntry(), 500)
-    cache.set('c', tokenEntry(), 1)
-    expect(['a', 'b', 'c'].map((digest) => cache.get(digest, NOW) !== undefined)).toEqual([false, true, true])
+    cache.setToken('a', tokenEntry(), 500)
+    cache.setToken('b', tokenEntry(), 500)
+    cache.setKey(keyEntry('k'), 1)
+    expect([...tokensIn(cache, 'a', 'b'), ...keysIn(cache, 'k')]).toEqual(['b', 'k'])
   })
 
   test('keep nothing that is larger than all of it, and drop nothing else for it', () => {
     const cache = createCredentialCache(BOUNDS)
-    cache.set('a', tokenEntry(), 500)
-    cache.set('b', keyEntry('k'), 1001)
-    expect(cache.get('a', NOW)).toBeDefined()
-    expect(cache.get('b', NOW)).toBeUndefined()
+    cache.setToken('a', tokenEntry(), 500)
+    cache.setKey(keyEntry('k'), 1001)
+    cache.setToken('b', tokenEntry(), 1001)
+    expect([...tokensIn(cache, 'a', 'b'), ...keysIn(cache, 'k')]).toEqual(['a'])
   })
 
-  test('hold for ten thousand credentials, and leave no key behind to be found by its id', () => {
+  test('hold for ten thousand credentials', () => {
     const cache = createCredentialCache({ maxEntries: 100, maxBytes: 1e6, ttlMs: 1000 })
-    for (let i = 0; i < 10_000; i++) cache.set(`d${i}`, keyEntry(`k${i}`), 70)
-    let kept = 0
-    for (let i = 0; i < 10_000; i++) if (cache.get(`d${i}`, NOW)) kept++
-    expect(kept).toBe(100)
-    cache.forget({ id: 'k0' })
-    cache.forget({ all: true })
-    expect(cache.get('d9999', NOW)).toBeUndefined()
+    const ids = Array.from({ length: 10_000 }, (_, i) => `k${i}`)
+    for (const id of ids) cache.setKey(keyEntry(id), 70)
+    expect(keysIn(cache, ...ids)).toEqual(ids.slice(-100))
   })
 
   test('of refusals are 5 000 entries and 5 seconds', () => {
@@ -119,40 +141,42 @@ describe('the bounds', () => {
 })
 
 describe('a change', () => {
-  test('of one key drops that one, and no token', () => {
+  function filled(): CredentialCache {
     const cache = createCredentialCache(BOUNDS)
-    cache.set('a', keyEntry('one'), 1)
-    cache.set('b', keyEntry('two'), 1)
-    cache.set('c', tokenEntry(), 1)
+    cache.setKey(keyEntry('one'), 1)
+    cache.setKey(keyEntry('two'), 1)
+    cache.setToken('t', tokenEntry(), 1)
+    return cache
+  }
+
+  test('of one key drops that one, and no token', () => {
+    const cache = filled()
     cache.forget({ id: 'one' })
     cache.forget({ id: 'three' })
-    expect(['a', 'b', 'c'].map((digest) => cache.lastConfirmed(digest) !== undefined)).toEqual([false, true, true])
+    expect([...keysIn(cache, 'one', 'two'), ...tokensIn(cache, 't')]).toEqual(['two', 't'])
+    expect(cache.lastConfirmed('one', 'd')).toBeUndefined()
   })
 
   test('of all keys drops all of them, and no token', () => {
-    const cache = createCredentialCache(BOUNDS)
-    cache.set('a', keyEntry('one'), 1)
-    cache.set('b', keyEntry('two'), 1)
-    cache.set('c', tokenEntry(), 1)
+    const cache = filled()
     cache.forget({ all: true })
-    expect(['a', 'b', 'c'].map((digest) => cache.lastConfirmed(digest) !== undefined)).toEqual([false, false, true])
+    expect([...keysIn(cache, 'one', 'two'), ...tokensIn(cache, 't')]).toEqual(['t'])
+    expect(cache.lastConfirmed('one', 'd')).toBeUndefined()
   })
 
   test('finds a key that was confirmed again', () => {
-    const cache = createCredentialCache(BOUNDS)
-    cache.set('a', keyEntry('one'), 1)
-    cache.set('a', keyEntry('one'), 1)
+    const cache = filled()
+    cache.setKey(keyEntry('one'), 1)
     cache.forget({ id: 'one' })
-    expect(cache.lastConfirmed('a')).toBeUndefined()
+    expect(keysIn(cache, 'one')).toEqual([])
   })
 
-  test('finds a key whose secret was replaced under the same id', () => {
-    const cache = createCredentialCache(BOUNDS)
-    cache.set('old', keyEntry('one'), 1)
-    cache.set('new', keyEntry('one'), 1)
-    cache.delete('old')
+  test('leaves nothing of a key whose secret was replaced under the same id', () => {
+    const cache = filled()
+    cache.setKey(keyEntry('one', { digest: 'new' }), 1)
+    expect([cache.key('one', 'd', NOW), cache.key('one', 'new', NOW)?.digest]).toEqual([undefined, 'new'])
     cache.forget({ id: 'one' })
-    expect(cache.lastConfirmed('new')).toBeUndefined()
+    expect(cache.key('one', 'new', NOW)).toBeUndefined()
   })
 })
 
@@ -205,13 +229,11 @@ test('isWithin is exclusive of the end, and false for a clock that was set back 
 })
 
 test('noCache keeps nothing', () => {
-  noCache.set('d', tokenEntry(), 1)
+  noCache.setToken('t', tokenEntry(), 1)
+  noCache.setKey(keyEntry('k'), 1)
   noCache.refuse('d', refusal('expired'))
   noCache.forget({ all: true })
-  noCache.delete('d')
-  expect([noCache.get('d', NOW), noCache.lastConfirmed('d'), noCache.refusal('d', NOW)]).toEqual([
-    undefined,
-    undefined,
-    undefined,
-  ])
+  noCache.deleteKey('k', 'd')
+  expect([...tokensIn(noCache, 't'), ...keysIn(noCache, 'k')]).toEqual([])
+  expect([noCache.lastConfirmed('k', 'd'), noCache.refusal('d', NOW)]).toEqual([undefined, undefined])
 })

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { authOf, type Check, claimChecks, createReading, headerChecks, type Reading } from '../access-token.js'
-import { type Environment, looksLikeApiKey, parseApiKey, sha256 } from '../api-key.js'
+import { digestApiKey, type Environment, looksLikeApiKey, parseApiKey } from '../api-key.js'
 import { parseAuthorization } from '../credentials.js'
 import { isAuthError } from '../errors.js'
 import { createIssuer, type VerificationKey } from '../issuer.js'
@@ -143,7 +143,7 @@ async function explainApiKey(key: string, environment: Environment, given: Argum
   try {
     const stored = await store.find(parsed.id)
     const now = Date.now()
-    const verdict = judgeStoredKey(stored, parsed, sha256(key), now)
+    const verdict = judgeStoredKey(stored, parsed, digestApiKey(key), now)
     const reason = typeof verdict === 'string' ? verdict : undefined
     return [...findings, ...storeFindings(stored, parsed.id, reason, now)]
   } finally {
