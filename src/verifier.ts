@@ -144,14 +144,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       return admit(known.auth, now)
     }
 
+    const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
+    if (trace && refusal !== undefined) trace.keyId = idOf(key)
+    if (refusal !== undefined) return refusal
+
     const parsed = parseApiKey(key)
     if (typeof parsed === 'string') return refused(parsed)
     if (trace) trace.keyId = parsed.id
     if (parsed.environment !== config.environment) return refused('environment')
     if (config.keys === false) return refused('unknown')
     if (keys === undefined) return new UnavailableError(new Error('no key store is configured'))
-    const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
-    if (refusal !== undefined) return refusal
 
     const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
       const now = clock()
