@@ -10,6 +10,8 @@ const ROTATION = 1000
 /** Repeated refusals: few, so that each is back before it is forgotten. */
 const REFUSED = 100
 const IN_FLIGHT = 64
+/** A decision on a new token runs much code, and a service soon has it compiled: some thousand tokens come before those that count. */
+const WARM_UPS = 10
 
 /**
  * @param {{ rounds: number, turnMs: number, newTokens: number, peers: boolean, summarize?: Function }} effort `turnMs`: about how long a turn of
@@ -21,8 +23,8 @@ export async function measureDecisions({ rounds, turnMs, newTokens, peers, summa
   const { store, keys } = await createKeys(ROTATION)
   const field = [...limits, ...contenders].filter((entry) => peers || entry.name === OURS || limits.includes(entry))
   const results = {}
-  const run = async (title, entries) => {
-    results[title] = await interleave(entries, rounds, summarize)
+  const run = async (title, entries, warmUps) => {
+    results[title] = await interleave(entries, rounds, summarize, warmUps)
     tell(title, results[title])
   }
 
@@ -47,7 +49,7 @@ export async function measureDecisions({ rounds, turnMs, newTokens, peers, summa
         accepts === 'token' && name !== 'crypto.hash + Map.get' && (algorithms ?? [alg]).includes(alg),
     )
     const neverSeen = (entries, time) => entries.map((entry) => firstSeen(entry, { ...material, alg }, unseen, time))
-    await run(`new ${alg} token`, neverSeen(verifiers, timeOneByOne))
+    await run(`new ${alg} token`, neverSeen(verifiers, timeOneByOne), WARM_UPS)
     if (!peers) continue
     const inFlight = (decide, originals, calls) => timeInFlight(decide, originals, calls, IN_FLIGHT)
     await run(`new ${alg} token, ${IN_FLIGHT} in flight`, neverSeen(verifiers, inFlight))

@@ -1,6 +1,7 @@
 /** `npm run bench`: the cost of one decision, in about three minutes. */
 import { measureDecisions } from './decisions.js'
 import { printGoals } from './goals.js'
+import { measureLatency } from './latency.js'
 import { saveResult } from './measure.js'
 import { writeReport } from './report.js'
 
@@ -11,5 +12,6 @@ const results = await measureDecisions({ rounds: 9, turnMs: 40, newTokens: 520, 
 })
 printGoals('decisions', results)
 saveResult('decisions', { results })
+saveResult('latency', { results: await measureLatency({ seconds: 0.7 }) })
 writeReport()
 process.exit()

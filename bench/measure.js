@@ -67,13 +67,14 @@ export async function timeInFlight(decide, originals, calls, inFlight) {
  * Times contenders in turns.
  *
  * @param {{ name: string, time(): Promise<number> }[]} contenders
- * @param {number} rounds counted ones; two more before them warm up
+ * @param {number} rounds counted ones
  * @param {(figures: number[]) => number} summarize what stands for the rounds
+ * @param {number} warmUps rounds before those that count
  * @returns {Promise<Record<string, { typical: number, rounds: number[] }>>}
  */
-export async function interleave(contenders, rounds, summarize = median) {
+export async function interleave(contenders, rounds, summarize = median, warmUps = 2) {
   const figures = new Map(contenders.map(({ name }) => [name, []]))
-  for (let round = -2; round < rounds; round++) {
+  for (let round = -warmUps; round < rounds; round++) {
     // Every other round backwards: nobody is always the one after the contender that leaves most garbage.
     for (const { name, time } of round % 2 === 0 ? contenders : contenders.toReversed()) {
       const figure = await time()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { drawBars } from './chart.js'
 import { OURS } from './contenders.js'
 import { judge } from './goals.js'
+import { WAYS } from './latency.js'
 import { loadResult } from './measure.js'
 import { BARE } from './mounts.js'
 
@@ -11,9 +12,10 @@ const DOCS = join(import.meta.dirname, '../docs')
 
 export function writeReport() {
   mkdirSync(DOCS, { recursive: true })
-  const [decisions, http, growth] = ['decisions', 'http', 'growth'].map(loadResult)
+  const [decisions, latency, http, growth] = ['decisions', 'latency', 'http', 'growth'].map(loadResult)
   const sections = [INTRODUCTION, METHOD]
   if (decisions) sections.push(...decisionSections(decisions))
+  if (latency) sections.push(...latencySections(latency))
   if (http) sections.push(...httpSections(http))
   if (growth) sections.push(...growthSections(growth))
   writeFileSync(join(DOCS, 'performance.md'), `${sections.join('\n\n')}\n`)
@@ -46,7 +48,8 @@ const METHOD = `## Method
 - The **limits** are the parts of the work that nobody can leave out: of a credential seen before, its SHA-256
   (\`crypto.hash\`) and one look-up in a \`Map\`; of a new token, the one-shot \`crypto.verify\` of its signature; over HTTP, the
   framework without any authentication. Ratios to a limit, and to peers, are of one run.
-- Contenders take turns within each round; of each one's rounds the median counts, after two rounds to warm up.
+- Contenders take turns within each round; of each one's rounds the median counts, after two rounds to warm up, and
+  ten for a new token, which runs more code.
 - Every call gets a string of its own, as the HTTP parser of Node delivers them: flat, not interned, and without a hash
   that V8 has computed already. A benchmark that passes the same string again measures a cache that production does not have.
 - *Cached*: 1 000 credentials in rotation, each accepted before. *New*: no token was seen before, by a verifier that has
@@ -99,6 +102,24 @@ function decisionSections(result) {
     sections.push(`### ${heading}\n\n${table(['', ...algorithms.map((alg) => `${alg}, us`)], rows)}`)
   }
   return sections
+}
+
+function latencySections(result) {
+  const rows = Object.entries(result.results).flatMap(([alg, cores]) =>
+    Object.entries(cores).flatMap(([core, rates]) =>
+      Object.entries(rates).map(([rate, ways]) => [
+        alg,
+        core,
+        rate,
+        ...Object.values(ways).map(({ p50, p99 }) => `${p50.toFixed(0)} / ${p99.toFixed(0)}`),
+      ]),
+    ),
+  )
+  const head = ['', 'second core', 'load', ...WAYS.map(({ name }) => `${name}: p50 / p99, us`)]
+  return [
+    `## On the event loop or on the thread pool\n\n${circumstancesOf(result)}`,
+    `Signatures that are to be verified arrive at random instants; what counts is the time from the instant one was due to its answer, whatever came before it. The load is a share of what the event loop alone can verify. \`src/signature.ts\` takes the one-shot \`crypto.verify\` on the event loop, except for ES384 and ES512, which would hold every other request of the process for half a millisecond and more, and leaves those to the thread pool through \`jose\`.\n\n${table(head, rows)}`,
+  ]
 }
 
 function httpSections(result) {
