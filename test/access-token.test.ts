@@ -697,7 +697,7 @@ const faults: { check: string; reason: string; member: string; header?: object; 
   { check: 'jti', reason: 'claims', member: 'jti', claims: { jti: 7 } },
   { check: 'scope', reason: 'claims', member: 'scope', claims: { scope: 7 } },
   { check: 'tenant', reason: 'claims', member: 'org', claims: { org: 7 } },
-  { check: 'cnf', reason: 'sender_constrained', member: 'cnf', claims: { cnf: {} } },
+  { check: 'cnf', reason: 'sender_constrained', member: 'cnf', claims: { cnf: { jkt: 'x' } } },
 ]
 type Spoil = (token: string) => string
 
@@ -705,7 +705,7 @@ describe('the order of the checks', () => {
   // A second issuer with the lenient profile, so that a lenient typ is a question of the issuer.
   const options: VerifierOptions = {
     issuer: [
-      { ...issuer.options, algorithms: ['ES256'], profile: 'rfc9068' },
+      { ...issuer.options, algorithms: ['ES256', 'PS256'], profile: 'rfc9068' },
       { issuer: 'https://lenient.example', jwks: issuer.jwks, profile: 'lenient' },
     ],
     maxTokenAgeSeconds: 3600,
@@ -764,6 +764,44 @@ describe('the order of the checks', () => {
     const unreached = { ...(headerChecks[0] as (typeof headerChecks)[0]), holds: () => expect.unreachable() }
     expect(firstFailure([{ ...unreached, reason: 'key', holds: () => false }, unreached], reading)).toBe('key')
     expect(firstFailure([{ ...unreached, holds: () => true }], reading)).toBeUndefined()
+  })
+
+  it.each<[check: string, expected: string, found: string]>([
+    ['shape', 'three parts separated by dots (RFC 7515 §3.1)', '4 part(s)'],
+    ['encoding', 'canonical base64url without padding (RFC 7515 §2)', 'another encoding'],
+    ['header', 'a JSON object in UTF-8 (RFC 7515 §4)', 'something else'],
+    [
+      'typ',
+      'at+jwt or application/at+jwt; for an issuer with the lenient profile also JWT or none (RFC 9068 §4)',
+      '"dpop+jwt"',
+    ],
+    ['crit, b64', 'neither', 'crit ["exp"], b64 none'],
+    ['alg', 'one of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519', '"none"'],
+    ['payload', 'a JSON object in UTF-8 without byte order mark (RFC 7519 §7.2)', 'something else'],
+    ['iss', 'a configured issuer, character for character (RFC 9068 §4)', '"https://attacker.example"'],
+    ['typ of the issuer', 'at+jwt or application/at+jwt', '"JWT"'],
+    ['alg of the issuer', 'one of ES256 PS256', '"RS256"'],
+    ['kid', 'a string, or none (RFC 7515 §4.1.4)', '1'],
+    ['aud is a string or strings', 'a string or an array of strings (RFC 7519 §4.1.3)', '[1]'],
+    ['aud', `one of ["${DEFAULT_AUDIENCE}"]`, '"https://api.example.com"'],
+    ['exp is a time', 'seconds since the epoch, present (RFC 7519 §4.1.4)', 'none'],
+    ['exp', 'later than 2033-05-18T03:33:20.000Z, less 5 s of tolerance', '2033-05-18T03:32:20.000Z'],
+    ['nbf is a time', 'seconds since the epoch, or none (RFC 7519 §4.1.5)', '"0"'],
+    ['nbf', 'not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:34:20.000Z'],
+    ['iat is a time', 'seconds since the epoch, present unless the profile is lenient (RFC 9068 §2.2)', 'none'],
+    ['iat', 'not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:34:20.000Z'],
+    ['age', 'issued at most 3600 s ago', '2033-05-17T03:33:20.000Z'],
+    ['sub', 'a string, not empty (RFC 9068 §2.2)', '""'],
+    ['client_id', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', 'none'],
+    ['jti', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', '7'],
+    ['scope', 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)', '[7,null]'],
+    ['tenant', 'org: a string, not empty, or none', '7'],
+    ['cnf', 'none: a plain bearer request proves no possession', 'bound by ["jkt"]'],
+  ])('tells people of %s: %s, and not %s', (check, expected, found) => {
+    const fault = faults.find((candidate) => candidate.check === check) as (typeof faults)[number]
+    const reading = createReading(tokenWith(fault), NOW, policies)
+    const failed = [...headerChecks, ...claimChecks].find((candidate) => !candidate.holds(reading))
+    expect([failed?.name, failed?.expected(reading), failed?.found(reading)]).toEqual([check, expected, found])
   })
 
   it.each(faults)('tells people what $check expects and finds, in one printable line without the token', (fault) => {
