@@ -524,6 +524,43 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
     })
 
+    it('are asked for many keys at once, and each look-up gets its own', async () => {
+      const pool = new Pool({ connectionString: url })
+      closers.push(() => pool.end())
+      const asked: unknown[][] = []
+      pool.on('connect', (client) => {
+        const query = client.query.bind(client) as (config: { text: string; values?: unknown[][] }) => unknown
+        client.query = ((config: { text: string; values?: unknown[][] }) => {
+          if (/FROM vantage_keys WHERE id/.test(config.text)) asked.push(config.values?.[0] ?? [])
+          return query(config)
+        }) as typeof client.query
+      })
+      const store = postgresKeyStore({ pool })
+      await store.migrate?.()
+      const ids = Array.from({ length: 300 }, (_, i) => `key${i}`)
+      for (const id of ids.slice(0, 20)) await store.insert(storedKey(id))
+
+      const found = await Promise.all([...ids, 'key0'].map((id) => store.find(id)))
+      const stored = ids.slice(0, 20).map((id) => storedKey(id))
+      expect(found).toEqual([...stored, ...Array.from({ length: 280 }, () => undefined), storedKey('key0')])
+      // Two that began at once, and then as many at a time as one statement takes.
+      expect(asked.map(({ length }) => length).sort((a, b) => a - b)).toEqual([1, 1, 99, 100, 100])
+
+      const admin = await shell()
+      await admin.query('BEGIN; LOCK TABLE vantage_keys')
+      const outcomes = Promise.allSettled(ids.slice(0, 20).map((id) => store.find(id)))
+      const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+      await until(async () => (await sql(`SELECT 1 ${waiting}`)).length === 2)
+      await sql(`SELECT pg_terminate_backend(pid) ${waiting}`)
+      await until(async () => (await sql(`SELECT 1 ${waiting}`)).length > 0)
+      await admin.query('ROLLBACK')
+      const [first, second, ...others] = await outcomes
+      // What was asked over the connections that ended fails; what waited behind it does not.
+      expect(first).toMatchObject({ status: 'rejected', reason: { code: KeyStoreError.code } })
+      expect(second).toMatchObject({ status: 'rejected', reason: { code: KeyStoreError.code } })
+      expect(others).toEqual(stored.slice(2).map((value) => ({ status: 'fulfilled', value })))
+    })
+
     it('are read right whatever the application does to the types of its driver', async () => {
       const pool = new Pool({ connectionString: url, types: { getTypeParser: () => () => 'spoilt' } as never })
       closers.push(() => pool.end())

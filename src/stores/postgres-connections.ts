@@ -33,7 +33,8 @@ const CONNECT_LIMIT_MS = 3000
 const WRITE_LIMIT_MS = 10_000
 const CLOSE_LIMIT_MS = 1000
 const KEEP_ALIVE_AFTER_MS = 10_000
-const POOL_SIZE = 2
+/** Connections of the pool that a connection string opens. */
+export const POOL_SIZE = 2
 
 // Settings of the transaction, since a proxy may refuse them as settings of the connection. A process that stops between
 // two statements would keep the lock from all the others.

@@ -23,7 +23,7 @@ const SELECTED = KEY_COLUMNS.map((column) => (column.endsWith('_at') ? `${MS(col
   ', ',
 )
 
-const FIND = `SELECT ${SELECTED} FROM vantage_keys WHERE id = $1`
+const FIND = `SELECT ${SELECTED} FROM vantage_keys WHERE id = ANY($1::text[])`
 
 const INSERT = `INSERT INTO vantage_keys (${KEY_COLUMNS.join(', ')}) VALUES (${KEY_COLUMNS.map((_, i) => `$${i + 1}`).join(', ')})`
 
@@ -40,9 +40,42 @@ const STATES: Record<KeyState, string> = {
   active: 'revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?::timestamptz) AND replaced_by IS NULL',
 }
 
-export async function findKey(ask: Ask, id: string): Promise<StoredKey | undefined> {
-  const [row] = (await ask(FIND, [id])).rows
-  return row && toKey(row)
+/** Most ids of one statement. */
+const MAX_IDS = 100
+
+/**
+ * Looks keys up: one by one while there are few, and together those that came while the statements before were under way.
+ * With the feed down each request asks, and a service has more of them than two connections answer one after the other.
+ *
+ * @param maxStatements how many may be under way
+ */
+export function createFinder(ask: Ask, maxStatements: number): (id: string) => Promise<StoredKey | undefined> {
+  const waiting: { id: string; resolve(key: StoredKey | undefined): void; reject(error: unknown): void }[] = []
+  let statements = 0
+
+  async function askForAll(): Promise<void> {
+    statements++
+    while (waiting.length > 0) {
+      const asked = waiting.splice(0, MAX_IDS)
+      try {
+        const { rows } = await ask(FIND, [asked.map(({ id }) => id)])
+        const keys = new Map(rows.map((row) => [row.id, row]))
+        for (const { id, resolve } of asked) {
+          const row = keys.get(id)
+          resolve(row && toKey(row))
+        }
+      } catch (error) {
+        for (const { reject } of asked) reject(error)
+      }
+    }
+    statements--
+  }
+
+  return (id) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ id, resolve, reject })
+      if (statements < maxStatements) void askForAll()
+    })
 }
 
 /** Rejects when the id exists. */

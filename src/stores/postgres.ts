@@ -1,12 +1,12 @@
 import { KeyStoreError } from '../errors.js'
-import type { ChangeFeed, KeyChange, KeyStore } from '../keyring.js'
-import { type Connections, connectionsByPool, connectionsByUrl } from './postgres-connections.js'
+import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../keyring.js'
+import { type Connections, connectionsByPool, connectionsByUrl, POOL_SIZE } from './postgres-connections.js'
 import type { PostgresPool } from './postgres-driver.js'
 import { createFollower, type Follower } from './postgres-feed.js'
 import {
   addTokenRevocation,
   addUsage,
-  findKey,
+  createFinder,
   insertKey,
   listKeys,
   listTokenRevocations,
@@ -62,6 +62,7 @@ function isPool(value: unknown): value is PostgresPool {
 interface Core {
   readonly connections: Connections
   readonly follower: Follower
+  readonly findKey: (id: string) => Promise<StoredKey | undefined>
   /** Resolves once the schema is the one that this package knows. */
   ready(): Promise<void>
   close(): Promise<void>
@@ -73,6 +74,7 @@ function createCore(connections: Connections): Core {
   return {
     connections,
     follower,
+    findKey: createFinder(connections.ask, POOL_SIZE),
 
     async ready() {
       checked ??= checkSchema(connections.ask, connections.name)
@@ -115,7 +117,7 @@ function shared(connectionString: string): KeyStore {
 }
 
 /** One store of its user: what it watches and when it is closed is its own. */
-function facadeOf({ connections, follower, ready, close }: Core): KeyStore {
+function facadeOf({ connections, follower, findKey, ready, close }: Core): KeyStore {
   const feeds = new Set<ChangeFeed>()
   const { ask, transaction } = connections
   let closing: Promise<void> | undefined
@@ -137,7 +139,7 @@ function facadeOf({ connections, follower, ready, close }: Core): KeyStore {
   return {
     async find(id) {
       await checked()
-      return findKey(ask, id)
+      return findKey(id)
     },
 
     async insert(key) {
