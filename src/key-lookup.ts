@@ -23,7 +23,8 @@ export interface KeyLookup {
    */
   currentEpoch(): number | undefined
   /**
-   * Looks a key up: one look-up in flight per key, all of them bounded in number and time.
+   * Looks a key up: one look-up in flight per key, all of them bounded in number and time. While the store fails, one at a
+   * time is given the whole time limit, and the others fail soon: an outage holds up few requests.
    *
    * `use` runs in the turn in which no change was heard of since the store was asked, so that nothing outdated is cached.
    *
@@ -39,6 +40,8 @@ const MAX_IN_FLIGHT = 100
 const MAX_WAITING = 1000
 /** A key that changes during each of so many look-ups in a row is not decided upon. */
 const MAX_ROUNDS = 10
+/** Limit of a look-up while the store fails, unless it is the one that finds out whether it still does. */
+const FAILING_LIMIT_MS = 200
 /** Distance of two attempts to watch a store whose `watch` throws. */
 const WATCH_AGAIN_MS = 5000
 
@@ -61,6 +64,10 @@ export function createKeyLookup(
   let tokenGeneration = 0
   let answered = false
   let closed = false
+  /** The last look-up failed. */
+  let failing = false
+  /** Of a store that fails, the look-up that is given the whole limit. The others would only wait for the same failure. */
+  let probe: LookUp | undefined
 
   let feed: ChangeFeed | undefined
   let watchAgainAt = Number.NEGATIVE_INFINITY
@@ -149,6 +156,7 @@ export function createKeyLookup(
       const asked = { epoch: currentEpoch(), generation }
       lookUp.outdated = false
       const key: unknown = await store.find(id)
+      failing = false
       // Given up at its time limit; nobody waits any more.
       if (lookUps.get(id) !== lookUp) return
       if (lookUp.outdated) continue
@@ -162,14 +170,18 @@ export function createKeyLookup(
   }
 
   async function begin(id: string, lookUp: LookUp): Promise<void> {
+    if (failing) probe ??= lookUp
+    const limitMs = failing && probe !== lookUp ? Math.min(FAILING_LIMIT_MS, timeoutMs) : timeoutMs
     try {
-      await answerWithin(timeoutMs, 'the key store', ask(id, lookUp))
+      await answerWithin(limitMs, 'the key store', ask(id, lookUp))
     } catch (error) {
+      failing = true
       if (lookUps.get(id) === lookUp) lookUps.delete(id)
       publishStore(() => ({ event: 'look_up_failed', error }))
       // An error of its own for each: frameworks write to it.
       for (const { fail } of lookUp.users) fail(new UnavailableError(error))
     } finally {
+      if (probe === lookUp) probe = undefined
       leave(lookUp)
     }
   }

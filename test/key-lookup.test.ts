@@ -187,6 +187,29 @@ describe('the bounds', () => {
     expect(store.asked.length).toBeLessThanOrEqual(101)
   })
 
+  test('while the store fails one at a time is given the whole limit, and the others are given up sooner', async () => {
+    const { store, find } = setUp(1000)
+    const answers = heldBack(store)
+    await expect(find('first')).rejects.toThrow(UnavailableError)
+
+    const order: string[] = []
+    const note = (name: string) => () => void order.push(name)
+    const probe = find('probe').catch(note('probe'))
+    const others = ['a', 'b'].map((id) => find(id).catch(note(id)))
+    await Promise.all([probe, ...others])
+    expect(order).toEqual(['a', 'b', 'probe'])
+
+    // The next one finds that it answers again, however slowly, and all have the whole limit as before.
+    const slow = find('slow')
+    await turn()
+    setTimeout(() => answers.at(-1)?.resolve(undefined), 500)
+    expect(await slow).toBeUndefined()
+    const again = [find('c'), find('d')]
+    await turn()
+    setTimeout(() => answers.slice(-2).forEach((answer) => void answer.resolve(undefined)), 500)
+    expect(await Promise.all(again)).toEqual([undefined, undefined])
+  })
+
   test('an answer that comes too late is not used, nor asked for again', async () => {
     const { key, store, lookup } = setUp(50)
     const answers = heldBack(store)
