@@ -42,28 +42,37 @@ export function createApiKeyAuth(
   const { subject, scopes, tenant, keyId, name } = values
   const auth = { kind: 'api_key', subject, scopes, tenant, keyId, name }
   Object.defineProperty(auth, EXPIRES_AT_MS, { value: expiresAtMs })
-  return Object.freeze(Object.defineProperty(auth, 'expiresAt', endOfKey)) as ApiKeyAuth
+  return Object.freeze(Object.defineProperty(auth, 'expiresAt', expiresAtOfKey)) as ApiKeyAuth
 }
 
 /** @param values claims that have been checked, frozen; `expiresAt` is their `exp` */
 export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | 'expiresAt'>): AccessTokenAuth {
   const { subject, scopes, tenant, issuer, clientId, tokenId, claims } = values
   const auth = { kind: 'access_token', subject, scopes, tenant, issuer, clientId, tokenId, claims }
-  return Object.freeze(Object.defineProperty(auth, 'expiresAt', endOfToken)) as AccessTokenAuth
+  return Object.freeze(Object.defineProperty(auth, 'expiresAt', expiresAtOfToken)) as AccessTokenAuth
+}
+
+/** When a key ends, in milliseconds since the epoch; infinite for one without an end. */
+export function endOfKey(auth: ApiKeyAuth): number {
+  return (auth as ApiKeyAuth & HasEnd)[EXPIRES_AT_MS] ?? Number.POSITIVE_INFINITY
 }
 
 const EXPIRES_AT_MS = Symbol('expiresAtMs')
 
+interface HasEnd {
+  readonly [EXPIRES_AT_MS]: number | null
+}
+
 // Getters, since a frozen Date can still be moved by setTime. One for all of a kind: with a closure for each, each Auth has
 // a hidden class of its own, which costs 400 bytes and makes every read of one, on each request, a slow one.
-const endOfKey = {
+const expiresAtOfKey = {
   enumerable: true,
-  get(this: { readonly [EXPIRES_AT_MS]: number | null }): Date | null {
+  get(this: HasEnd): Date | null {
     const ms = this[EXPIRES_AT_MS]
     return ms === null ? null : new Date(ms)
   },
 }
-const endOfToken = {
+const expiresAtOfToken = {
   enumerable: true,
   get(this: Pick<AccessTokenAuth, 'claims'>): Date {
     return new Date((this.claims.exp as number) * 1000)

@@ -1,29 +1,27 @@
 import { LRUCache } from 'lru-cache'
-import type { AccessTokenAuth, ApiKeyAuth } from './auth.js'
+import { type AccessTokenAuth, type ApiKeyAuth, endOfKey } from './auth.js'
 import type { Reason } from './errors.js'
 import type { Issuer, VerificationKey } from './issuer.js'
 import type { KeyChange } from './keyring.js'
 import type { IssuerPolicy } from './options.js'
 
-/** What the entries have in common. Instants are milliseconds since the epoch. */
-interface EntryBase {
-  /** When the credential was verified. */
-  readonly confirmedAt: number
-  /** End of the credential itself. */
-  readonly endsAt: number
-}
-
-/** A verified access token. */
-export interface TokenEntry extends EntryBase {
+/** A verified access token. Instants are milliseconds since the epoch. */
+export interface TokenEntry {
   readonly auth: AccessTokenAuth
+  /** When it was verified. */
+  readonly confirmedAt: number
+  /** End of the token itself. */
+  readonly endsAt: number
   readonly issuer: Issuer
   /** The key that verified it; the entry is served only while that key is in its issuer's set. */
   readonly key: VerificationKey
 }
 
 /** A verified API key. */
-export interface KeyEntry extends EntryBase {
+export interface KeyEntry {
   readonly auth: ApiKeyAuth
+  /** When the store was asked. */
+  readonly confirmedAt: number
   /** Whom it is served to: the fingerprint of the whole key. */
   readonly digest: string
   /** Epoch of the change feed when the store was asked; `undefined` when there was none to rely upon. */
@@ -94,9 +92,8 @@ export function createCredentialCache(bounds: {
   const entries = new LRUCache<string, TokenEntry | KeyEntry>({ max: bounds.maxEntries, maxSize: bounds.maxBytes })
   const refusals = new LRUCache<string, Refusal>({ max: MAX_REFUSALS })
 
-  function serving<T extends EntryBase>(entry: T | undefined, now: number): T | undefined {
-    if (entry === undefined || now >= entry.endsAt) return undefined
-    return isWithin(entry.confirmedAt, now, bounds.ttlMs) ? entry : undefined
+  function isServed(confirmedAt: number, endsAt: number, now: number): boolean {
+    return now < endsAt && isWithin(confirmedAt, now, bounds.ttlMs)
   }
 
   /** Of a key with this id only who presents the whole key is served: others can guess the id. */
@@ -108,10 +105,15 @@ export function createCredentialCache(bounds: {
   return {
     token(digest, now) {
       const entry = entries.get(digest)
-      return entry === undefined || 'digest' in entry ? undefined : serving(entry, now)
+      if (entry === undefined || 'digest' in entry) return undefined
+      return isServed(entry.confirmedAt, entry.endsAt, now) ? entry : undefined
     },
 
-    key: (id, digest, now) => serving(keyEntry(id, digest), now),
+    key(id, digest, now) {
+      const entry = keyEntry(id, digest)
+      return entry !== undefined && isServed(entry.confirmedAt, endOfKey(entry.auth), now) ? entry : undefined
+    },
+
     lastConfirmed: keyEntry,
 
     setToken(digest, entry, length) {

@@ -38,15 +38,14 @@ export function judgeStoredKey(
   presented: ParsedApiKey,
   presentedDigest: string,
   now: number,
-): { readonly auth: ApiKeyAuth; readonly endsAt: number } | Reason {
+): ApiKeyAuth | Reason {
   if (stored === undefined || !sameDigest(stored.digest, presentedDigest)) return 'unknown'
   const { id, subject, tenant, name, environment, expiresAt, revokedAt } = stored
   if (environment !== presented.environment) return 'environment'
   if (revokedAt !== null) return 'revoked'
-  const endsAt = expiresAt ?? Number.POSITIVE_INFINITY
-  if (now >= endsAt) return 'expired'
+  if (expiresAt !== null && now >= expiresAt) return 'expired'
   const scopes = readScopes(JSON.stringify(stored.scopes))
-  return { auth: createApiKeyAuth({ subject, scopes, tenant, keyId: id, name }, expiresAt), endsAt }
+  return createApiKeyAuth({ subject, scopes, tenant, keyId: id, name }, expiresAt)
 }
 
 /** In constant time, though what is compared are digests: it costs nothing to give nothing away. */

@@ -1,6 +1,6 @@
 import { authOf, claimChecks, createReading, endOf, firstFailure, headerChecks } from './access-token.js'
 import { digestApiKey, fingerprint, idOf, looksLikeApiKey, parseApiKey } from './api-key.js'
-import type { ApiKeyAuth, Auth } from './auth.js'
+import { type ApiKeyAuth, type Auth, endOfKey } from './auth.js'
 import { createCredentialCache, isWithin, noCache, type Origin } from './cache.js'
 import { parseAuthorization } from './credentials.js'
 import { allReady, settledBy } from './deadline.js'
@@ -166,8 +166,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
-      cache.setKey({ auth: verdict.auth, digest, confirmedAt: now, endsAt: verdict.endsAt, epoch }, key.length)
-      return verdict.auth
+      cache.setKey({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
+      return verdict
     }
     return keys.find(parsed.id, judge).then(
       (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict, clock())),
@@ -175,7 +175,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
         // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
         const confirmed = cache.lastConfirmed(parsed.id, digest)
         const now = clock()
-        if (confirmed === undefined || now >= confirmed.endsAt) throw error
+        if (confirmed === undefined || now >= endOfKey(confirmed.auth)) throw error
         if (!isAuthError(error) || !isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
         if (trace) Object.assign(trace, { cached: true, stale: true })
         return admit(confirmed.auth, now)

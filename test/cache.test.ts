@@ -14,9 +14,9 @@ import type { Reason } from '../src/errors.js'
 const NOW = 1_000_000
 const BOUNDS = { maxEntries: 3, maxBytes: 1000, ttlMs: 1000 }
 
-function keyEntry(keyId: string, over: Partial<KeyEntry> = {}): KeyEntry {
-  const auth = createApiKeyAuth({ subject: 'u', scopes: [], tenant: null, keyId, name: null }, null)
-  return { auth, digest: 'd', confirmedAt: NOW, endsAt: Number.POSITIVE_INFINITY, epoch: 1, ...over }
+function keyEntry(keyId: string, over: Partial<KeyEntry> = {}, expiresAt: number | null = null): KeyEntry {
+  const auth = createApiKeyAuth({ subject: 'u', scopes: [], tenant: null, keyId, name: null }, expiresAt)
+  return { auth, digest: 'd', confirmedAt: NOW, epoch: 1, ...over }
 }
 
 function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {
@@ -53,7 +53,7 @@ describe('a verified credential', () => {
   test('is served up to its own end, when that is earlier', () => {
     const cache = createCredentialCache(BOUNDS)
     cache.setToken('t', tokenEntry({ endsAt: NOW + 10 }), 10)
-    cache.setKey(keyEntry('k', { endsAt: NOW + 10 }), 10)
+    cache.setKey(keyEntry('k', {}, NOW + 10), 10)
     expect([cache.token('t', NOW + 9), cache.key('k', 'd', NOW + 9)]).not.toContain(undefined)
     expect([cache.token('t', NOW + 10), cache.key('k', 'd', NOW + 10)]).toEqual([undefined, undefined])
   })
