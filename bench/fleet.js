@@ -11,6 +11,7 @@ import { createKeyring } from '../dist/esm/src/index.js'
 import { postgresKeyStore } from '../dist/esm/src/postgres.js'
 import { startPostgres } from '../test/support/postgres.js'
 import { startProxy } from '../test/support/postgres-proxy.js'
+import { writeFleetReport } from './fleet-report.js'
 import { loadResult, median, saveResult } from './measure.js'
 
 const { values } = parseArgs({
@@ -347,5 +348,6 @@ for (const name of names) {
   )
   // A look is no result.
   if (!small) saveResult('fleet', { services, results })
+  if (!small) writeFleetReport(loadResult('fleet'))
 }
 process.exit()

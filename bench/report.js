@@ -60,7 +60,7 @@ const METHOD = `## Method
 - What does no check is not listed as faster: prefixed-api-key compares one hash and knows no scopes, expiry or revocation;
   fast-jwt takes one key and fetches none.`
 
-function circumstancesOf({ date, node, machine, version, commit }) {
+export function circumstancesOf({ date, node, machine, version, commit }) {
   return `Version ${version} (${commit}), ${date}, Node ${node.slice(1)}, ${machine}.`
 }
 
@@ -215,7 +215,7 @@ function capital(text) {
   return text[0].toUpperCase() + text.slice(1)
 }
 
-function table(head, rows) {
+export function table(head, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
 }
