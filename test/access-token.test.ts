@@ -1,6 +1,13 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { claimChecks, createReading, endOf, firstFailure, headerChecks } from '../src/access-token.js'
+import {
+  claimChecks,
+  createReading,
+  endOf,
+  firstFailure,
+  headerChecks,
+  authOf as readAuth,
+} from '../src/access-token.js'
 import type { AccessTokenAuth } from '../src/auth.js'
 import { resolveOptions, type VerifierOptions } from '../src/options.js'
 import { createVerifier } from '../src/verifier.js'
@@ -187,9 +194,11 @@ describe('shape and encoding', () => {
     expect(Buffer.from(other, 'base64url')).toEqual(Buffer.from(part, 'base64url'))
     return other
   }
-  /** A part whose length leaves spare bits, as a signature of 64 bytes does. */
+  /** Parts whose length leaves four spare bits, as a signature of 64 bytes does, or two. */
   const looseHeader = encode(JSON.stringify(issuer.header({ pad: '' })).padEnd(97))
   const loosePayload = encode(JSON.stringify(issuer.claims()).padEnd(400))
+  const lessLooseHeader = encode(JSON.stringify(issuer.header({ pad: '' })).padEnd(98))
+  const lessLoosePayload = encode(JSON.stringify(issuer.claims()).padEnd(401))
   const signed = (input: string) => `${input}.${encode(signer('ES256', issuer.privateKey)(Buffer.from(input)))}`
 
   it.each<[name: string, token: string]>([
@@ -215,6 +224,8 @@ describe('shape and encoding', () => {
     ['a length that no bytes have', signed(`${encode(JSON.stringify(issuer.header()).padEnd(99))}A.${payload}`)],
     ['spare bits in the header', signed(`${respelt(looseHeader)}.${payload}`)],
     ['spare bits in the payload', signed(`${header}.${respelt(loosePayload)}`)],
+    ['fewer spare bits in the header', signed(`${respelt(lessLooseHeader)}.${payload}`)],
+    ['fewer spare bits in the payload', signed(`${header}.${respelt(lessLoosePayload)}`)],
     ['spare bits in the signature', `${header}.${payload}.${respelt(signature)}`],
     ['two credentials', `${good} ${good}`],
     ['two credentials joined by a comma', `${good},${good}`],
@@ -226,6 +237,14 @@ describe('shape and encoding', () => {
   it('accepts the parts that the cases above respell', async () => {
     expect(await outcomeOf(strict, signed(`${looseHeader}.${payload}`))).toBe('accepted')
     expect(await outcomeOf(strict, signed(`${header}.${loosePayload}`))).toBe('accepted')
+    expect(await outcomeOf(strict, signed(`${lessLooseHeader}.${payload}`))).toBe('accepted')
+    expect(await outcomeOf(strict, signed(`${header}.${lessLoosePayload}`))).toBe('accepted')
+  })
+
+  it('finds no parts in a text without dots, whatever it encodes', async () => {
+    // Less its last character it is both a header and claims.
+    const text = JSON.stringify({ ...issuer.header(), ...issuer.claims() }).padEnd(400)
+    expect(await outcomeOf(strict, `${encode(text)}A`)).toBe('malformed')
   })
 
   it('refuses a token without its signature, or with another one', async () => {
@@ -270,7 +289,7 @@ describe('shape and encoding', () => {
     })
 
     it('may have white space and characters of any plane', async () => {
-      const spaced = ` \n${text[part].replace('{', '{"é€😀":"\\ud800", ')}\t\r\n`
+      const spaced = ` \n${text[part].replace('{', '{"é€😀\uFFFD":"\\ud800", ')}\t\r\n`
       expect(await outcomeOf(strict, issuer.mintRaw({ [part]: spaced }))).toBe('accepted')
     })
   })
@@ -618,6 +637,7 @@ describe('the tenant', () => {
 
   it('is null without the option', async () => {
     expect((await authOf(strict, issuer.mint({ tenant: 'org_1', org: 'org_1' }))).tenant).toBeNull()
+    expect((await authOf(strict, issuer.mint({ undefined: 7 }))).tenant).toBeNull()
   })
 })
 
@@ -759,6 +779,13 @@ describe('the order of the checks', () => {
     },
   )
 
+  it('comes before what a token says', () => {
+    const reading = createReading(tokenWith(), NOW, policies)
+    expect(() => readAuth(reading)).toThrow('a token is read before it is checked')
+    expect(firstFailure([...headerChecks, ...claimChecks], reading)).toBeUndefined()
+    expect(readAuth(reading).subject).toBe('user_123')
+  })
+
   it('stops at the first failure', () => {
     const reading = createReading('', NOW, policies)
     const unreached = { ...(headerChecks[0] as (typeof headerChecks)[0]), holds: () => expect.unreachable() }
@@ -819,12 +846,13 @@ describe('the order of the checks', () => {
 })
 
 describe('what people are told of a check', () => {
-  const [policy] = resolveOptions({ ...issuer.options, keys: false, tenantClaim: 'org' }, {}).issuers
-  const told = (name: string, claims: Record<string, unknown>) => {
-    const check = claimChecks.find((candidate) => candidate.name === name)
+  const policyWith = (options: VerifierOptions) =>
+    resolveOptions({ ...issuer.options, keys: false, ...options }, {}).issuers[0]
+  const told = (name: string, parts: { header?: object; claims?: object }, options: VerifierOptions = {}) => {
+    const check = [...headerChecks, ...claimChecks].find((candidate) => candidate.name === name)
     if (check === undefined) throw new Error(`no check is called ${name}`)
     const reading = createReading('', NOW, new Map())
-    Object.assign(reading, { policy, claims })
+    Object.assign(reading, { policy: policyWith(options), ...parts })
     return [check.expected(reading), check.found(reading)]
   }
 
@@ -842,15 +870,34 @@ describe('what people are told of a check', () => {
       ['not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:33:26.000Z'],
     ],
     ['exp is a time', { exp: '1' }, ['seconds since the epoch, present (RFC 7519 §4.1.4)', '"1"']],
-    ['tenant', { org: 7 }, ['org: a string, not empty, or none', '7']],
+    ['iat is a time', { iat: '1' }, [expect.stringContaining('seconds since the epoch'), '"1"']],
+    ['age', { iat: NOW }, ['issued at most any number of s ago', '2033-05-18T03:33:20.000Z']],
+    ['tenant', { undefined: 7 }, ['no claim: a string, not empty, or none', 'none']],
     ['cnf', { cnf: { jkt: 'secret' } }, ['none: a plain bearer request proves no possession', 'bound by ["jkt"]']],
   ])('%s %j', (check, claims, expected) => {
-    expect(told(check, claims)).toEqual(expected)
+    expect(told(check, { claims })).toEqual(expected)
+  })
+
+  it('depends on the header, and on what the issuer is allowed', () => {
+    const header = { b64: false }
+    expect(told('crit, b64', { header })).toEqual(['neither', 'crit none, b64 false'])
+    expect(told('typ of the issuer', { header })).toEqual(['at+jwt or application/at+jwt', 'none'])
+    expect(told('typ of the issuer', { header }, { profile: 'lenient' })[0]).toBe(
+      'JWT, none, at+jwt or application/at+jwt',
+    )
+    expect(told('tenant', { claims: { org: 7 } }, { tenantClaim: 'org' })).toEqual([
+      'org: a string, not empty, or none',
+      '7',
+    ])
   })
 
   it('is short, whatever a claim holds, and moves no cursor', () => {
-    expect(told('sub', { sub: ['\u001b[2J\r\n\u202e', 'x'.repeat(1000)] })[1]).toMatch(/^[\x20-\x7E]{200}…$/)
-    expect(told('sub', { sub: JSON.parse(`${'['.repeat(2900)}${']'.repeat(2900)}`) })[1]).toMatch(/^[\x20-\x7E]+…?$/)
+    const sub = (value: unknown) => told('sub', { claims: { sub: value } })[1]
+    expect(sub('a\u202eb€')).toBe('"a?b?"')
+    expect(sub('x'.repeat(198))).toBe(`"${'x'.repeat(198)}"`)
+    expect(sub('x'.repeat(199))).toBe(`"${'x'.repeat(199)}…`)
+    expect(sub(['\u001b[2J\r\n\u202e', 'x'.repeat(1000)])).toMatch(/^[\x20-\x7E]{200}…$/)
+    expect(sub(JSON.parse(`${'['.repeat(2900)}${']'.repeat(2900)}`))).toMatch(/^[\x20-\x7E]+…?$/)
   })
 
   it('is not kept by an error', async () => {
