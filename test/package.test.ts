@@ -60,18 +60,20 @@ describe('the tarball', () => {
         .filter((file) => file.endsWith('.ts'))
         .map((file) => `${folder}/${file.replace(/\.ts$/, '')}`),
     )
-    const commandLine = sources.filter((source) => source.startsWith('src/cli/'))
     const library = sources.filter((source) => !source.startsWith('src/cli/'))
+    const opened = subpaths.map((subpath) => manifest.exports[subpath].import.default.replace('./', ''))
     const expected = [
-      ...library.flatMap((source) =>
-        ['esm', 'cjs'].flatMap((format) => [`dist/${format}/${source}.js`, `dist/${format}/${source}.d.ts`]),
-      ),
-      ...commandLine.map((source) => `dist/esm/${source}.js`),
+      ...library.flatMap((source) => [`dist/esm/${source}.d.ts`, `dist/cjs/${source}.d.ts`, `dist/cjs/${source}.js`]),
+      ...opened,
+      ...Object.values<string>(manifest.bin),
       'dist/cjs/package.json',
       ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'],
     ]
-    expect(packed.files.map(({ path }) => path).sort()).toEqual(expected.sort())
-    expect(packed.size).toBeLessThan(150_000)
+    const files = packed.files.map(({ path }) => path)
+    const chunks = files.filter((path) => /^dist\/esm\/chunk-[A-Z0-9]{8}\.js$/.test(path))
+    expect(chunks.length).toBeGreaterThan(0)
+    expect(files.sort()).toEqual([...expected, ...chunks].sort())
+    expect(packed.size).toBeLessThan(200_000)
   })
 
   test('depends on jose and lru-cache alone, and installs nothing more', () => {
