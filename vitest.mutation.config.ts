@@ -8,7 +8,8 @@ import config from './vitest.config.js'
  * `MUTATION_TESTS` takes fewer of them, separated by commas.
  */
 const TESTS = (
-  process.env.MUTATION_TESTS ?? 'credentials,scope,cache,api-key,access-token,mount,telemetry,verifier,issuer'
+  process.env.MUTATION_TESTS ??
+  'credentials,scope,cache,api-key,access-token,mount,token-revocation,telemetry,verifier,issuer'
 ).split(',')
 const FILES = TESTS.map((name) => `test/${name}.test.ts`)
 

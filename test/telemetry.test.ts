@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, test } from 'vitest'
+import { MissingCredentialsError } from '../src/errors.js'
 import type { VerifierOptions } from '../src/options.js'
 import { memoryKeyStore } from '../src/stores/memory.js'
 import {
@@ -45,7 +46,10 @@ describe('vantage-auth:decision', () => {
     const bad = issuer.mint({ aud: 'other' })
     const good = issuer.mint()
     const foreign = issuer.mint({ iss: 'https://evil.example' })
-    for (const credential of [key.key, key.key, unknown.key, unknown.key, good, good, bad, bad, foreign, 'x', '']) {
+    for (const credential of [key.key, key.key, unknown.key, unknown.key, good, good, bad, bad]) {
+      await outcomeOf(verifier, credential)
+    }
+    for (const credential of [foreign, foreign, 'x', '']) {
       await outcomeOf(verifier, credential)
     }
     expect(() => verifier.authenticate({ authorization: undefined })).toThrow()
@@ -65,6 +69,7 @@ describe('vantage-auth:decision', () => {
       { ...ofToken, outcome: 'token_invalid', reason: 'audience' },
       { ...ofToken, outcome: 'token_invalid', reason: 'audience', cached: true },
       { ...plain, outcome: 'token_invalid', reason: 'issuer', kind: 'access_token' },
+      { ...plain, outcome: 'token_invalid', reason: 'issuer', kind: 'access_token', cached: true },
       { ...plain, outcome: 'token_invalid', reason: 'malformed', kind: 'access_token' },
       { ...plain, outcome: 'token_invalid', reason: 'malformed' },
       { ...plain, outcome: 'credentials_missing' },
@@ -88,6 +93,12 @@ describe('vantage-auth:decision', () => {
       { outcome: 'scope_insufficient', keyId: key.id, cached: false, stale: false },
       { outcome: 'unavailable', keyId: other.id, cached: false, stale: false },
     ])
+  })
+
+  test('tells of a request that is none', () => {
+    const events = listen<DecisionEvent>('vantage-auth:decision')
+    expect(() => verifierOf({}).authenticate(undefined as never)).toThrow(MissingCredentialsError)
+    expect(events).toMatchObject([{ outcome: 'credentials_missing' }])
   })
 
   test('names the issuer of a token whose scope a guard misses', async () => {
@@ -131,7 +142,14 @@ describe('vantage-auth:decision', () => {
     const issuer = createTestIssuer()
     const key = createTestKey()
     const verifier = verifierOf({ ...issuer.options, keys: createOwnStore(key) })
-    const credentials = [key.key, issuer.mint({ sub: 'secret-subject' }), `${issuer.mint()}x`, 'secret', 'vak_secret']
+    const credentials = [
+      key.key,
+      issuer.mint({ sub: 'secret-subject' }),
+      `${issuer.mint()}x`,
+      'secret',
+      'vak_secret',
+      'vak_live_secret',
+    ]
     for (const credential of credentials) await outcomeOf(verifier, credential)
     const text = JSON.stringify(events)
     for (const credential of credentials) expect(text).not.toContain(credential.slice(-20))

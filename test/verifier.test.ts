@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { pbkdf2 } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect, promisify } from 'node:util'
@@ -175,6 +175,16 @@ describe('an access token', () => {
     expect(await outcomeOf(verifier, token)).toBe('accepted')
   })
 
+  test('that is refused is refused again at once, without a look at its signature', async () => {
+    const issuer = createTestIssuer({ alg: 'ES384' })
+    const verifier = verifierOf(issuer.options)
+    const request = { authorization: `Bearer ${issuer.mint({ aud: 'https://other.example' })}` }
+    const first = verifier.authenticate(request)
+    expect(first).toBeInstanceOf(Promise)
+    await expect(first).rejects.toMatchObject({ reason: 'audience' })
+    expect(thrownBy(() => verifier.authenticate(request))).toMatchObject({ reason: 'audience' })
+  })
+
   test('whose key was withdrawn is refused, though it is cached', async () => {
     const clock = createClock()
     const issuer = createTestIssuer({ issuer: 'https://issuer.example', clock })
@@ -234,6 +244,30 @@ describe('an access token', () => {
     expect(await outcome).toBe('signature')
     unsubscribe('vantage-auth:key-set', listener)
     expect(await outcomeOf(verifier, token)).toBe('accepted')
+    await Promise.all(busy)
+  })
+
+  test('whose key is withdrawn while its signature is verified is refused', async () => {
+    const clock = createClock()
+    const issuer = createTestIssuer({ issuer: 'https://issuer.example', alg: 'ES384', clock })
+    const sets = [issuer.jwks, createTestIssuer({ alg: 'ES384', kid: 'successor' }).jwks]
+    const loaded: number[] = []
+    const listener = () => void loaded.push(sets.length)
+    subscribe('vantage-auth:key-set', listener)
+    const verifier = verifierOf({
+      issuer: [{ issuer: issuer.issuer, jwksUri: 'https://issuer.example/jwks' }],
+      clock,
+      timeoutMs: 5000,
+      fetch: async () => Response.json(sets.shift()),
+    })
+    await verifier.ready()
+    clock.now = START + 540_000
+    // As above: the new set is there before the thread pool comes to the signature.
+    const busy = Array.from({ length: 8 }, () => promisify(pbkdf2)('x', 'y', 300_000, 32, 'sha512'))
+    const outcome = outcomeOf(verifier, issuer.mint())
+    await vi.waitFor(() => expect(loaded).toHaveLength(2))
+    expect(await outcome).toBe('key')
+    unsubscribe('vantage-auth:key-set', listener)
     await Promise.all(busy)
   })
 
@@ -311,7 +345,10 @@ describe('an API key', () => {
     try {
       const verifier = createVerifier({ issuer: false })
       opened.push(verifier)
-      expect(await outcomeOf(verifier, createTestKey().key)).toBe(UNAVAILABLE)
+      expect(await errorOf(verifier, createTestKey().key)).toMatchObject({
+        code: UNAVAILABLE,
+        cause: { message: 'no key store is configured' },
+      })
       expect(await outcomeOf(verifier, 'vak_live_x')).toBe('malformed')
       expect(verifier.describe().keys).toBeNull()
     } finally {
@@ -989,13 +1026,39 @@ describe('the cache', () => {
   })
 })
 
+describe('revocations of tokens in the store', () => {
+  test.each([{}, { cache: false }] as const)('are heeded, and heard of, with %j', async (options) => {
+    const issuer = createTestIssuer()
+    const store = memoryKeyStore()
+    const verifier = verifierOf({ ...issuer.options, ...options, keys: store })
+    const [before, after] = ['a', 'b'].map((jti) => issuer.mint({ jti })) as [string, string]
+    const keyring = createKeyring(store)
+    await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'a' })
+    expect(await outcomeOf(verifier, before)).toBe('revoked')
+    expect(await outcomeOf(verifier, after)).toBe('accepted')
+    await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'b' })
+    expect(await outcomeOf(verifier, after)).toBe('revoked')
+  })
+
+  test('are not asked for where no issuer is accepted, and without them nothing is ready where one is', async () => {
+    const issuer = createTestIssuer()
+    const tokenRevocations = vi.fn(() => Promise.reject(new Error('out of reach')))
+    const store = { ...createOwnStore(), tokenRevocations }
+    await verifierOf({ keys: store }).ready()
+    expect(tokenRevocations).not.toHaveBeenCalled()
+    await expect(verifierOf({ ...issuer.options, keys: store }).ready()).rejects.toThrow('out of reach')
+  })
+})
+
 describe('usage', () => {
   test('is counted for accepted keys alone, cached ones included, and written on close', async () => {
     const [good, bad] = [createTestKey(), createTestKey({ revokedAt: 1 })]
+    const issuer = createTestIssuer()
     const store = createOwnStore(good, bad)
     let revoked = false
-    const verifier = verifierOf({ keys: store, isRevoked: () => revoked })
+    const verifier = verifierOf({ ...issuer.options, keys: store, isRevoked: () => revoked })
     for (let i = 0; i < 3; i++) await outcomeOf(verifier, good.key)
+    expect(await outcomeOf(verifier, issuer.mint())).toBe('accepted')
     await outcomeOf(verifier, bad.key)
     revoked = true
     await outcomeOf(verifier, good.key)
@@ -1030,9 +1093,14 @@ describe('close', () => {
       expect(await outcomeOf(verifier, credential)).toBe(UNAVAILABLE)
     }
     await closed
-    for (const credential of [token, key.key]) expect(await outcomeOf(verifier, credential)).toBe(UNAVAILABLE)
+    for (const credential of [token, key.key]) {
+      expect(await errorOf(verifier, credential)).toMatchObject({
+        code: UNAVAILABLE,
+        cause: { message: 'the verifier is closed' },
+      })
+    }
     expect(thrownBy(() => verifier.authenticate({ authorization: undefined }))).toMatchObject({ status: 401 })
-    await expect(verifier.ready()).rejects.toThrow('closed')
+    await expect(verifier.ready()).rejects.toThrow('the verifier is closed')
   })
 
   test('leaves a store that was passed in open', async () => {
@@ -1054,9 +1122,21 @@ describe('close', () => {
     const verifier = verifierOf({ keys: url, timeoutMs: 3000 })
     expect(await outcomeOf(verifier, key)).toBe('accepted')
     await verifier.close()
+    // Whoever closes such a store brings what it wrote into the database.
+    expect(statSync(join(folder, 'keys.db-wal')).size).toBe(0)
     expect((await keyring.usage(record.id)).total).toBe(1)
     await keyring.close()
     rmSync(folder, { recursive: true })
+  })
+
+  test('waits for the usage that is being written', async () => {
+    const key = createTestKey()
+    const store = createOwnStore(key)
+    const verifier = verifierOf({ keys: store, timeoutMs: 5000 })
+    await outcomeOf(verifier, key.key)
+    store.onAddUsage = () => new Promise((resolve) => setTimeout(resolve, 20))
+    await verifier.close()
+    expect(store.used).toEqual([{ id: key.id, count: 1 }])
   })
 
   const stuck: [string, (store: ReturnType<typeof createOwnStore>) => unknown][] = [
