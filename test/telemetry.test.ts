@@ -46,12 +46,8 @@ describe('vantage-auth:decision', () => {
     const bad = issuer.mint({ aud: 'other' })
     const good = issuer.mint()
     const foreign = issuer.mint({ iss: 'https://evil.example' })
-    for (const credential of [key.key, key.key, unknown.key, unknown.key, good, good, bad, bad]) {
-      await outcomeOf(verifier, credential)
-    }
-    for (const credential of [foreign, foreign, 'x', '']) {
-      await outcomeOf(verifier, credential)
-    }
+    const twice = [key.key, unknown.key, good, bad, foreign].flatMap((credential) => [credential, credential])
+    for (const credential of [...twice, 'x', '']) await outcomeOf(verifier, credential)
     expect(() => verifier.authenticate({ authorization: undefined })).toThrow()
     expect(() => verifier.authenticate({ authorization: ['a', 'b'] })).toThrow()
     const nothing = { reason: undefined, kind: undefined, issuer: undefined, keyId: undefined }
