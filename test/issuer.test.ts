@@ -114,6 +114,16 @@ async function ask(issuer: Issuer, kid = 'old'): Promise<string> {
   }
 }
 
+/** What the log says of an answer that is unavailable. */
+async function causeOf(issuer: Issuer, kid = 'old'): Promise<string> {
+  try {
+    await issuer.keysFor('ES256', kid)
+  } catch (error) {
+    return ((error as UnavailableError).cause as Error).message
+  }
+  throw new Error('it is available')
+}
+
 /** Like {@link ask}, and the answer must be there without waiting. */
 function askNow(issuer: Issuer, kid = 'old'): string {
   const keys = issuer.keysFor('ES256', kid)
@@ -137,6 +147,7 @@ async function readiness(issuer: Issuer): Promise<string> {
   )
 }
 
+const turn = () => new Promise(setImmediate)
 const settled = () => new Promise((resolve) => setTimeout(resolve, 30))
 
 afterEach(() => {
@@ -204,6 +215,12 @@ describe('where the key set is', () => {
     },
   )
 
+  test('a name of any length in the metadata makes no long line of a log', async () => {
+    const { issuer, answers, origin, metadataPath } = await setUp()
+    answers.set(metadataPath, json({ issuer: 'x'.repeat(10_000), jwks_uri: `${origin}/jwks` }))
+    expect((await readiness(issuer)).length).toBeLessThan(600)
+  })
+
   test('an issuer with a slash at the end is another issuer', async () => {
     const { issuer, answers, url, origin, metadataPath } = await setUp()
     answers.set(metadataPath, json({ issuer: `${url}/`, jwks_uri: `${origin}/jwks` }))
@@ -224,6 +241,7 @@ describe('where the key set is', () => {
     const { issuer, answers, metadataPath } = await setUp()
     answers.set(metadataPath, json(metadata))
     expect(await ask(issuer)).toMatch('unavailable')
+    expect(await causeOf(issuer)).toContain('names the issuer undefined instead of')
   })
 
   /** What metadata of this issuer may lead to; `fetch` answers like the network, where every host exists. */
@@ -271,13 +289,17 @@ describe('where the key set is', () => {
   test('metadata of an issuer that may use http leads to http, and not to loopback', async () => {
     expect(await leadsTo('http://issuer.example', 'http://issuer.example/jwks', true)).toBe('found')
     expect(await leadsTo('http://issuer.example', 'http://127.0.0.1/jwks', true)).toContain('loopback')
+    expect(await leadsTo('http://issuer.example', 'data:application/json,{"keys":[]}', true)).toContain('not https')
   })
 
-  test('metadata does not lead to a URL with a password, and the error does not show it', async () => {
-    const message = await leadsTo('https://issuer.example', 'https://user:hunter2@issuer.example/jwks')
-    expect(message).toContain('password')
-    expect(message).not.toContain('hunter2')
-  })
+  test.each(['user:hunter2', ':hunter2', 'hunter2'])(
+    'metadata does not lead to a URL with a password, and the error does not show it: %s',
+    async (userinfo) => {
+      const message = await leadsTo('https://issuer.example', `https://${userinfo}@issuer.example/jwks`)
+      expect(message).toContain('password')
+      expect(message).not.toContain('hunter2')
+    },
+  )
 
   test('with jwksUri nothing is discovered, and errors leave out its query', async () => {
     const { issuer, asked, answers, origin } = await setUp()
@@ -653,10 +675,11 @@ describe('an outage', () => {
   })
 
   test('ready() tries, tells what is missing, and is ready for good once a set was loaded', async () => {
-    const { issuer, clock, url, down, keys } = await setUp()
+    const { issuer, clock, url, down, keys, fetches } = await setUp()
     down()
     expect(await readiness(issuer)).toMatch(/^issuer http.*\/jwks is out of reach: /)
     expect(await readiness(issuer)).toContain(url)
+    await expect(issuer.ready()).rejects.toMatchObject({ cause: { message: expect.stringContaining('out of reach') } })
     keys(old)
     expect(await readiness(issuer)).toContain('out of reach')
     clock.now += 2 * SECOND
@@ -664,6 +687,63 @@ describe('an outage', () => {
     down()
     clock.now += 2 * HOUR
     expect(await readiness(issuer)).toBe('ready')
+    expect(fetches()).toBe(2)
+  })
+
+  test('ready() tries again as soon as the back-off has ended', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { issuer, clock, down, keys } = await setUp()
+    down()
+    expect(await readiness(issuer)).toContain('out of reach')
+    keys(old)
+    clock.now += SECOND - 1
+    expect(await readiness(issuer)).toContain('out of reach')
+    clock.now += 1
+    expect(await readiness(issuer)).toBe('ready')
+  })
+
+  test('a set that serves in it is refreshed as soon as the back-off has ended', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { issuer, clock, down, fetches, ended } = await setUp()
+    await ask(issuer)
+    down()
+    clock.now = START + 9 * MINUTE
+    askNow(issuer)
+    await ended(2)
+    clock.now += SECOND - 1
+    askNow(issuer)
+    await settled()
+    expect(fetches()).toBe(2)
+    clock.now += 1
+    askNow(issuer)
+    await ended(3)
+  })
+
+  test.each([
+    [30 * SECOND - 1, 'stale'],
+    [30 * SECOND, false],
+  ])('%d ms after an attempt was permitted that nobody made, an old set is %s', async (later, served) => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { issuer, clock, down, ended } = await setUp()
+    const key = await keyOf(issuer)
+    down()
+    clock.now = START + 570 * SECOND
+    askNow(issuer)
+    await ended(2)
+    clock.now += SECOND + later
+    expect(issuer.serves(key)).toBe(served)
+  })
+
+  test('is what its answers give as the cause', async () => {
+    const { issuer, clock, url, down } = await setUp()
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    expect(await causeOf(issuer, 'nobody else')).toBe(`issuer ${url}: no fetch for an unknown key is permitted yet`)
+    down()
+    clock.now += 2 * HOUR
+    expect(await causeOf(issuer)).toContain('/jwks is out of reach')
+    issuer.close()
+    expect(await causeOf(issuer)).toBe('the verifier is closed')
   })
 
   test('ready() joins a fetch under way', async () => {
@@ -888,6 +968,26 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(4)
   })
 
+  test('is fetched still when another fetch ended the outage while it waited', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { issuer, clock, down, keys, fetches, ended } = await setUp()
+    await ask(issuer)
+    down()
+    clock.now = START + 8 * MINUTE
+    askNow(issuer)
+    await ended(2)
+    clock.now += SECOND - 200
+    const waiting = ask(issuer, 'new')
+    await turn()
+    keys(old)
+    clock.now += 200
+    askNow(issuer)
+    await ended(3)
+    keys(old, successor)
+    expect(await waiting).toBe('found')
+    expect(fetches()).toBe(4)
+  })
+
   test('at most 1000 wait; known keys are not in their way', async () => {
     const { issuer, answers, fetches } = await setUp()
     await ask(issuer)
@@ -968,6 +1068,23 @@ describe('a clock that jumps', () => {
     expect(issuer.serves(key)).toBe(false)
     expect(await ask(issuer)).toBe('found')
     expect(fetches()).toBe(2)
+  })
+
+  test('set back it keeps nobody from joining a fetch under way', async () => {
+    const { issuer, clock, answers, down, fetches } = await setUp()
+    down()
+    expect(await ask(issuer)).toMatch('unavailable')
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old] })(response, request)
+    })
+    clock.now += 2 * SECOND
+    const first = ask(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(2))
+    clock.now -= 2 * SECOND
+    const second = ask(issuer)
+    release()
+    expect(await Promise.all([first, second])).toEqual(['found', 'found'])
   })
 
   test('set back it does not prolong a back-off', async () => {
@@ -1201,15 +1318,16 @@ describe('a fetch that the application brings', () => {
       timers.delete(timer)
       clear(timer)
     })
-    const listeners = new Map<unknown, number>()
-    const count = (signal: unknown, step: number) => listeners.set(signal, (listeners.get(signal) ?? 0) + step)
+    const signals = new Set<unknown>()
+    let left: unknown[][] = []
     const { addEventListener: add, removeEventListener: remove } = EventTarget.prototype
     vi.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (this: EventTarget, ...args) {
-      if (this instanceof AbortSignal) count(this, 1)
+      if (this instanceof AbortSignal) signals.add(this)
+      if (this instanceof AbortSignal) left.push([this, args[0], args[1]])
       add.apply(this, args)
     })
     vi.spyOn(EventTarget.prototype, 'removeEventListener').mockImplementation(function (this: EventTarget, ...args) {
-      if (this instanceof AbortSignal) count(this, -1)
+      left = left.filter(([signal, type, listener]) => signal !== this || type !== args[0] || listener !== args[1])
       remove.apply(this, args)
     })
 
@@ -1233,8 +1351,8 @@ describe('a fetch that the application brings', () => {
     clock.now += 5 * SECOND - 50
     await ask(issuer, 'nobody')
     expect(calls).toBeGreaterThan(20)
-    expect(listeners.size).toBeGreaterThan(20)
-    expect([...listeners.values()].filter((left) => left !== 0)).toEqual([])
+    expect(signals.size).toBeGreaterThan(20)
+    expect(left).toEqual([])
     expect(timers.size).toBe(0)
   })
 })
@@ -1254,6 +1372,15 @@ describe('close', () => {
     expect(await ask(issuer)).toMatch('unavailable')
     expect(await readiness(issuer)).toContain('closed')
     expect(fetches()).toBe(1)
+  })
+
+  test('is the reason that ready() gives for a fetch under way', async () => {
+    const { issuer, answers, url, fetches } = await setUp({ timeoutMs: 60_000 })
+    answers.set('/jwks', silence)
+    const waiting = readiness(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(1))
+    issuer.close()
+    expect(await waiting).toBe(`issuer ${url}: ${url}/jwks: the verifier is closed`)
   })
 
   test('ends the wait of an unknown kid', async () => {
