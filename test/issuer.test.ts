@@ -968,6 +968,25 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(4)
   })
 
+  test('does not wait for a second time when another fetch failed while it waited', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { issuer, clock, down, keys, fetches, ended } = await setUp()
+    await ask(issuer)
+    down()
+    clock.now = START + 8 * MINUTE
+    askNow(issuer)
+    await ended(2)
+    clock.now += SECOND - 200
+    const waiting = ask(issuer, 'new')
+    await turn()
+    clock.now += 200
+    askNow(issuer)
+    await ended(3)
+    keys(old, successor)
+    expect(await waiting).toBe('unavailable 2')
+    expect(fetches()).toBe(3)
+  })
+
   test('is fetched still when another fetch ended the outage while it waited', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0)
     const { issuer, clock, down, keys, fetches, ended } = await setUp()
