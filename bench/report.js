@@ -53,7 +53,7 @@ const METHOD = `## Method
 - Every call gets a string of its own, as the HTTP parser of Node delivers them: flat, not interned, and without a hash
   that V8 has computed already. A benchmark that passes the same string again measures a cache that production does not have.
 - *Cached*: 1 000 credentials in rotation, each accepted before. *New*: no token was seen before, by a verifier that has
-  loaded its keys; one at a time, and with 64 under way, with the second core idle and with it busy.
+  been running; one at a time, and with 64 under way, with the second core idle and with it busy.
 - Over HTTP the client is another process: 32 connections that are kept alive, 1 000 credentials in rotation, answers checked.
   Ours is mounted with a guard, as on a route of an application. Requests/s are taken at full load; latency at a fixed
   rate of arrivals, half of what the bare framework can do, and counted from the instant a request was due.
