@@ -15,6 +15,7 @@ export function writeReport() {
   const [decisions, latency, http, growth] = ['decisions', 'latency', 'http', 'growth'].map(loadResult)
   const sections = [INTRODUCTION, METHOD]
   if (decisions) sections.push(...decisionSections(decisions))
+  if (decisions) sections.push(WHAT_IS_LEFT)
   if (latency) sections.push(...latencySections(latency))
   if (http) sections.push(...httpSections(http))
   if (growth) sections.push(...growthSections(growth))
@@ -59,6 +60,26 @@ const METHOD = `## Method
   rate of arrivals, half of what the bare framework can do, and counted from the instant a request was due.
 - What does no check is not listed as faster: prefixed-api-key compares one hash and knows no scopes, expiry or revocation;
   fast-jwt takes one key and fetches none.`
+
+export const WHAT_IS_LEFT = `### What is left
+
+Stage by stage, each between two verified signatures, as a request finds the caches of the processor; medians in
+microseconds, on a quiet machine on which \`crypto.verify\` took 30 for RS256 and 85 for ES256 (2026-11-26).
+
+| new token | us | |
+| --- | ---: | --- |
+| header line, SHA-256 | 2.7 | the name in the cache |
+| two look-ups, and the entry that is kept | 2.6 | |
+| three parts, canonical base64url | 1.7 | a second spelling would be a second name |
+| payload: base64url, UTF-8, JSON | 4.3 | |
+| other checks before the signature | 1.5 | eight, in a fixed order |
+| checks of the claims | 2.2 | fifteen |
+| the frozen Auth | 2.2 | |
+
+In a loop of its own, where all of it stays in the caches, the same takes 9. Of a cached token's 1.7 microseconds (key: 1.0)
+the hash is 0.85 (0.45), the entry with its place among the recently used 0.35, the clocks 0.15, the change feed and the
+revocations 0.2. Of a refusal 0.6 are the Error, without its stack, and 0.5 the throw: \`authenticate()\` throws what it refuses,
+which no order of the checks makes cheaper than an acceptance.`
 
 export function circumstancesOf({ date, node, machine, version, commit }) {
   return `Version ${version} (${commit}), ${date}, Node ${node.slice(1)}, ${machine}.`
