@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { Client, Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -569,6 +570,38 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await store.insert(storedKey('a', { expiresAt: 1_800_000_000_001 }))
       expect(await store.find('a')).toEqual(storedKey('a', { expiresAt: 1_800_000_000_001 }))
     })
+  })
+
+  it('does not end the process when the server ends a connection in the breath that opens it', async () => {
+    const message = (type: string, body: Buffer) => {
+      const length = Buffer.alloc(4)
+      length.writeInt32BE(body.length + 4)
+      return Buffer.concat([Buffer.from(type), length, body])
+    }
+    const fields = ['SFATAL', 'VFATAL', 'C57P01', 'Mterminating connection due to administrator command', '']
+    // No real server can be made to send all of it in one piece.
+    const abrupt = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', () =>
+        socket.end(
+          Buffer.concat([
+            message('R', Buffer.alloc(4)),
+            message('Z', Buffer.from('I')),
+            message('E', Buffer.from(`${fields.join('\0')}\0`)),
+          ]),
+        ),
+      )
+    })
+    await new Promise<void>((resolve) => abrupt.listen(0, '127.0.0.1', resolve))
+    closers.push(() => abrupt.close())
+    const { port } = abrupt.address() as AddressInfo
+    const connectionString = `postgres://u:p@127.0.0.1:${port}/d`
+    const pool = new Pool({ connectionString })
+    pool.on('error', () => {})
+    closers.push(() => pool.end())
+    for (const store of [open(connectionString), postgresKeyStore({ pool })]) {
+      await expect(store.find('a')).rejects.toThrow(KeyStoreError)
+    }
   })
 
   describe('secrets', () => {

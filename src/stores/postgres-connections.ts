@@ -98,28 +98,28 @@ function createConnections(
   const name = host && !host.startsWith('/') ? `Postgres key store at ${host}:${port}` : 'Postgres key store'
 
   async function checkOut(): Promise<PooledClient> {
-    const pending = pool.connect()
+    const pending = new Promise<PooledClient>((resolve, reject) => {
+      // By callback: a server that ends the connection in the same breath has said so before a promise is heard.
+      pool.connect((error, client) => {
+        if (client === undefined) return reject(error)
+        client.on('error', ignoreError)
+        resolve(client)
+      })
+    })
     try {
       return await answerWithin(CONNECT_LIMIT_MS, 'a connection', pending)
     } catch (error) {
-      pending.then(
-        (late) => late.release(),
-        () => {},
-      )
+      pending.then(giveBack, () => {})
       throw error
     }
   }
 
   async function use<T>(limitMs: number, work: (ask: Ask) => Promise<T>): Promise<T> {
-    const ignore = () => {}
     let client: PooledClient | undefined
     try {
       client = await checkOut()
-      // A connection that breaks says so twice: to the statement, and as an event that would end the process.
-      client.on('error', ignore)
       const result = await answerWithin(limitMs, 'the server', work(askClient(client)))
-      client.removeListener('error', ignore)
-      client.release()
+      giveBack(client)
       return result
     } catch (error) {
       // Whatever went wrong, its statement, transaction or lock ends with it.
@@ -146,6 +146,14 @@ function createConnections(
       if (owned) await answerWithin(CLOSE_LIMIT_MS, 'the server', pool.end()).catch(() => {})
     },
   }
+}
+
+/** A connection that breaks says so twice: to the statement, and as an event that would end the process. */
+function ignoreError(): void {}
+
+function giveBack(client: PooledClient): void {
+  client.removeListener('error', ignoreError)
+  client.release()
 }
 
 /** Ends a connection, also where nobody answers at its other end. */

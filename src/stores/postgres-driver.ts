@@ -28,7 +28,7 @@ export interface PooledClient extends PostgresClient {
 }
 
 export interface PostgresPool {
-  connect(): Promise<PooledClient>
+  connect(callback: (error: unknown, client?: PooledClient) => void): void
   end(): Promise<void>
   on(event: string, listener: (value: never) => void): unknown
   readonly options: object
