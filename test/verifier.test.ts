@@ -1119,13 +1119,15 @@ describe('close', () => {
     const url = `sqlite:${join(folder, 'keys.db')}`
     const keyring = createKeyring(url)
     const { key, record } = await keyring.create({ subject: 'u', scopes: ['jobs:read'] })
+    await keyring.close()
     const verifier = verifierOf({ keys: url, timeoutMs: 3000 })
     expect(await outcomeOf(verifier, key)).toBe('accepted')
     await verifier.close()
-    // Whoever closes such a store brings what it wrote into the database.
-    expect(statSync(join(folder, 'keys.db-wal')).size).toBe(0)
-    expect((await keyring.usage(record.id)).total).toBe(1)
-    await keyring.close()
+    // What the verifier wrote last is in there until the last one who has the database open closes it.
+    expect(statSync(join(folder, 'keys.db-wal'), { throwIfNoEntry: false })?.size ?? 0).toBe(0)
+    const again = createKeyring(url)
+    expect((await again.usage(record.id)).total).toBe(1)
+    await again.close()
     rmSync(folder, { recursive: true })
   })
 
