@@ -219,17 +219,17 @@ describe('an access token', () => {
     expect(await outcome).toBe('expired')
   })
 
-  test('that was refused by keys which were replaced meanwhile is looked at again', async () => {
-    const clock = createClock()
-    const [before, after] = ['ES384', 'ES384'].map(() =>
-      createTestIssuer({ issuer: 'https://issuer.example', alg: 'ES384', clock }),
-    ) as [TestIssuer, TestIssuer]
-    const sets = [before.jwks, after.jwks]
+  /** Decides on a token of `by` while the first of two key sets, both of one issuer, is replaced by the second. */
+  async function decideWhileReplaced(
+    clock: ReturnType<typeof createClock>,
+    sets: TestIssuer['jwks'][],
+    by: TestIssuer,
+  ) {
     const loaded: number[] = []
     const listener = () => void loaded.push(sets.length)
     subscribe('vantage-auth:key-set', listener)
     const verifier = verifierOf({
-      issuer: [{ issuer: before.issuer, jwksUri: 'https://issuer.example/jwks' }],
+      issuer: [{ issuer: 'https://issuer.example', jwksUri: 'https://issuer.example/jwks' }],
       clock,
       timeoutMs: 5000,
       fetch: async () => Response.json(sets.shift()),
@@ -238,37 +238,31 @@ describe('an access token', () => {
     clock.now = START + 540_000
     // Signatures with ES384 are verified on the thread pool: behind these, so that the new set is there before.
     const busy = Array.from({ length: 8 }, () => promisify(pbkdf2)('x', 'y', 300_000, 32, 'sha512'))
-    const token = after.mint()
+    const token = by.mint()
     const outcome = outcomeOf(verifier, token)
     await vi.waitFor(() => expect(loaded).toHaveLength(2))
-    expect(await outcome).toBe('signature')
+    const decided = await outcome
     unsubscribe('vantage-auth:key-set', listener)
-    expect(await outcomeOf(verifier, token)).toBe('accepted')
     await Promise.all(busy)
+    return { verifier, token, decided }
+  }
+
+  test('that was refused by keys which were replaced meanwhile is looked at again', async () => {
+    const clock = createClock()
+    const [before, after] = ['ES384', 'ES384'].map(() =>
+      createTestIssuer({ issuer: 'https://issuer.example', alg: 'ES384', clock }),
+    ) as [TestIssuer, TestIssuer]
+    const { verifier, token, decided } = await decideWhileReplaced(clock, [before.jwks, after.jwks], after)
+    expect(decided).toBe('signature')
+    expect(await outcomeOf(verifier, token)).toBe('accepted')
   })
 
   test('whose key is withdrawn while its signature is verified is refused', async () => {
     const clock = createClock()
     const issuer = createTestIssuer({ issuer: 'https://issuer.example', alg: 'ES384', clock })
-    const sets = [issuer.jwks, createTestIssuer({ alg: 'ES384', kid: 'successor' }).jwks]
-    const loaded: number[] = []
-    const listener = () => void loaded.push(sets.length)
-    subscribe('vantage-auth:key-set', listener)
-    const verifier = verifierOf({
-      issuer: [{ issuer: issuer.issuer, jwksUri: 'https://issuer.example/jwks' }],
-      clock,
-      timeoutMs: 5000,
-      fetch: async () => Response.json(sets.shift()),
-    })
-    await verifier.ready()
-    clock.now = START + 540_000
-    // As above: the new set is there before the thread pool comes to the signature.
-    const busy = Array.from({ length: 8 }, () => promisify(pbkdf2)('x', 'y', 300_000, 32, 'sha512'))
-    const outcome = outcomeOf(verifier, issuer.mint())
-    await vi.waitFor(() => expect(loaded).toHaveLength(2))
-    expect(await outcome).toBe('key')
-    unsubscribe('vantage-auth:key-set', listener)
-    await Promise.all(busy)
+    const successor = createTestIssuer({ alg: 'ES384', kid: 'successor' })
+    const { decided } = await decideWhileReplaced(clock, [issuer.jwks, successor.jwks], issuer)
+    expect(decided).toBe('key')
   })
 
   test('that is not valid yet is looked at each time', async () => {
