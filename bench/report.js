@@ -61,7 +61,7 @@ const METHOD = `## Method
 - What does no check is not listed as faster: prefixed-api-key compares one hash and knows no scopes, expiry or revocation;
   fast-jwt takes one key and fetches none.`
 
-export const WHAT_IS_LEFT = `### What is left
+const WHAT_IS_LEFT = `### What is left
 
 Stage by stage, each between two verified signatures, as a request finds the caches of the processor; medians in
 microseconds, on a quiet machine on which \`crypto.verify\` took 30 for RS256 and 85 for ES256 (2026-11-26).
