@@ -968,9 +968,11 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(4)
   })
 
-  test('does not wait for a second time when another fetch failed while it waited', async () => {
+  /** A token of an unknown key waits for the next permitted fetch, 200 ms away, in an outage that has begun. */
+  async function waitInOutage() {
     vi.spyOn(Math, 'random').mockReturnValue(0)
-    const { issuer, clock, down, keys, fetches, ended } = await setUp()
+    const world = await setUp()
+    const { issuer, clock, down, ended } = world
     await ask(issuer)
     down()
     clock.now = START + 8 * MINUTE
@@ -979,6 +981,11 @@ describe('an unknown kid', () => {
     clock.now += SECOND - 200
     const waiting = ask(issuer, 'new')
     await turn()
+    return { ...world, waiting }
+  }
+
+  test('does not wait for a second time when another fetch failed while it waited', async () => {
+    const { issuer, clock, keys, fetches, ended, waiting } = await waitInOutage()
     clock.now += 200
     askNow(issuer)
     await ended(3)
@@ -988,16 +995,7 @@ describe('an unknown kid', () => {
   })
 
   test('is fetched still when another fetch ended the outage while it waited', async () => {
-    vi.spyOn(Math, 'random').mockReturnValue(0)
-    const { issuer, clock, down, keys, fetches, ended } = await setUp()
-    await ask(issuer)
-    down()
-    clock.now = START + 8 * MINUTE
-    askNow(issuer)
-    await ended(2)
-    clock.now += SECOND - 200
-    const waiting = ask(issuer, 'new')
-    await turn()
+    const { issuer, clock, keys, fetches, ended, waiting } = await waitInOutage()
     keys(old)
     clock.now += 200
     askNow(issuer)
