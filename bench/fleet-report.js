@@ -31,20 +31,25 @@ const CASES = {
 
 function revocations(cases) {
   const figures = ({ p50, p99, max }) => [p50, p99, max].map((ms) => ms.toFixed(0)).join(' / ')
-  const rows = Object.entries(cases).map(([name, { untilAllRefuse, acceptedAfterCommit, acceptedAfterRefusal }]) => [
+  const rows = Object.entries(cases).map(([name, one]) => [
     CASES[name],
-    untilAllRefuse.n,
-    figures(acceptedAfterCommit),
-    figures(untilAllRefuse),
-    acceptedAfterRefusal,
+    one.untilAllRefuse.n,
+    figures(one.acceptedAfterCommit),
+    figures(one.untilAllRefuse),
+    figures(one.untilAllRefuseFromCall),
+    one.acceptedAfterRefusal,
+    `${Math.round(100 * one.processorsBusy)} %`,
   ])
   const head = [
     '',
     'revocations',
     'last accepted after the commit: p50 / p99 / max',
-    'until all refuse: p50 / p99 / max',
+    'until all refuse, from the commit',
+    'from the call of `revoke()`',
+    'accepted after a refusal',
+    'processors busy',
   ]
-  return `### Revocation\n\n${table([...head, 'accepted after a refusal'], rows)}`
+  return `### Revocation\n\n${table(head, rows)}`
 }
 
 function stores(sizes) {

@@ -60,11 +60,11 @@ const commands = {
   load({ perMs }) {
     let next = 0
     timers.push(
-      // What was refused once is asked for again and again.
+      // What was refused once is asked for again and again; each change has such a key looked up once more.
       setInterval(async () => {
         const key = refused[Math.floor(Math.random() * refused.length)]
         if (key !== undefined && (await decide(key)).status === 200) wrong++
-      }, 5),
+      }, 50),
       setInterval(() => {
         for (let i = 0; i < perMs; i++) {
           const key = warm[next++ % warm.length]

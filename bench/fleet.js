@@ -3,6 +3,7 @@
  * `-- --part revocation` (keys, usage, writes) takes one of its parts. `-- --part keys --keys 10000000` is the large one.
  */
 import { fork } from 'node:child_process'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -26,6 +27,8 @@ const { values } = parseArgs({
 })
 const services = Number(values.services)
 const { small } = values
+/** Mean pause between two revocations: one after the other without any would measure a machine that is full of them. */
+const PAUSE_MS = 50
 const now = () => Number(process.hrtime.bigint()) / 1e6
 
 /** Services of a fleet, each a process; `call` has one of them do something, `all` all of them. */
@@ -40,6 +43,11 @@ async function startService() {
   const process = fork(join(import.meta.dirname, 'fleet-worker.js'), { execArgv: [] })
   const calls = new Map()
   const refusals = new Map()
+  const died = new Promise((_, reject) => {
+    process.on('exit', (code, signal) => reject(new Error(`a service ended by ${signal ?? code}`)))
+  })
+  // Whoever waits for an answer of it gets to know.
+  died.catch(() => {})
   let serial = 0
   let progress = 0
   process.on('message', ({ call, answer, error, refused, progress: used, ...seen }) => {
@@ -51,16 +59,19 @@ async function startService() {
   return {
     process,
     call: (command, given = {}) =>
-      new Promise((resolve, reject) => {
-        calls.set(++serial, { resolve, reject })
-        process.send({ call: serial, command, ...given })
-      }),
+      Promise.race([
+        died,
+        new Promise((resolve, reject) => {
+          calls.set(++serial, { resolve, reject })
+          process.send({ call: serial, command, ...given })
+        }),
+      ]),
     /** Uses so far. */
     get progress() {
       return progress
     },
     /** When this service refused the key, and when it accepted it last. */
-    refused: (key) => new Promise((resolve) => refusals.set(key, resolve)),
+    refused: (key) => Promise.race([died, new Promise((resolve) => refusals.set(key, resolve))]),
   }
 }
 
@@ -71,6 +82,13 @@ function quantile(sorted, q) {
 function spread(times) {
   const sorted = times.toSorted((a, b) => a - b)
   return { n: sorted.length, p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), max: sorted.at(-1) }
+}
+
+/** Processor time of the machine since it started, in all and idle. */
+function processorTimes() {
+  const sum = (numbers) => numbers.reduce((total, n) => total + n, 0)
+  const times = cpus().map(({ times }) => times)
+  return { all: sum(times.map((each) => sum(Object.values(each)))), idle: sum(times.map(({ idle }) => idle)) }
 }
 
 async function withServer(measure) {
@@ -99,28 +117,36 @@ async function revocation({ count, disturb, warmLoad = 1, through = (url) => url
       for (let i = 0; i < count + 50; i++) created.push(await keyring.create({ subject: 's', scopes: ['jobs:read'] }))
       await fleet.all('warm', { keys: created.map(({ key }) => key) })
       await fleet.all('load', { perMs: warmLoad })
-      const untilAllRefuse = []
       const acceptedAfterCommit = []
+      const untilAllRefuse = []
+      const untilAllRefuseFromCall = []
+      const before = processorTimes()
       for (let i = 0; i < count; i++) {
+        await delay(Math.random() * 2 * PAUSE_MS)
         const { key, record } = created[i]
         const refused = fleet.processes.map((one) => one.refused(key))
         await fleet.all('watch', { key })
         const undo = await disturb?.({ i, count, server, url: direct, fleet })
-        let begunAt = now()
+        const begunAt = now()
         await keyring.revoke(record.id)
         const committedAt = now()
-        const reachableAt = await undo?.()
+        // When the database could be reached again, where it could not.
+        const reachableAt = (await undo?.()) ?? 0
         const seen = await Promise.all(refused)
-        // From when the database could be reached again, where it could not.
-        if (reachableAt !== undefined) begunAt = Math.max(begunAt, reachableAt)
-        untilAllRefuse.push(Math.max(...seen.map(({ at }) => at)) - begunAt)
-        acceptedAfterCommit.push(Math.max(0, Math.max(...seen.map(({ acceptedAt }) => acceptedAt)) - committedAt))
+        const lastAcceptedAt = Math.max(...seen.map(({ acceptedAt }) => acceptedAt))
+        const allRefusedAt = Math.max(...seen.map(({ at }) => at))
+        acceptedAfterCommit.push(Math.max(0, lastAcceptedAt - committedAt))
+        untilAllRefuse.push(allRefusedAt - Math.max(committedAt, reachableAt))
+        untilAllRefuseFromCall.push(allRefusedAt - Math.max(begunAt, reachableAt))
       }
+      const after = processorTimes()
       await delay(600)
       const reports = await fleet.all('report')
       return {
-        untilAllRefuse: spread(untilAllRefuse),
         acceptedAfterCommit: spread(acceptedAfterCommit),
+        untilAllRefuse: spread(untilAllRefuse),
+        untilAllRefuseFromCall: spread(untilAllRefuseFromCall),
+        processorsBusy: 1 - (after.idle - before.idle) / (after.all - before.all),
         acceptedAfterRefusal: reports.reduce((sum, { wrong }) => sum + wrong, 0),
       }
     } finally {
@@ -246,7 +272,7 @@ const parts = {
       // A crash: what was counted since the last flush, and nothing more, is missing.
       const crashing = await startFleet(url)
       const [first, ...others] = crashing.processes
-      void first.call('use', { keys, perSecond: rate, seconds: 60 })
+      first.call('use', { keys, perSecond: rate, seconds: 60 }).catch(() => {})
       const rest = Promise.all(others.map(({ call }) => call('use', { keys, perSecond: rate, seconds: 14 })))
       await delay(14_000)
       first.process.kill('SIGKILL')
