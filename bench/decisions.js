@@ -3,28 +3,30 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { contenders, limits, OURS, ourVerifier } from './contenders.js'
 import { ALGORITHMS, createKeys, headersOf, startIssuer } from './material.js'
-import { interleave, timeInFlight, timeOneByOne } from './measure.js'
+import { freshStrings, interleave, timeInFlight, timeOneByOne } from './measure.js'
 
 /** Distinct credentials in rotation. */
 const ROTATION = 1000
 /** Repeated refusals: few, so that each is back before it is forgotten. */
 const REFUSED = 100
 const IN_FLIGHT = 64
-/** A decision on a new token runs much code, and a service soon has it compiled: some thousand tokens come before those that count. */
-const WARM_UPS = 10
+/** A new credential runs much code, which is compiled as it is used. Each verifier takes new ones for so long before it counts. */
+const WARM_UP_MS = 1000
+/** Rounds of new credentials before those that count. */
+const WARM_UPS = 2
 
 /**
- * @param {{ rounds: number, turnMs: number, newTokens: number, peers: boolean, summarize?: Function }} effort `turnMs`: about how long a turn of
- *   one contender takes; `newTokens`: how many tokens one turn verifies
+ * @param {{ rounds: number, turnMs: number, newTokens: number, warmUpTokens: number, peers: boolean }} effort `turnMs`:
+ *   about how long a turn of one contender takes; `newTokens`: how many tokens one turn verifies
  * @param {(title: string, figures: object) => void} tell
  */
-export async function measureDecisions({ rounds, turnMs, newTokens, peers, summarize }, tell) {
+export async function measureDecisions({ rounds, turnMs, newTokens, warmUpTokens, peers }, tell) {
   const issuer = await startIssuer()
   const { store, keys } = await createKeys(ROTATION)
   const field = [...limits, ...contenders].filter((entry) => peers || entry.name === OURS || limits.includes(entry))
   const results = {}
-  const run = async (title, entries, warmUps) => {
-    results[title] = await interleave(entries, rounds, summarize, warmUps)
+  const run = async (title, entries) => {
+    results[title] = await interleave(entries, rounds)
     tell(title, results[title])
   }
 
@@ -39,28 +41,27 @@ export async function measureDecisions({ rounds, turnMs, newTokens, peers, summa
   }
   // Of the peers none looks a key up and remembers it.
   const lookUps = field.filter((entry) => entry.accepts === 'key' && (entry.name === OURS || limits.includes(entry)))
-  const unseenKeys = await createKeys(newTokens * (rounds + WARM_UPS))
-  await run(
-    'new key',
-    lookUps.map((entry) => firstSeen(entry, { ...material, ...unseenKeys }, unseenKeys.keys, newTokens, timeOneByOne)),
-    WARM_UPS,
-  )
+  const unseenKeys = await createKeys(warmUpTokens + newTokens * (rounds + WARM_UPS))
+  const keyVerifiers = await warmedUp(lookUps, { ...material, ...unseenKeys }, unseenKeys.keys.slice(0, warmUpTokens))
+  await run('new key', neverSeen(keyVerifiers, unseenKeys.keys.slice(warmUpTokens), newTokens, timeOneByOne))
   await run('refusing', await refusals(material, turnMs))
 
   for (const alg of ALGORITHMS) {
-    const unseen = issuer.tokens(alg, newTokens * (rounds + WARM_UPS))
-    const verifiers = field.filter(
+    const entries = field.filter(
       ({ accepts, name, algorithms }) =>
         accepts === 'token' && name !== 'crypto.hash + Map.get' && (algorithms ?? [alg]).includes(alg),
     )
-    const neverSeen = (entries, time) =>
-      entries.map((entry) => firstSeen(entry, { ...material, alg }, unseen, newTokens, time))
-    await run(`new ${alg} token`, neverSeen(verifiers, timeOneByOne), WARM_UPS)
+    const verifiers = await warmedUp(entries, { ...material, alg }, issuer.tokens(alg, warmUpTokens))
+    const unseen = () => issuer.tokens(alg, newTokens * (rounds + WARM_UPS))
+    await run(`new ${alg} token`, neverSeen(verifiers, unseen(), newTokens, timeOneByOne))
     if (!peers) continue
     const inFlight = (decide, originals, calls) => timeInFlight(decide, originals, calls, IN_FLIGHT)
-    await run(`new ${alg} token, ${IN_FLIGHT} in flight`, neverSeen(verifiers, inFlight))
+    await run(`new ${alg} token, ${IN_FLIGHT} in flight`, neverSeen(verifiers, unseen(), newTokens, inFlight))
     const busy = spawn(process.execPath, ['-e', 'for (;;);'])
-    await run(`new ${alg} token, ${IN_FLIGHT} in flight, second core busy`, neverSeen(verifiers, inFlight))
+    await run(
+      `new ${alg} token, ${IN_FLIGHT} in flight, second core busy`,
+      neverSeen(verifiers, unseen(), newTokens, inFlight),
+    )
     busy.kill('SIGKILL')
   }
   issuer.close()
@@ -72,7 +73,7 @@ async function seenBefore(entry, material, turnMs) {
   const own = await entry.ownKeys?.(ROTATION)
   const credentials = own?.keys ?? (entry.accepts === 'key' ? material.keys : material.tokens)
   const decide = await entry.decide({ ...material, own })
-  return repeated(entry.name, decide, entry.takes === 'header' ? headersOf(credentials) : credentials, turnMs)
+  return repeated(entry.name, decide, asTaken(entry, credentials), turnMs)
 }
 
 async function repeated(name, decide, originals, turnMs) {
@@ -90,19 +91,37 @@ async function repeated(name, decide, originals, turnMs) {
   }
 }
 
-/** No credential has been seen before, by a verifier that runs since the first turn: each turn has its own credentials. */
-function firstSeen(entry, material, credentials, calls, time) {
-  const originals = entry.takes === 'header' ? headersOf(credentials) : credentials
-  const decider = entry.decide(material)
-  let from = 0
-  return {
-    name: entry.name,
-    async time() {
-      const turn = originals.slice(from, from + calls)
-      from += calls
-      return time(await decider, turn, turn.length)
-    },
+const asTaken = ({ takes }, credentials) => (takes === 'header' ? headersOf(credentials) : credentials)
+
+/** One verifier of each contender, which has been running for a while. */
+async function warmedUp(entries, material, credentials) {
+  const verifiers = []
+  for (const entry of entries) {
+    const decide = await entry.decide(material)
+    const until = performance.now() + WARM_UP_MS
+    for (const credential of asTaken(entry, credentials)) {
+      if (performance.now() > until) break
+      await decide(...freshStrings([credential], 0, 1))
+    }
+    verifiers.push({ entry, decide })
   }
+  return verifiers
+}
+
+/** No credential has been seen before: each turn has its own, and all contenders the same. */
+function neverSeen(verifiers, credentials, calls, time) {
+  return verifiers.map(({ entry, decide }) => {
+    const originals = asTaken(entry, credentials)
+    let from = 0
+    return {
+      name: entry.name,
+      async time() {
+        const turn = originals.slice(from, from + calls)
+        from += calls
+        return time(decide, turn, turn.length)
+      },
+    }
+  })
 }
 
 /** Ours alone: the cost of a refusal beside that of an acceptance. */

@@ -1,5 +1,6 @@
 /** What is to be reached, each computed from the results of one run. */
 import { OURS } from './contenders.js'
+import { ratioOf } from './measure.js'
 
 const LIMIT = 'crypto.hash + Map.get'
 
@@ -14,13 +15,12 @@ const LIMIT = 'crypto.hash + Map.get'
  */
 
 const ratio = (title, a, b) => (results) =>
-  results[title]?.[a] && results[title][b] && results[title][a].typical / results[title][b].typical
+  results[title]?.[a] && results[title][b] && ratioOf(results[title][a], results[title][b])
 /** The best of the peers, which are neither we nor a limit. */
 const bestPeer = (title) => (results) => {
   const peers = Object.entries(results[title] ?? {}).filter(([name]) => name !== OURS && !name.startsWith('crypto.'))
-  return peers.length === 0
-    ? undefined
-    : results[title][OURS].typical / Math.min(...peers.map(([, { typical }]) => typical))
+  const [best] = peers.map(([, figures]) => figures).toSorted((a, b) => a.typical - b.typical)
+  return best && ratioOf(results[title][OURS], best)
 }
 const algorithms = ['RS256', 'ES256', 'EdDSA']
 const refusalGoal = (line, accepted) => ({
@@ -161,7 +161,7 @@ export const goals = [
     name: `import of vantage-auth/${adapter}, cold: jose alone`,
     result: 'growth',
     atMost: 1.1,
-    measured: ({ imports }) => imports && imports[adapter].typical / imports.jose.typical,
+    measured: ({ imports }) => imports && ratioOf(imports[adapter], imports.jose),
   })),
 ]
 

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createVerifier } from '../dist/esm/src/index.js'
 import { AUDIENCE, createKeys, headersOf, startIssuer } from './material.js'
-import { interleave, median, timeOneByOne } from './measure.js'
+import { interleave, median, ratioOf, timeOneByOne } from './measure.js'
 
 /** Decisions of one turn. */
 const CALLS = 5000
@@ -45,8 +45,7 @@ const measurements = {
       }
     }
     const figures = await interleave([turn('ours', decide, originals), turn(LIMIT, lookUp, credentials)], rounds)
-    const microseconds = figures.ours.typical
-    return { microseconds, ratio: microseconds / figures[LIMIT].typical, bytes }
+    return { microseconds: figures.ours.typical, ratio: ratioOf(figures.ours, figures[LIMIT]), bytes }
   },
 
   /** Key sets of one key for each algorithm and of 1 000. */
@@ -71,7 +70,7 @@ const measurements = {
     return {
       one: one.typical,
       thousand: thousand.typical,
-      ratio: thousand.typical / one.typical,
+      ratio: ratioOf(thousand, one),
       // With the fetch from loopback. Of the first in the process, in which nothing is compiled yet, and of all.
       coldFirstUseMs: firstUses[0],
       firstUseMs: median(firstUses),

@@ -5,7 +5,7 @@ import { saveResult } from './measure.js'
 import { writeReport } from './report.js'
 import { measureServers } from './servers.js'
 
-const results = await measureServers({ rounds: 5, turnMs: 1500, peers: true }, (framework, lines) => {
+const results = await measureServers({ rounds: 21, turnMs: 400, peers: true }, (framework, lines) => {
   console.log(
     `\n${framework}: requests/s, share of the bare framework, p50 and p99 in microseconds at half its rate, refusing`,
   )

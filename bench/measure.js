@@ -1,6 +1,6 @@
 /**
- * How time is measured. Contenders take turns within a round, so that what slows the machine down slows all of them, and
- * of each contender's rounds the median counts.
+ * How time is measured. Contenders take turns within a round, so that what slows the machine down slows all of them. Of
+ * each contender's rounds the median counts, and of two contenders the median of their ratios within a round.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -68,11 +68,10 @@ export async function timeInFlight(decide, originals, calls, inFlight) {
  *
  * @param {{ name: string, time(): Promise<number> }[]} contenders
  * @param {number} rounds counted ones
- * @param {(figures: number[]) => number} summarize what stands for the rounds
  * @param {number} warmUps rounds before those that count
  * @returns {Promise<Record<string, { typical: number, rounds: number[] }>>}
  */
-export async function interleave(contenders, rounds, summarize = median, warmUps = 2) {
+export async function interleave(contenders, rounds, warmUps = 2) {
   const figures = new Map(contenders.map(({ name }) => [name, []]))
   for (let round = -warmUps; round < rounds; round++) {
     // Every other round backwards: nobody is always the one after the contender that leaves most garbage.
@@ -81,9 +80,12 @@ export async function interleave(contenders, rounds, summarize = median, warmUps
       if (round >= 0) figures.get(name).push(figure)
     }
   }
-  return Object.fromEntries(
-    [...figures].map(([name, values]) => [name, { typical: summarize(values), rounds: values }]),
-  )
+  return Object.fromEntries([...figures].map(([name, values]) => [name, { typical: median(values), rounds: values }]))
+}
+
+/** Of two contenders that took turns. */
+export function ratioOf(a, b) {
+  return median(a.rounds.map((figure, round) => figure / b.rounds[round]))
 }
 
 export function median(values) {

@@ -21,6 +21,8 @@ import {
 import { AUDIENCE } from './material.js'
 
 export const BARE = 'bare'
+/** As many middlewares as ours: what the framework takes for them, whatever they do. */
+export const IDLE = 'two middlewares that do nothing'
 
 const RESULT = { jobs: [{ id: 'job-1', state: 'running' }] }
 
@@ -66,9 +68,17 @@ const oursOn = {
   },
 }
 
+const idleOn = {
+  express: (app) => app.use(goOn, goOn),
+  koa: (app) => app.use((_, next) => next()).use((_, next) => next()),
+  fastify: (app) => app.addHook('onRequest', goOn).addHook('onRequest', goOn),
+}
+const goOn = (_request, _response, next) => next()
+
 export const mounts = [
   ...Object.keys(frameworks).flatMap((framework) => [
     { framework, name: BARE, accepts: 'token', mount() {} },
+    { framework, name: IDLE, accepts: 'token', mount: idleOn[framework] },
     { framework, name: OURS, accepts: 'token', mount: oursOn[framework] },
     { framework, name: OURS, accepts: 'key', mount: oursOn[framework] },
   ]),

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { OURS } from './contenders.js'
 import { latency, openConnections, throughput } from './load.js'
 import { createKeys, headersOf, startIssuer } from './material.js'
-import { countsCpuTime, interleave, median } from './measure.js'
+import { countsCpuTime, interleave, median, ratioOf } from './measure.js'
 import { BARE, mounts } from './mounts.js'
 
 /** Distinct credentials in rotation. */
@@ -11,12 +11,17 @@ const ROTATION = 1000
 const REFUSED = 100
 /** Share of the bare framework's requests/s at which latency is measured. */
 const LATENCY_RATE = 0.5
+/** Longer turns than those under full load, and fewer: a percentile needs many requests. */
+const LATENCY_MS = 1500
+const LATENCY_ROUNDS = 5
+/** A server runs for some seconds before it counts. */
+const WARM_UPS = 8
 
 /**
- * @param {{ rounds: number, turnMs: number, peers: boolean, summarize?: Function }} effort `turnMs`: how long the load on one server lasts
+ * @param {{ rounds: number, turnMs: number, peers: boolean }} effort `turnMs`: how long the load on one server lasts
  * @param {(framework: string, lines: object) => void} tell
  */
-export async function measureServers({ rounds, turnMs, peers, summarize }, tell) {
+export async function measureServers({ rounds, turnMs, peers }, tell) {
   const issuer = await startIssuer()
   const tokens = headersOf(issuer.tokens('RS256', ROTATION))
   const expired = headersOf(issuer.tokens('RS256', REFUSED, { exp: Math.floor(Date.now() / 1000) - 60 }))
@@ -39,7 +44,7 @@ export async function measureServers({ rounds, turnMs, peers, summarize }, tell)
       servers.push(server)
     }
     try {
-      results[framework] = await measureFramework(servers, { rounds, turnMs, peers, summarize })
+      results[framework] = await measureFramework(servers, { rounds, turnMs, peers })
     } finally {
       for (const { child } of servers) child.kill('SIGKILL')
     }
@@ -49,7 +54,7 @@ export async function measureServers({ rounds, turnMs, peers, summarize }, tell)
   return results
 }
 
-async function measureFramework(servers, { rounds, turnMs, peers, summarize }) {
+async function measureFramework(servers, { rounds, turnMs, peers }) {
   const turns = servers.flatMap(({ name, child, connect, connectRefused }) => [
     { name, time: () => underLoad(connect, (connections) => rate(child, connections, turnMs)) },
     ...(connectRefused
@@ -61,15 +66,15 @@ async function measureFramework(servers, { rounds, turnMs, peers, summarize }) {
         ]
       : []),
   ])
-  const rates = await interleave(turns, rounds, summarize)
-  const bare = rates[BARE].typical
+  const rates = await interleave(turns, rounds, WARM_UPS)
+  const bare = rates[BARE]
   const lines = {}
   for (const { name } of servers) {
     const refusing = rates[`${name}, refusing`]
     lines[name] = {
       perSecond: rates[name],
-      share: rates[name].typical / bare,
-      ...(refusing && { refusing, refusingShare: refusing.typical / rates[name].typical }),
+      share: ratioOf(rates[name], bare),
+      ...(refusing && { refusing, refusingShare: ratioOf(refusing, rates[name]) }),
     }
   }
   if (!peers) return lines
@@ -82,17 +87,20 @@ async function measureFramework(servers, { rounds, turnMs, peers, summarize }) {
       name,
       async time() {
         const { p50, p99 } = await underLoad(connect, (connections) =>
-          latency(connections, bare * LATENCY_RATE, turnMs),
+          latency(connections, bare.typical * LATENCY_RATE, LATENCY_MS),
         )
         p50s.get(name).push(p50)
         return p99
       },
     })),
-    rounds,
+    LATENCY_ROUNDS,
   )
   for (const { name } of able) {
-    const p99Ratio = p99s[name].typical / p99s[BARE].typical
-    Object.assign(lines[name], { p50: median(p50s.get(name)), p99: p99s[name], p99Ratio })
+    Object.assign(lines[name], {
+      p50: median(p50s.get(name)),
+      p99: p99s[name],
+      p99Ratio: ratioOf(p99s[name], p99s[BARE]),
+    })
   }
   return lines
 }
