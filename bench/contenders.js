@@ -25,17 +25,19 @@ import prefixed from 'prefixed-api-key'
 import { createVerifier } from '../dist/esm/src/index.js'
 import { ALGORITHMS, AUDIENCE } from './material.js'
 
+export const LIMIT = 'crypto.hash + Map.get'
+
 /** What the parts of the work cost that nobody can leave out. */
 export const limits = [
   {
-    name: 'crypto.hash + Map.get',
+    name: LIMIT,
     accepts: 'token',
     takes: 'credential',
     caches: true,
     decide: ({ tokens }) => lookUpByDigest(tokens),
   },
   {
-    name: 'crypto.hash + Map.get',
+    name: LIMIT,
     accepts: 'key',
     takes: 'credential',
     caches: true,

@@ -1,7 +1,7 @@
 /** What one decision costs in process, beside the peers and the limits. */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { contenders, limits, OURS, ourVerifier } from './contenders.js'
+import { contenders, LIMIT, limits, OURS, ourVerifier } from './contenders.js'
 import { ALGORITHMS, createKeys, headersOf, startIssuer } from './material.js'
 import { freshStrings, interleave, timeInFlight, timeOneByOne } from './measure.js'
 
@@ -48,8 +48,7 @@ export async function measureDecisions({ rounds, turnMs, newTokens, warmUpTokens
 
   for (const alg of ALGORITHMS) {
     const entries = field.filter(
-      ({ accepts, name, algorithms }) =>
-        accepts === 'token' && name !== 'crypto.hash + Map.get' && (algorithms ?? [alg]).includes(alg),
+      ({ accepts, name, algorithms }) => accepts === 'token' && name !== LIMIT && (algorithms ?? [alg]).includes(alg),
     )
     const verifiers = await warmedUp(entries, { ...material, alg }, issuer.tokens(alg, warmUpTokens))
     const unseen = () => issuer.tokens(alg, newTokens * (rounds + WARM_UPS))
