@@ -29,7 +29,7 @@ const INTRODUCTION = `# Performance
 <!-- Written by the benchmarks from bench/results: change bench/report.js, and run them again. -->
 
 Authentication is paid on every request of every service. This page says what it costs here, what it costs with others, and
-what it cannot cost less than. Take the figures on your own machine, about ten minutes for all of them:
+what it cannot cost less than. Take the figures on your own machine, about a quarter of an hour for all of them:
 
 \`\`\`sh
 npm ci
@@ -78,8 +78,8 @@ microseconds, on a quiet machine on which \`crypto.verify\` took 30 for RS256 an
 | the frozen Auth | 2.2 | |
 
 In a loop of its own, where all of it stays in the caches, the same takes 9. That nothing else of the process stays there has its
-price, too: the signature itself takes a fifth longer among all this than alone. Without checks of the encoding and the claims,
-without frozen objects and with a plain \`Map\` as the cache, half of it would be left: a ratio of 1.3 instead of 1.6 to 1.7 for
+price, too: the signature itself takes a fifth longer among all this than alone. Without checks of the encoding and of the claims,
+without frozen objects and without keeping what was verified, half of it would be left: a ratio of 1.3 instead of 1.6 to 1.7 for
 RS256, in a process that does nothing else.
 
 A burst could be shared with the thread pool: with all that exceeds 2 ms of one turn of the event loop given to it, 64 in flight took
