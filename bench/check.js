@@ -14,7 +14,7 @@ async function run() {
     { rounds: 25, turnMs: 20, newTokens: 120, warmUpTokens: 6000, peers: false },
     quiet,
   )
-  const http = await measureServers({ rounds: 11, turnMs: 150, peers: false }, quiet)
+  const http = await measureServers({ rounds: 11, turnMs: 300, peers: false }, quiet)
   const judged = [...judge('decisions', decisions), ...judge('http', http)]
   for (const { name, goal, measured, reached, tolerable } of judged) {
     const verdict = reached ? 'reached' : tolerable ? 'missed' : 'FAILED'

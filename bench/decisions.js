@@ -1,9 +1,9 @@
 /** What one decision costs in process, beside the peers and the limits. */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { contenders, LIMIT, limits, OURS, ourVerifier } from './contenders.js'
-import { ALGORITHMS, createKeys, headersOf, startIssuer } from './material.js'
-import { freshStrings, interleave, timeInFlight, timeOneByOne } from './measure.js'
+import { contenders, limits, OURS, ourVerifier } from './contenders.js'
+import { ALGORITHMS, createKeys, headersOf, LIMIT, startIssuer } from './material.js'
+import { interleave, timeInFlight, timeOneByOne } from './measure.js'
 
 /** Distinct credentials in rotation. */
 const ROTATION = 1000
@@ -12,7 +12,8 @@ const REFUSED = 100
 const IN_FLIGHT = 64
 /** A new credential runs much code, which is compiled as it is used. Each verifier takes new ones for so long before it counts. */
 const WARM_UP_MS = 1000
-/** Rounds of new credentials before those that count. */
+const WARM_UP_CALLS = 100
+/** Rounds before those that count. */
 const WARM_UPS = 2
 
 /**
@@ -26,7 +27,7 @@ export async function measureDecisions({ rounds, turnMs, newTokens, warmUpTokens
   const field = [...limits, ...contenders].filter((entry) => peers || entry.name === OURS || limits.includes(entry))
   const results = {}
   const run = async (title, entries) => {
-    results[title] = await interleave(entries, rounds)
+    results[title] = await interleave(entries, rounds, WARM_UPS)
     tell(title, results[title])
   }
 
@@ -97,10 +98,10 @@ async function warmedUp(entries, material, credentials) {
   const verifiers = []
   for (const entry of entries) {
     const decide = await entry.decide(material)
+    const originals = asTaken(entry, credentials)
     const until = performance.now() + WARM_UP_MS
-    for (const credential of asTaken(entry, credentials)) {
-      if (performance.now() > until) break
-      await decide(...freshStrings([credential], 0, 1))
+    for (let from = 0; from < originals.length && performance.now() < until; from += WARM_UP_CALLS) {
+      await timeOneByOne(decide, originals, WARM_UP_CALLS, from)
     }
     verifiers.push({ entry, decide })
   }

@@ -48,6 +48,7 @@ async function startService() {
   const calls = new Map()
   const refusals = new Map()
   const died = new Promise((_, reject) => {
+    process.on('error', reject)
     process.on('exit', (code, signal) => reject(new Error(`a service ended by ${signal ?? code}`)))
   })
   // Whoever waits for an answer of it gets to know.
@@ -128,7 +129,9 @@ async function revocation({ count, disturb, warmLoad = 1, through = (url) => url
       for (let i = 0; i < count; i++) {
         await delay(Math.random() * 2 * PAUSE_MS)
         const { key, record } = created[i]
-        const refused = fleet.processes.map((one) => one.refused(key))
+        const refused = Promise.all(fleet.processes.map((one) => one.refused(key)))
+        // It is awaited below; the server has to be stopped also when a service dies before that.
+        refused.catch(() => {})
         await fleet.all('watch', { key })
         const undo = await disturb?.({ i, count, server, url: direct, fleet })
         const begunAt = now()
@@ -136,7 +139,7 @@ async function revocation({ count, disturb, warmLoad = 1, through = (url) => url
         const committedAt = now()
         // When the database could be reached again, where it could not.
         const reachableAt = (await undo?.()) ?? 0
-        const seen = await Promise.all(refused)
+        const seen = await refused
         const lastAcceptedAt = Math.max(...seen.map(({ acceptedAt }) => acceptedAt))
         const allRefusedAt = Math.max(...seen.map(({ at }) => at))
         acceptedAfterCommit.push(Math.max(0, lastAcceptedAt - committedAt))

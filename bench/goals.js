@@ -1,5 +1,6 @@
 /** What is to be reached, each computed from the results of one run. */
-import { LIMIT, OURS } from './contenders.js'
+import { OURS } from './contenders.js'
+import { LIMIT } from './material.js'
 import { ratioOf } from './measure.js'
 
 /**

@@ -1,8 +1,7 @@
 /** One measurement of `growing.js`, in a process of its own: prints JSON. */
-import { hash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createVerifier } from '../dist/esm/src/index.js'
-import { AUDIENCE, createKeys, headersOf, startIssuer } from './material.js'
+import { AUDIENCE, createKeys, headersOf, LIMIT, lookUpByDigest, startIssuer } from './material.js'
 import { interleave, median, ratioOf, timeOneByOne } from './measure.js'
 
 /** Decisions of one turn. */
@@ -12,8 +11,6 @@ const USAGE_WRITTEN_MS = 10_500
 
 /** Credentials that come before those that are counted. */
 const WARM_UPS = 100
-
-const LIMIT = 'crypto.hash + Map.get'
 
 const measurements = {
   /** A cache of this many credentials: a decision beside the look-up that nobody can leave out, and the heap of an entry. */
@@ -39,8 +36,7 @@ const measurements = {
     // Each is in use again, as it was before the pause.
     await timeOneByOne(decide, originals, originals.length)
 
-    const known = new Map(credentials.map((credential) => [hash('sha256', credential, 'hex'), { credential }]))
-    const lookUp = (credential) => known.get(hash('sha256', credential, 'hex'))
+    const lookUp = lookUpByDigest(credentials)
     const turn = (name, answer, inputs) => {
       let from = 0
       return {

@@ -1,5 +1,5 @@
 /** What is measured with: an issuer with its keys, its tokens, and API keys in a store. */
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { generateKeyPairSync, hash, randomUUID, sign } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createKeyring, memoryKeyStore } from '../dist/esm/src/index.js'
 
@@ -76,4 +76,16 @@ export async function createKeys(count) {
 /** As they stand in a request. */
 export function headersOf(credentials) {
   return credentials.map((credential) => Buffer.from(`Bearer ${credential}`))
+}
+
+export const LIMIT = 'crypto.hash + Map.get'
+
+/** The least that can be done for a credential seen before. */
+export function lookUpByDigest(credentials) {
+  const known = new Map(credentials.map((credential) => [hash('sha256', credential, 'hex'), { credential }]))
+  return (credential) => {
+    const found = known.get(hash('sha256', credential, 'hex'))
+    if (found === undefined) throw new Error('refused')
+    return found
+  }
 }

@@ -15,12 +15,11 @@ import {
   expressJwtWithJwksRsa,
   expressOauth2JwtBearer,
   koaJwtWithJwksRsa,
-  LIMIT,
   OURS,
   ourVerifier,
   passportBearer,
 } from './contenders.js'
-import { AUDIENCE } from './material.js'
+import { AUDIENCE, LIMIT } from './material.js'
 
 export const BARE = 'bare'
 /** As many middlewares as ours: what the framework takes for them, whatever they do. */
