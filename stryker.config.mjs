@@ -5,13 +5,13 @@
  */
 export default {
   mutate: [
-    'src/verifier.ts',
-    'src/access-token.ts',
-    'src/credentials.ts',
-    'src/api-key.ts',
-    'src/scope.ts',
-    'src/issuer.ts',
-    'src/cache.ts',
+    'src/verifier/verifier.ts',
+    'src/token/access-token.ts',
+    'src/core/credentials.ts',
+    'src/api-key/format.ts',
+    'src/core/scope.ts',
+    'src/token/issuer.ts',
+    'src/verifier/cache.ts',
   ],
   testRunner: 'vitest',
   // `related` would follow the imports of each mutated file; the list of the configuration is short enough.

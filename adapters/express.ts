@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
-import type { Auth } from '../src/auth.js'
+import type { Auth } from '../src/core/auth.js'
+import type { Scope } from '../src/core/scope.js'
 import {
   type Answer,
   createGuard,
@@ -9,11 +10,10 @@ import {
   type MountOptions,
   type Step,
   testAuth,
-} from '../src/mount.js'
-import type { Scope } from '../src/scope.js'
-import type { Verifier } from '../src/verifier.js'
+} from '../src/http/mount.js'
+import type { Verifier } from '../src/verifier/verifier.js'
 
-export { findAuth, getAuth } from '../src/mount.js'
+export { findAuth, getAuth } from '../src/http/mount.js'
 
 declare global {
   namespace Express {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
-import type { Auth } from '../src/auth.js'
+import type { Auth } from '../src/core/auth.js'
+import type { Scope } from '../src/core/scope.js'
 import {
   type Answer,
   createGuard,
@@ -10,10 +11,9 @@ import {
   type MountOptions,
   type Step,
   testAuth,
-} from '../src/mount.js'
-import type { Scope } from '../src/scope.js'
+} from '../src/http/mount.js'
 
-export { findAuth, getAuth } from '../src/mount.js'
+export { findAuth, getAuth } from '../src/http/mount.js'
 
 declare module 'fastify' {
   interface FastifyRequest {

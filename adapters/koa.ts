@@ -1,5 +1,6 @@
 import type { Context, Next } from 'koa'
-import type { Auth } from '../src/auth.js'
+import type { Auth } from '../src/core/auth.js'
+import type { Scope } from '../src/core/scope.js'
 import {
   type Answer,
   createGuard,
@@ -8,11 +9,10 @@ import {
   type MountOptions,
   type Step,
   testAuth,
-} from '../src/mount.js'
-import type { Scope } from '../src/scope.js'
-import type { Verifier } from '../src/verifier.js'
+} from '../src/http/mount.js'
+import type { Verifier } from '../src/verifier/verifier.js'
 
-export { findAuth, getAuth } from '../src/mount.js'
+export { findAuth, getAuth } from '../src/http/mount.js'
 
 declare module 'koa' {
   interface DefaultState {

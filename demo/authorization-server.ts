@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
-import { DOCUMENTED_SCOPES, parseScopeClaim, type Scope } from '../src/scope.js'
+import { DOCUMENTED_SCOPES, parseScopeClaim, type Scope } from '../src/core/scope.js'
 import { LOOPBACK, listen } from './loopback.js'
 import { codePage, consentPage, contentSecurityPolicy, errorPage } from './pages.js'
 

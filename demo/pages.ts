@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Scope } from '../src/scope.js'
+import type { Scope } from '../src/core/scope.js'
 
 /** What each scope permits, in the words of the product page. */
 const PERMISSIONS: Readonly<Record<Scope, string>> = {

@@ -1,5 +1,5 @@
-import type { Auth } from '../src/auth.js'
-import type { Scope } from '../src/scope.js'
+import type { Auth } from '../src/core/auth.js'
+import type { Scope } from '../src/core/scope.js'
 
 /** What the sample API accepts; the same on each framework. */
 export interface SampleApiOptions {

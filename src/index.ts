@@ -1,6 +1,8 @@
-export type { Environment } from './api-key.js'
-export type { AccessTokenAuth, ApiKeyAuth, Auth } from './auth.js'
-export type { EffectivePolicy } from './effective-policy.js'
+export type { EffectivePolicy } from './config/effective-policy.js'
+export type { CacheOptions, IssuerOptions, VerifierOptions } from './config/options.js'
+export type { AccessTokenAuth, ApiKeyAuth, Auth } from './core/auth.js'
+export type { Duration } from './core/duration.js'
+export type { Environment } from './core/environments.js'
 export {
   type AnyAuthError,
   AuthError,
@@ -15,13 +17,18 @@ export {
   MissingCredentialsError,
   type Reason,
   UnavailableError,
-} from './errors.js'
-export type * from './keyring.js'
-export { createKeyring } from './keyring.js'
-export type { Algorithm, CacheOptions, IssuerOptions, Profile, VerifierOptions } from './options.js'
+} from './core/errors.js'
 // A user's `declare module 'vantage-auth'` reaches VantageScopes through this name.
-export { DOCUMENTED_SCOPES, hasScope, type Scope, type VantageScopes } from './scope.js'
-export { memoryKeyStore } from './stores/memory.js'
-export { openKeyStore } from './stores/open.js'
-export type { DecisionEvent, KeySetEvent, StoreEvent } from './telemetry.js'
-export { createVerifier, type Verifier } from './verifier.js'
+export { DOCUMENTED_SCOPES, hasScope, type Scope, type VantageScopes } from './core/scope.js'
+export type { DecisionEvent, KeySetEvent, StoreEvent } from './core/telemetry.js'
+export type { AuditEntry } from './keyring/audit.js'
+export type * from './keyring/keyring.js'
+export { createKeyring } from './keyring/keyring.js'
+export type { KeyRecord } from './keyring/record.js'
+export type { TokenRevocation, TokenSelector } from './keyring/token-selector.js'
+export type * from './store/contract.js'
+export { memoryKeyStore } from './store/memory.js'
+export { openKeyStore } from './store/open.js'
+export type { Algorithm } from './token/algorithms.js'
+export type { Profile } from './token/policy.js'
+export { createVerifier, type Verifier } from './verifier/verifier.js'

@@ -1,1 +1,1 @@
-export { type PostgresKeyStoreOptions, postgresKeyStore } from './stores/postgres.js'
+export { type PostgresKeyStoreOptions, postgresKeyStore } from './store/postgres/store.js'

@@ -1,1 +1,1 @@
-export { type SqliteKeyStoreOptions, sqliteKeyStore } from './stores/sqlite.js'
+export { type SqliteKeyStoreOptions, sqliteKeyStore } from './store/sqlite/store.js'

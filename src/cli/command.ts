@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { type Duration, parseDuration } from '../duration.js'
+import { type Duration, parseDuration } from '../core/duration.js'
 
 /** A wrong argument: the command prints its usage and exits with 2. */
 export class UsageError extends Error {

@@ -1,6 +1,8 @@
-import type { Environment } from '../api-key.js'
-import { KeyNotFoundError } from '../errors.js'
-import type { KeyRecord, KeyState } from '../keyring.js'
+import type { Environment } from '../core/environments.js'
+import { KeyNotFoundError } from '../core/errors.js'
+import type { KeyRecord } from '../keyring/record.js'
+import type { KeyState } from '../store/contract.js'
+
 import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
 import { audit, due } from './keys-review.js'
 import { openStore, STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'

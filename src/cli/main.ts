@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
-import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../errors.js'
+import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { type Command, formatHelp, readArguments, UsageError } from './command.js'
 import { explain } from './explain.js'
 import { keysCommands } from './keys.js'

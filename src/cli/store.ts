@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import type { Environment } from '../api-key.js'
-import { KeyStoreError } from '../errors.js'
-import { createKeyring, type Keyring, type KeyStore } from '../keyring.js'
-import { openKeyStore, sqlitePath } from '../stores/open.js'
+import type { Environment } from '../core/environments.js'
+import { KeyStoreError } from '../core/errors.js'
+import { createKeyring, type Keyring } from '../keyring/keyring.js'
+import type { KeyStore } from '../store/contract.js'
+import { openKeyStore, sqlitePath } from '../store/open.js'
 import { type Arguments, type Flags, UsageError } from './command.js'
 
 const DEFAULT_STORE = 'sqlite:vantage-auth.db'

@@ -9,7 +9,7 @@ import Koa from 'koa'
 import * as onExpress from '../../adapters/express.js'
 import * as onFastify from '../../adapters/fastify.js'
 import * as onKoa from '../../adapters/koa.js'
-import type { MountOptions } from '../../src/mount.js'
+import type { MountOptions } from '../../src/http/mount.js'
 
 /** What a handler sees of a request, whatever the framework. */
 export interface Call {

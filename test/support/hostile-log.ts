@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { generateApiKey } from '../../src/api-key.js'
-import { createVerifier } from '../../src/verifier.js'
+import { generateApiKey } from '../../src/api-key/format.js'
+import { createVerifier } from '../../src/verifier/verifier.js'
 import { CANARY, hostileRequests } from './hostile.js'
 import { createTestIssuer } from './tokens.js'
 

@@ -1,5 +1,5 @@
-import { isAuthError } from '../../src/errors.js'
-import type { Verifier } from '../../src/verifier.js'
+import { isAuthError } from '../../src/core/errors.js'
+import type { Verifier } from '../../src/verifier/verifier.js'
 
 /** What a verifier says of a bearer credential: `accepted`, the reason of a refusal, or the code of another error. */
 export async function outcomeOf(verifier: Verifier, credential: string): Promise<string> {

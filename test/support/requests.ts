@@ -3,7 +3,7 @@
  * runner, since `unhandled-rejections.ts` runs it as well.
  */
 import { createKeyring, createVerifier, type KeyStore, memoryKeyStore, type Verifier } from 'vantage-auth'
-import { digestApiKey, generateApiKey } from '../../src/api-key.js'
+import { digestApiKey, generateApiKey } from '../../src/api-key/format.js'
 import {
   type Call,
   type Framework,

@@ -1,5 +1,5 @@
-import { digestApiKey, generateApiKey } from '../../src/api-key.js'
-import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../../src/keyring.js'
+import { digestApiKey, generateApiKey } from '../../src/api-key/format.js'
+import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../../src/store/contract.js'
 
 /** A key and what a store holds of it. */
 export interface TestKey {

@@ -1,0 +1,126 @@
+import { publishStore } from '../core/telemetry.js'
+import type { KeyStore, UsageIncrement } from '../store/contract.js'
+
+/** Counts the uses of keys in memory and writes them in batches: never a write on the request path. */
+export interface UsageCounter {
+  count(keyId: string, now: number): void
+  /** Writes what is left. Never rejects; it is the caller who stops waiting. */
+  close(): Promise<void>
+}
+
+const FLUSH_MS = 10_000
+/** Most counts, one per key and day, of those that are being counted and of those that wait to be written. */
+const MAX_PENDING = 100_000
+/** Rows of one write. */
+const BATCH = 1000
+const DAY_MS = 86_400_000
+
+interface Tally {
+  readonly id: string
+  readonly day: string
+  count: number
+  lastUsedAt: number
+}
+
+export function createUsageCounter(store: Pick<KeyStore, 'addUsage'>): UsageCounter {
+  /** Of the current day, by key. */
+  let tallies = new Map<string, Tally>()
+  /** Of days gone by, and what could not be written; by day and key. */
+  const waiting = new Map<string, Tally>()
+  let day = ''
+  let dayBeganAt = Number.POSITIVE_INFINITY
+  let flushing: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+  let closed = false
+
+  function setAside(counted: Iterable<Tally>): void {
+    for (const tally of counted) {
+      const place = `${tally.day} ${tally.id}`
+      const { count = 0, lastUsedAt = 0 } = waiting.get(place) ?? {}
+      waiting.set(place, {
+        ...tally,
+        count: tally.count + count,
+        lastUsedAt: Math.max(tally.lastUsedAt, lastUsedAt),
+      })
+    }
+    const dropped: Tally[] = []
+    for (const [place, tally] of waiting) {
+      if (waiting.size <= MAX_PENDING) break
+      waiting.delete(place)
+      dropped.push(tally)
+    }
+    if (dropped.length > 0) publishStore(() => ({ event: 'usage_dropped', count: usesOf(dropped) }))
+  }
+
+  function setAsideCurrent(): void {
+    setAside(tallies.values())
+    tallies = new Map()
+  }
+
+  function flush(): Promise<void> {
+    flushing ??= write().finally(() => {
+      flushing = undefined
+    })
+    return flushing
+  }
+
+  async function write(): Promise<void> {
+    setAsideCurrent()
+    while (waiting.size > 0) {
+      const batch: Tally[] = []
+      for (const [place, tally] of waiting) {
+        if (batch.length === BATCH) break
+        waiting.delete(place)
+        batch.push(tally)
+      }
+      try {
+        await store.addUsage(batch satisfies readonly UsageIncrement[])
+        publishStore(() => ({ event: 'usage_flushed', count: usesOf(batch) }))
+      } catch (error) {
+        // Kept for the next time. A store that wrote and failed to say so counts twice; one that is down loses nothing.
+        setAside(batch)
+        publishStore(() => ({ event: 'usage_failed', count: usesOf(batch), error }))
+        return
+      }
+    }
+  }
+
+  return {
+    count(id, now) {
+      if (closed) return
+      if (!(now >= dayBeganAt && now < dayBeganAt + DAY_MS)) {
+        setAsideCurrent()
+        day = new Date(now).toISOString().slice(0, 10)
+        dayBeganAt = Date.parse(day)
+      }
+      const tally = tallies.get(id)
+      if (tally !== undefined) {
+        tally.count++
+        if (now > tally.lastUsedAt) tally.lastUsedAt = now
+        return
+      }
+      if (tallies.size >= MAX_PENDING) {
+        void flush()
+        // Still full: a write is under way that does not come back.
+        if (tallies.size >= MAX_PENDING) return publishStore(() => ({ event: 'usage_dropped', count: 1 }))
+      }
+      tallies.set(id, { id, day, count: 1, lastUsedAt: now })
+      if (timer === undefined) {
+        timer = setInterval(() => void flush(), FLUSH_MS)
+        timer.unref()
+      }
+    },
+
+    async close() {
+      closed = true
+      clearInterval(timer)
+      await flush()
+      // A flush that was under way had taken its counts already.
+      await flush()
+    },
+  }
+}
+
+function usesOf(tallies: readonly Tally[]): number {
+  return tallies.reduce((sum, tally) => sum + tally.count, 0)
+}

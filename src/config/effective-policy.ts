@@ -1,0 +1,40 @@
+import type { IssuerPolicy } from '../token/policy.js'
+import type { Configuration } from './options.js'
+
+/** What a verifier requires of credentials. No secrets: stores as scheme and host, URLs without their query. */
+export interface EffectivePolicy {
+  readonly issuers: readonly EffectiveIssuerPolicy[]
+  /** `false`: every API key is refused. `null`: API keys are off for want of a store. */
+  readonly keys: { readonly store: string; readonly environment: Configuration['environment'] } | false | null
+  readonly cache: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlSeconds: number } | false
+  readonly keySetMaxStaleSeconds: number
+  readonly storeMaxStaleSeconds: number
+  /** Whether the application is asked on every request. */
+  readonly isRevoked: boolean
+  readonly realm: string
+  readonly timeoutMs: number
+}
+
+/** What a verifier requires of the tokens of one issuer. */
+export interface EffectiveIssuerPolicy extends Omit<IssuerPolicy, 'keySource'> {
+  /** `static`, or `jwks_uri` or `discovery` with the URL. */
+  readonly keySource: string
+}
+
+export function describePolicy(config: Configuration): EffectivePolicy {
+  const { cache, keys, environment } = config
+  return {
+    issuers: config.issuers.map(({ keySource, ...policy }) => ({
+      ...policy,
+      keySource:
+        keySource.kind === 'static' ? 'static' : `${keySource.kind} ${keySource.url.origin}${keySource.url.pathname}`,
+    })),
+    keys: keys ? { store: keys.label, environment } : (keys ?? null),
+    cache: cache && { maxEntries: cache.maxEntries, maxBytes: cache.maxBytes, ttlSeconds: cache.ttlMs / 1000 },
+    keySetMaxStaleSeconds: config.keySetMaxStaleMs / 1000,
+    storeMaxStaleSeconds: config.storeMaxStaleMs / 1000,
+    isRevoked: config.isRevoked !== undefined,
+    realm: config.realm,
+    timeoutMs: config.timeoutMs,
+  }
+}

@@ -1,0 +1,233 @@
+import type { JSONWebKeySet } from 'jose'
+import { deepFreeze } from '../core/auth.js'
+import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
+import { MAX_KEYS, parseKeySet } from '../token/key-set.js'
+import { isLoopback } from '../token/loopback.js'
+import type { IssuerPolicy, KeySource, Profile } from '../token/policy.js'
+import {
+  checkClaimName,
+  checkOneOf,
+  checkStrings,
+  isRecord,
+  optionSetting,
+  readOptions,
+  type Setting,
+  splitList,
+} from './checks.js'
+
+/** What this service requires of the access tokens of one issuer. */
+export interface IssuerOptions {
+  /**
+   * Issuer identifier that the `iss` claim must equal, character for character. It also decides where keys come from: a
+   * token never chooses its own issuer. An https URL without query and fragment; http only on loopback.
+   *
+   * @see {@link https://www.rfc-editor.org/rfc/rfc9068#section-4 RFC 9068 §4}
+   */
+  issuer: string
+  /** The resource that this service is. One of them must be in the `aud` claim. Default: the `audience` option. */
+  audience?: string | readonly string[] | undefined
+  /** Where the key set is. Skips discovery. Default: the `jwks_uri` of the issuer's metadata (RFC 8414, OpenID). */
+  jwksUri?: string | undefined
+  /** A static key set of public keys: nothing is ever fetched for this issuer. Excludes `jwksUri`. */
+  jwks?: JSONWebKeySet | undefined
+  /** Accepted signature algorithms. Default: all of {@link ALGORITHMS}. */
+  algorithms?: readonly Algorithm[] | undefined
+  /** Default: the `profile` option. */
+  profile?: Profile | undefined
+  /** Claims that may hold the scopes; the first one present decides. Default: `['scope', 'scp']`. */
+  scopeClaims?: readonly string[] | undefined
+  /** Claim that becomes `auth.tenant`. Default: none. */
+  tenantClaim?: string | undefined
+  /** Permits http for this issuer's configured URLs outside loopback. For closed networks only. Default: false. */
+  allowInsecureHttp?: boolean | undefined
+}
+
+const PROFILES = ['rfc9068', 'lenient'] as const
+
+const DEFAULT_ISSUER = 'https://auth.vantage.omnivector.solutions'
+
+/** Every option of an issuer; a compile error here means that the list and the interface went apart. */
+const ISSUER_OPTION_NAMES = Object.keys({
+  issuer: 0,
+  audience: 0,
+  jwksUri: 0,
+  jwks: 0,
+  algorithms: 0,
+  profile: 0,
+  scopeClaims: 0,
+  tenantClaim: 0,
+  allowInsecureHttp: 0,
+} satisfies Record<keyof IssuerOptions, 0>) as (keyof IssuerOptions)[]
+
+/** What an issuer's own options replace. */
+export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource'>
+
+/** Where the options of the only issuer may come from, beside the issuer itself. */
+export interface IssuerSettings {
+  readonly issuer: Setting
+  readonly jwksUri: Setting
+  readonly jwks: Setting
+}
+
+/**
+ * The checked policy of each configured issuer.
+ *
+ * @throws {TypeError} that names the option, or the variable the value came from, and the cure
+ */
+export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): readonly IssuerPolicy[] {
+  const entries = readEntries(settings.issuer)
+  const [only] = entries
+  const single = entries.length === 1 && typeof only === 'string'
+  for (const { value, name, fromEnvironment } of [settings.jwksUri, settings.jwks]) {
+    if (value === undefined || single || (fromEnvironment && entries.length === 0)) continue
+    throw new TypeError(
+      `${name} is for a single issuer; with several, put it into the entry of its issuer: issuer: [{ issuer, jwksUri }]`,
+    )
+  }
+  const policies = entries.map((entry, index) => {
+    if (typeof entry !== 'string') return resolveEntry(entry, `issuer[${index}]`, shared)
+    const issuer = checkIssuer(entry, settings.issuer.name)
+    const none = optionSetting(undefined, '')
+    const { jwksUri, jwks } = single ? settings : { jwksUri: none, jwks: none }
+    const keySource = resolveKeySource({ ...settings.issuer, value: issuer }, jwksUri, jwks, false, shared.algorithms)
+    return Object.freeze({ ...shared, issuer, keySource })
+  })
+  if (new Set(policies.map(({ issuer }) => issuer)).size < policies.length) {
+    throw new TypeError(`${settings.issuer.name} names one issuer twice; put both audiences into one entry`)
+  }
+  return Object.freeze(policies)
+}
+
+/** The configured issuers, before their own options are looked at. */
+function readEntries({ value, name, fromEnvironment }: Setting): readonly (string | object)[] {
+  if (value === undefined) return [DEFAULT_ISSUER]
+  if (value === false || (fromEnvironment && value === 'false')) return []
+  const list = typeof value === 'string' ? (fromEnvironment ? splitList(value) : [value]) : value
+  const entries = Array.isArray(list) ? [...list] : []
+  if (entries.length > 0 && entries.every((entry) => typeof entry === 'string' || isRecord(entry))) return entries
+  throw new TypeError(
+    `${name} must be an issuer URL, a list of { issuer, audience?, … } with one entry at least, or false to accept API keys only`,
+  )
+}
+
+/** An entry with options of its own, each in the place of the shared one. */
+function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
+  const given = readOptions(entry, ISSUER_OPTION_NAMES, `${at} option`)
+  const setting = (name: keyof IssuerOptions) => optionSetting(given[name], `${at}.${name}`)
+  const issuer = checkIssuer(given.issuer, `${at}.issuer`)
+  const insecure = given.allowInsecureHttp ?? false
+  if (given.allowInsecureHttp === null || typeof insecure !== 'boolean') {
+    throw new TypeError(`${at}.allowInsecureHttp must be true or false`)
+  }
+  const own = {
+    ...(given.audience !== undefined && { audience: checkStrings(setting('audience')) }),
+    ...(given.profile !== undefined && { profile: checkProfile(setting('profile')) }),
+    ...(given.algorithms !== undefined && { algorithms: checkAlgorithms(setting('algorithms')) }),
+    ...(given.scopeClaims !== undefined && { scopeClaims: checkStrings(setting('scopeClaims')) }),
+    ...(given.tenantClaim !== undefined && { tenantClaim: checkClaimName(given.tenantClaim, `${at}.tenantClaim`) }),
+  }
+  const { algorithms } = { ...shared, ...own }
+  const keySource = resolveKeySource(setting('issuer'), setting('jwksUri'), setting('jwks'), insecure, algorithms)
+  return Object.freeze({ ...shared, ...own, issuer, keySource })
+}
+
+export function checkProfile(setting: Setting): Profile {
+  return checkOneOf(setting, PROFILES)
+}
+
+export function checkAlgorithms({ value, name }: Setting): readonly string[] {
+  const known: readonly unknown[] = ALGORITHMS
+  const list = Array.isArray(value) ? [...value] : []
+  if (list.length === 0 || !list.every((algorithm) => known.includes(algorithm))) {
+    throw new TypeError(
+      `${name} must be a list of asymmetric algorithms with one entry at least, out of ${ALGORITHMS.join(' ')}`,
+    )
+  }
+  const edwards = list.includes('EdDSA') || list.includes('Ed25519') ? ['EdDSA', 'Ed25519'] : []
+  return Object.freeze([...new Set([...list, ...edwards])])
+}
+
+function checkIssuer(value: unknown, name: string): string {
+  if (typeof value !== 'string') {
+    throw new TypeError(`${name} must be the issuer's URL, exactly as in its tokens' iss claim`)
+  }
+  const url = checkUrl(value, name)
+  if (value.includes('?') || value.includes('#')) {
+    throw new TypeError(`${name} must have no query and no fragment (RFC 8414 §2)`)
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new TypeError(`${name} must be an https URL`)
+  return value
+}
+
+/** A URL without user and password. The value is never shown: it may hold a secret. */
+function checkUrl(value: string, name: string): URL {
+  // The URL parser would silently drop white space, which the comparison with `iss` does not.
+  const url = /^\S+$/.test(value) && URL.canParse(value) ? new URL(value) : undefined
+  if (url === undefined) throw new TypeError(`${name} is not a URL; it looks like ${DEFAULT_ISSUER}`)
+  if (url.username !== '' || url.password !== '') throw new TypeError(`${name} must not contain a user or a password`)
+  return url
+}
+
+function resolveKeySource(
+  issuer: Setting,
+  jwksUri: Setting,
+  jwks: Setting,
+  insecure: boolean,
+  algorithms: readonly string[],
+): KeySource {
+  if (jwks.value !== undefined) {
+    if (jwksUri.value !== undefined && !jwksUri.fromEnvironment) {
+      throw new TypeError(`${jwks.name} and ${jwksUri.name} exclude each other; leave one out`)
+    }
+    return Object.freeze({ kind: 'static', jwks: checkStaticKeys(jwks, algorithms) })
+  }
+  if (jwksUri.value === undefined) return Object.freeze({ kind: 'discovery', url: checkFetchable(issuer, insecure) })
+  return Object.freeze({ kind: 'jwks_uri', url: checkFetchable(jwksUri, insecure) })
+}
+
+/** RFC 8414 §2: https. On loopback nobody is in between. */
+function checkFetchable({ value, name }: Setting, insecure: boolean): URL {
+  if (typeof value !== 'string') throw new TypeError(`${name} must be the URL of the key set`)
+  const url = checkUrl(value, name)
+  const permitted = url.protocol === 'https:' || (url.protocol === 'http:' && (insecure || isLoopback(url)))
+  if (!permitted) {
+    throw new TypeError(
+      `${name} must be https; http is for loopback, or for an issuer entry with allowInsecureHttp: true`,
+    )
+  }
+  return url
+}
+
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+
+/** A copy of a static key set with which a token can be verified at all. */
+function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]): JSONWebKeySet {
+  const keys = copyKeys(value)
+  if (keys === undefined || keys.length === 0) {
+    throw new TypeError(`${name} must be a JSON Web Key Set with one key at least: { keys: [{ kty, … }] }`)
+  }
+  if (keys.length > MAX_KEYS) throw new TypeError(`${name} holds more than ${MAX_KEYS} keys`)
+  for (const [index, key] of keys.entries()) {
+    if (key.kty === 'oct' || PRIVATE_MEMBERS.some((member) => Object.hasOwn(key, member))) {
+      throw new TypeError(`${name}.keys[${index}] is a private or symmetric key; give public keys only`)
+    }
+  }
+  const set = parseKeySet({ keys })
+  const kids = new Set(keys.map(({ kid }) => (typeof kid === 'string' ? kid : undefined)))
+  if (!algorithms.some((alg) => [...kids].some((kid) => set.match(alg, kid).keys.length > 0))) {
+    throw new TypeError(
+      `${name} holds no key that can verify a token: it takes public keys for signatures with ${algorithms.join(' ')}, RSA ones of 2048 to 8192 bits, and several need a kid each`,
+    )
+  }
+  return deepFreeze({ keys }) as unknown as JSONWebKeySet
+}
+
+/** As JSON, which is what a key set is: getters are read once, and later changes change nothing. */
+function copyKeys(value: unknown): Record<string, unknown>[] | undefined {
+  try {
+    const { keys } = JSON.parse(JSON.stringify(value))
+    return Array.isArray(keys) && keys.every(isRecord) ? keys : undefined
+  } catch {
+    return undefined
+  }
+}

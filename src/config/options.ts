@@ -1,0 +1,311 @@
+import { existsSync } from 'node:fs'
+import type { JSONWebKeySet } from 'jose'
+import type { Auth } from '../core/auth.js'
+import type { Environment } from '../core/environments.js'
+import { isScopeToken } from '../core/scope.js'
+import type { KeyStore } from '../store/contract.js'
+import { openKeyStore, sqlitePath } from '../store/open.js'
+import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
+import type { IssuerPolicy, Profile } from '../token/policy.js'
+import {
+  checkClaimName,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkStrings,
+  isRecord,
+  optionSetting,
+  type Range,
+  readOptions,
+  type Setting,
+  splitList,
+} from './checks.js'
+import { checkAlgorithms, checkProfile, type IssuerOptions, resolveIssuers } from './issuer-options.js'
+
+export type { IssuerOptions }
+
+/** What a verifier accepts. Each option wins over its environment variable; an empty variable is unset. */
+export interface VerifierOptions {
+  /**
+   * The issuer or issuers of access tokens; `false` accepts API keys only.
+   * [`VANTAGE_ISSUER`] Default: `https://auth.vantage.omnivector.solutions`.
+   */
+  issuer?: string | readonly (string | IssuerOptions)[] | false | undefined
+  /** [`VANTAGE_AUDIENCE`] Default: `https://api.vantage.omnivector.solutions`. See {@link IssuerOptions.audience}. */
+  audience?: string | readonly string[] | undefined
+  /** [`VANTAGE_JWKS_URI`, where the issuer comes from the environment or is the default] For a single issuer. */
+  jwksUri?: string | undefined
+  /** For a single issuer. See {@link IssuerOptions.jwks}. */
+  jwks?: JSONWebKeySet | undefined
+  /** [`VANTAGE_PROFILE`] Default: `'rfc9068'`. */
+  profile?: Profile | undefined
+  /** See {@link IssuerOptions.algorithms}. */
+  algorithms?: readonly Algorithm[] | undefined
+  /** See {@link IssuerOptions.scopeClaims}. */
+  scopeClaims?: readonly string[] | undefined
+  /** See {@link IssuerOptions.tenantClaim}. */
+  tenantClaim?: string | undefined
+  /** Allowed difference of clocks when token times are compared, in seconds, 0 to 300. Default: 5. Not for API keys. */
+  clockToleranceSeconds?: number | undefined
+  /** Refuses tokens issued (`iat`) longer ago than this, in seconds, however long they live. Default: no such limit. */
+  maxTokenAgeSeconds?: number | undefined
+  /**
+   * Where API keys are looked up: a store, a store URL, or `false` to refuse every API key.
+   * [`VANTAGE_KEY_STORE`] Default: `sqlite:vantage-auth.db` if that file exists; else API keys are off: a process warning
+   * (`VANTAGE_NO_KEY_STORE`) says so, and a credential in the key format is answered 503.
+   */
+  keys?: KeyStore | string | false | undefined
+  /** Deployment whose keys are accepted. [`VANTAGE_ENVIRONMENT`] Default: `'live'`. */
+  environment?: Environment | undefined
+  /**
+   * Cache of verified credentials: at most `maxEntries` (default 10 000) with `maxBytes` of credentials in all (default
+   * 16 MiB), each for `ttlSeconds` (default 300, at most 86 400) and never beyond its own end. `false` verifies each time.
+   */
+  cache?: CacheOptions | false | undefined
+  /**
+   * Asked on every request, after verification; `true` refuses the credential. Anything but a boolean, a throw, a
+   * rejection, or silence for `timeoutMs` is answered 503. Default: none.
+   */
+  isRevoked?: ((auth: Auth) => boolean | Promise<boolean>) | undefined
+  /** How long the last good key set serves after it was fetched, while its issuer is out of reach. 1 to 604 800. Default: 3600. */
+  keySetMaxStaleSeconds?: number | undefined
+  /**
+   * How long a cached key is accepted after its last confirmation while the store is out of reach. 0 to 86 400.
+   * Default: 0, an outage of the store is 503.
+   */
+  storeMaxStaleSeconds?: number | undefined
+  /** Protection space in challenges: printable ASCII without `"` and `\`. Default: `'vantage'`. */
+  realm?: string | undefined
+  /** Used for metadata and key sets. Default: the global fetch. */
+  fetch?: typeof globalThis.fetch | undefined
+  /** Limit for each fetch, store look-up and hook, in milliseconds, 1 to 60 000. Default: 3000. */
+  timeoutMs?: number | undefined
+  /** Milliseconds since the epoch; for tests. Default: `Date.now`. */
+  clock?: (() => number) | undefined
+}
+
+/** See {@link VerifierOptions.cache}. */
+export interface CacheOptions {
+  maxEntries?: number | undefined
+  maxBytes?: number | undefined
+  ttlSeconds?: number | undefined
+}
+
+/** Options and environment, checked once and frozen. */
+export interface Configuration {
+  readonly issuers: readonly IssuerPolicy[]
+  /** `undefined`: API keys are off for want of a store. `false`: every API key is refused. */
+  readonly keys: { readonly store: KeyStore; readonly owned: boolean; readonly label: string } | false | undefined
+  readonly environment: Environment
+  readonly cache: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlMs: number } | false
+  readonly isRevoked: ((auth: Auth) => boolean | Promise<boolean>) | undefined
+  readonly keySetMaxStaleMs: number
+  readonly storeMaxStaleMs: number
+  readonly realm: string
+  readonly fetch: typeof globalThis.fetch
+  readonly timeoutMs: number
+  readonly clock: () => number
+}
+
+const DEFAULT_AUDIENCE = 'https://api.vantage.omnivector.solutions'
+const DEFAULT_STORE_FILE = 'vantage-auth.db'
+
+/** Every option of a verifier; a compile error here means that the list and the interface went apart. */
+const OPTION_NAMES = Object.keys({
+  issuer: 0,
+  audience: 0,
+  jwksUri: 0,
+  jwks: 0,
+  profile: 0,
+  algorithms: 0,
+  scopeClaims: 0,
+  tenantClaim: 0,
+  clockToleranceSeconds: 0,
+  maxTokenAgeSeconds: 0,
+  keys: 0,
+  environment: 0,
+  cache: 0,
+  isRevoked: 0,
+  keySetMaxStaleSeconds: 0,
+  storeMaxStaleSeconds: 0,
+  realm: 0,
+  fetch: 0,
+  timeoutMs: 0,
+  clock: 0,
+} satisfies Record<keyof VerifierOptions, 0>) as (keyof VerifierOptions)[]
+
+const CACHE_OPTION_NAMES = Object.keys({
+  maxEntries: 0,
+  maxBytes: 0,
+  ttlSeconds: 0,
+} satisfies Record<keyof CacheOptions, 0>) as (keyof CacheOptions)[]
+
+/**
+ * Turns options and environment into one checked, frozen configuration. Nothing that was given is held on to but
+ * functions and the store.
+ *
+ * @throws {TypeError} that names the option, or the variable the value came from, and the cure
+ */
+export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.ProcessEnv = process.env): Configuration {
+  const given = readOptions(options, OPTION_NAMES, 'option')
+
+  /** An option wins over its variable; an empty variable is unset. */
+  const setting = (name: keyof VerifierOptions, variable: string): Setting => {
+    const text = env[variable]?.trim()
+    if (given[name] !== undefined || !text) return optionSetting(given[name], name)
+    return { value: text, name: variable, fromEnvironment: true }
+  }
+  /** What `check` makes of a setting, if there is one. */
+  const checked = <T>(setting: Setting, check: (setting: Setting) => T, fallback: T): T =>
+    setting.value === undefined ? fallback : check(setting)
+  const own = <T>(name: keyof VerifierOptions, check: (setting: Setting) => T, fallback: T): T =>
+    checked(optionSetting(given[name], name), check, fallback)
+  const number = (name: keyof VerifierOptions, range: Range, fallback: number): number =>
+    own(name, ({ value }) => checkNumber(value, name, range), fallback)
+  const fn = <T>(name: keyof VerifierOptions): T | undefined =>
+    own<T | undefined>(name, ({ value }) => checkFunction<T>(value, name), undefined)
+
+  const issuer = setting('issuer', 'VANTAGE_ISSUER')
+  // A variable says nothing of an issuer that the program names.
+  const jwksUri =
+    given.issuer === undefined ? setting('jwksUri', 'VANTAGE_JWKS_URI') : optionSetting(given.jwksUri, 'jwksUri')
+  const shared = {
+    audience: checked(setting('audience', 'VANTAGE_AUDIENCE'), checkStrings, Object.freeze([DEFAULT_AUDIENCE])),
+    profile: checked(setting('profile', 'VANTAGE_PROFILE'), checkProfile, 'rfc9068'),
+    algorithms: own('algorithms', checkAlgorithms, ALGORITHMS),
+    scopeClaims: own('scopeClaims', checkStrings, Object.freeze(['scope', 'scp'])),
+    tenantClaim: own<string | undefined>('tenantClaim', ({ value, name }) => checkClaimName(value, name), undefined),
+    clockToleranceSeconds: number('clockToleranceSeconds', { min: 0, max: 300 }, 5),
+    maxTokenAgeSeconds: own<number | undefined>(
+      'maxTokenAgeSeconds',
+      ({ value, name }) => checkNumber(value, name, { min: 1, max: 315_360_000 }),
+      undefined,
+    ),
+  }
+  return Object.freeze({
+    issuers: resolveIssuers({ issuer, jwksUri, jwks: optionSetting(given.jwks, 'jwks') }, shared),
+    environment: checked<Environment>(
+      setting('environment', 'VANTAGE_ENVIRONMENT'),
+      (given) => checkOneOf(given, ['live', 'test']),
+      'live',
+    ),
+    cache: resolveCache(given.cache),
+    isRevoked: fn<NonNullable<Configuration['isRevoked']>>('isRevoked'),
+    keySetMaxStaleMs: 1000 * number('keySetMaxStaleSeconds', { min: 1, max: 604_800 }, 3600),
+    storeMaxStaleMs: 1000 * number('storeMaxStaleSeconds', { min: 0, max: 86_400 }, 0),
+    realm: own('realm', checkRealm, 'vantage'),
+    fetch: fn<typeof globalThis.fetch>('fetch') ?? globalFetch,
+    timeoutMs: number('timeoutMs', { min: 1, max: 60_000 }, 3000),
+    clock: own('clock', checkClock, systemClock),
+    // Last, since it is the one that opens something.
+    keys: resolveKeys(setting('keys', 'VANTAGE_KEY_STORE')),
+  })
+}
+
+/**
+ * Scopes allowed in new keys besides the documented ones. [`VANTAGE_SCOPES`]
+ *
+ * @throws {TypeError} for one that is not a scope token
+ */
+export function environmentScopes(env: NodeJS.ProcessEnv = process.env): readonly string[] {
+  const scopes = splitList(env.VANTAGE_SCOPES ?? '')
+  if (!scopes.every(isScopeToken)) {
+    throw new TypeError('VANTAGE_SCOPES must be scope tokens (RFC 6749 §3.3), separated by commas or spaces')
+  }
+  return scopes
+}
+
+// Looked up on each call, so that whoever replaces the globals, as tests do, is heard.
+const globalFetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init)
+const systemClock = () => Date.now()
+
+/** The last instant of a Date. */
+const MAX_INSTANT = 8.64e15
+
+/** A clock that throws or answers nonsense must not make a credential last for ever: no comparison with NaN is true. */
+function checkClock({ value, name }: Setting): () => number {
+  const given = checkFunction<() => unknown>(value, name)
+  return () => {
+    let now: unknown
+    try {
+      now = given()
+    } catch (cause) {
+      throw new Error('the clock option threw', { cause })
+    }
+    if (typeof now === 'number' && now >= 0 && now <= MAX_INSTANT) return now
+    throw new TypeError('the clock option must answer milliseconds since the epoch')
+  }
+}
+
+function checkRealm({ value, name }: Setting): string {
+  if (typeof value === 'string' && /^[\x20\x21\x23-\x5B\x5D-\x7E]+$/.test(value)) return value
+  throw new TypeError(`${name} must be printable ASCII without " and \\, for example "vantage"`)
+}
+
+function resolveCache(option: unknown): Configuration['cache'] {
+  if (option === false) return false
+  if (option !== undefined && !isRecord(option)) {
+    throw new TypeError('cache must be { maxEntries?, maxBytes?, ttlSeconds? } or false')
+  }
+  const {
+    maxEntries = 10_000,
+    maxBytes = 16 * 2 ** 20,
+    ttlSeconds = 300,
+  } = readOptions(option ?? {}, CACHE_OPTION_NAMES, 'cache option')
+  return Object.freeze({
+    maxEntries: checkInteger(maxEntries, 'cache.maxEntries', { min: 1, max: 10_000_000 }),
+    maxBytes: checkInteger(maxBytes, 'cache.maxBytes', { min: 1, max: 2 ** 34 }),
+    ttlMs: 1000 * checkNumber(ttlSeconds, 'cache.ttlSeconds', { min: 1, max: 86_400 }),
+  })
+}
+
+function resolveKeys({ value, name, fromEnvironment }: Setting): Configuration['keys'] {
+  if (value === false || (fromEnvironment && value === 'false')) return false
+  if (value === undefined) {
+    if (existsSync(DEFAULT_STORE_FILE))
+      return openStore(`sqlite:${DEFAULT_STORE_FILE}`, `${DEFAULT_STORE_FILE} in the working directory`)
+    warnNoKeyStore()
+    return undefined
+  }
+  if (typeof value === 'string') return openStore(value, name)
+  if (isRecord(value) && typeof value.find === 'function') {
+    return Object.freeze({ store: value as unknown as KeyStore, owned: false, label: 'a KeyStore of the application' })
+  }
+  throw new TypeError(
+    `${name} must be a KeyStore, a store URL such as sqlite:./keys.db, or false to refuse every API key`,
+  )
+}
+
+/** A store that is absent, or lacks its driver, is a mistake of the start and not an outage. Its URL is not shown: it may hold a secret. */
+function openStore(url: string, name: string): Configuration['keys'] {
+  const path = sqlitePath(url)
+  if (path !== undefined && !existsSync(path)) {
+    throw new TypeError(
+      `${name} names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: vantage-auth keys migrate`,
+    )
+  }
+  try {
+    return Object.freeze({ store: openKeyStore(url), owned: true, label: storeLabel(url) })
+  } catch (error) {
+    throw new TypeError(`${name}: ${(error as Error).message}`)
+  }
+}
+
+/** Scheme and host, since the rest of a store URL may be secret. */
+function storeLabel(url: string): string {
+  if (!URL.canParse(url)) return url.slice(0, url.indexOf(':') + 1)
+  const { protocol, host } = new URL(url)
+  return host === '' ? protocol : `${protocol}//${host}`
+}
+
+let warned = false
+
+function warnNoKeyStore(): void {
+  if (warned) return
+  warned = true
+  process.emitWarning(
+    'No key store is configured, API keys are answered 503. Set VANTAGE_KEY_STORE or the option keys; keys: false refuses them.',
+    { code: 'VANTAGE_NO_KEY_STORE' },
+  )
+}

@@ -1,0 +1,37 @@
+import { DOCUMENTED_SCOPES, isScopeToken } from '../core/scope.js'
+
+/**
+ * The scopes that keys may be given: the eight of the Vantage API, then those that a deployment adds.
+ *
+ * @throws {TypeError} for an added scope that is no scope token (RFC 6749 §3.3)
+ */
+export function readVocabulary(added: readonly string[] = []): readonly string[] {
+  if (!Array.isArray(added)) throw new TypeError(`scopes must be a list of scopes, for example ['reports:read']`)
+  for (const scope of added) {
+    if (!isScopeToken(scope)) {
+      throw new TypeError(
+        `scopes must hold scope tokens (printable ASCII, not empty, no space, comma, quote or backslash), not ${JSON.stringify(scope) ?? typeof scope}`,
+      )
+    }
+  }
+  return Object.freeze([...new Set<string>([...DOCUMENTED_SCOPES, ...added])])
+}
+
+/**
+ * Checks the scopes of a new key against a vocabulary. Order is kept, duplicates are dropped.
+ *
+ * @param name what the message calls the list
+ * @throws {TypeError} for no scope at all, and for one outside the vocabulary, with the valid ones
+ */
+export function checkVocabulary(scopes: unknown, vocabulary: readonly string[], name: string): readonly string[] {
+  const valid = `valid are ${vocabulary.join(', ')}`
+  if (!Array.isArray(scopes) || scopes.length === 0) {
+    throw new TypeError(`${name} must name at least one scope; ${valid}`)
+  }
+  const unknown = scopes.filter((scope) => !vocabulary.includes(scope))
+  if (unknown.length > 0) {
+    const quoted = unknown.slice(0, 10).map((scope) => JSON.stringify(scope)?.slice(0, 80) ?? typeof scope)
+    throw new TypeError(`${name} must be known scopes, not ${quoted.join(', ')}; ${valid}`)
+  }
+  return Object.freeze([...new Set<string>(scopes)])
+}

@@ -1,0 +1,71 @@
+import { looksLikeApiKey } from '../api-key/format.js'
+import { type Duration, parseDuration } from '../core/duration.js'
+import type { KeyQuery } from '../store/contract.js'
+
+/** A misspelt option would silently be a default. */
+export function checkNames(caller: string, options: unknown, names: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`${caller} takes its options as an object with ${names.join(', ')}`)
+  }
+  const unknown = Object.keys(options).find((name) => !names.includes(name))
+  if (unknown !== undefined) {
+    throw new TypeError(`${unknown.slice(0, 80)} is no option of ${caller}; it takes ${names.join(', ')}`)
+  }
+}
+
+// Line breaks and terminal control sequences would let a name forge lines of a log or a table.
+const UNFIT_TEXT = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
+
+export function checkText(value: unknown, name: string): string {
+  if (typeof value === 'string' && value.trim() !== '' && value.length <= 256 && !UNFIT_TEXT.test(value)) return value
+  throw new TypeError(`${name} must be a text of 1 to 256 characters, without control characters`)
+}
+
+export function checkOptionalText(value: unknown, name: string): string | null {
+  return value === undefined || value === null ? null : checkText(value, name)
+}
+
+/** What is no id is never printed: it may be the key. */
+export function checkId(id: unknown): void {
+  if (typeof id === 'string' && looksLikeApiKey(id)) {
+    throw new TypeError('id must be the 12 characters after vak_live_ or vak_test_, not the key or its hint')
+  }
+  if (typeof id !== 'string' || !/^[\x21-\x7e]{1,64}$/.test(id)) {
+    throw new TypeError('id must be the id of a key, as list() shows it')
+  }
+}
+
+export function checkWhole(value: unknown, name: string, max: number): number {
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max) return value as number
+  throw new TypeError(`${name} must be a whole number from 1 to ${max}`)
+}
+
+export function parseLife(value: unknown, fallback: Duration): number | null {
+  return value === null ? null : parseDuration(value ?? fallback, 'expiresIn')
+}
+
+type Place = NonNullable<KeyQuery['after']>
+
+export function formatCursor({ createdAt, id }: Place): string {
+  return Buffer.from(JSON.stringify([createdAt, id])).toString('base64url')
+}
+
+export function parseCursor(cursor: unknown): Place {
+  if (typeof cursor === 'string' && cursor.length <= 512) {
+    try {
+      const [createdAt, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
+      if (Number.isSafeInteger(createdAt) && typeof id === 'string') {
+        const place = { createdAt: createdAt as number, id }
+        if (formatCursor(place) === cursor) return place
+      }
+    } catch {
+      // Refused below, like every other one.
+    }
+  }
+  throw new TypeError('cursor must be one that list() returned')
+}
+
+export function parseAuditCursor(cursor: unknown): number {
+  if (typeof cursor === 'string' && /^[1-9]\d{0,14}$/.test(cursor)) return Number(cursor)
+  throw new TypeError('cursor must be one that audit() returned')
+}

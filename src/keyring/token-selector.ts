@@ -1,0 +1,69 @@
+import type { StoredTokenRevocation } from '../store/contract.js'
+import { checkNames, checkOptionalText, checkText } from './arguments.js'
+
+/**
+ * Which access tokens are refused: one, by its `jti`; or all of a subject, or of a client, that were issued (`iat`) before
+ * an instant. A token without `iat` counts as issued before it. Issuers are compared character for character.
+ *
+ * `iat` has whole seconds: tokens of the second in which `issuedBefore` lies are refused as well.
+ */
+export type TokenSelector =
+  | { readonly issuer: string; readonly tokenId: string }
+  | { readonly issuer: string; readonly subject: string; readonly issuedBefore: Date | number | string }
+  | { readonly issuer: string; readonly clientId: string; readonly issuedBefore: Date | number | string }
+
+/** Access tokens that are refused, as administration sees it. */
+export interface TokenRevocation {
+  readonly id: string
+  readonly issuer: string
+  readonly tokenId: string | null
+  readonly subject: string | null
+  readonly clientId: string | null
+  readonly issuedBefore: Date | null
+  readonly createdAt: Date
+  readonly createdBy: string | null
+  readonly reason: string | null
+  /** When it is dropped, since no token that it means can still be alive. */
+  readonly endsAt: Date
+}
+
+type Selected = Pick<StoredTokenRevocation, 'issuer' | 'tokenId' | 'subject' | 'clientId' | 'issuedBefore'>
+
+/** @throws {TypeError} for what selects nothing, or more than one thing */
+export function readTokenSelector(given: TokenSelector): Selected {
+  checkNames('revokeTokens()', given, ['issuer', 'tokenId', 'subject', 'clientId', 'issuedBefore'])
+  const { issuer, tokenId, subject, clientId, issuedBefore } = given as Record<string, unknown>
+  const named = [tokenId, subject, clientId].filter((value) => value !== undefined && value !== null)
+  if (named.length !== 1) throw new TypeError('revokeTokens() takes one of tokenId, subject and clientId')
+  const one = tokenId !== undefined && tokenId !== null
+  if (one && issuedBefore !== undefined) throw new TypeError('issuedBefore does not go with tokenId')
+  return {
+    issuer: checkText(issuer, 'issuer'),
+    tokenId: checkOptionalText(tokenId, 'tokenId'),
+    subject: checkOptionalText(subject, 'subject'),
+    clientId: checkOptionalText(clientId, 'clientId'),
+    issuedBefore: one ? null : readInstant(issuedBefore, 'issuedBefore'),
+  }
+}
+
+// A number below it is an instant in seconds, as tokens have them, and not one in the first years after 1970.
+const EARLIEST_MS = 100_000_000_000
+const LATEST_MS = 253_402_300_799_000
+
+function readInstant(value: unknown, name: string): number {
+  // With a time zone: without one it would depend on where the program runs.
+  const written = typeof value === 'string' && /^\d{4}-\d{2}-\d{2}(T.*(Z|[+-]\d{2}:\d{2}))?$/.test(value)
+  const ms = value instanceof Date ? value.getTime() : written ? Date.parse(value) : value
+  if (Number.isInteger(ms) && (ms as number) >= EARLIEST_MS && (ms as number) <= LATEST_MS) return ms as number
+  throw new TypeError(`${name} must be a Date, milliseconds since the epoch, or a text such as 2026-11-25T12:00:00Z`)
+}
+
+export function toTokenRevocation(stored: StoredTokenRevocation): TokenRevocation {
+  const { issuedBefore, createdAt, endsAt } = stored
+  return Object.freeze({
+    ...stored,
+    issuedBefore: issuedBefore === null ? null : new Date(issuedBefore),
+    createdAt: new Date(createdAt),
+    endsAt: new Date(endsAt),
+  })
+}

@@ -1,0 +1,204 @@
+import { KeyStoreError } from '../core/errors.js'
+import {
+  type ChangeFeed,
+  type KeyChange,
+  type KeyQuery,
+  type KeyStore,
+  keyStateAt,
+  type ListedKey,
+  type StoredAuditEntry,
+  type StoredKey,
+  type StoredTokenRevocation,
+} from './contract.js'
+import { describeTokenSelector, MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from './token-revocations.js'
+
+/**
+ * Keeps keys in this process's memory, for tests and for trying things out: they are gone when it ends, and no other
+ * process sees them. Changes reach verifiers of the same process at once.
+ */
+export function memoryKeyStore(): KeyStore {
+  const keys = new Map<string, StoredKey>()
+  const uses = new Map<string, Map<string, { count: number; lastUsedAt: number }>>()
+  const listeners = new Set<(change: KeyChange) => void>()
+  const audit: StoredAuditEntry[] = []
+  let revocations: readonly StoredTokenRevocation[] = []
+  let closed = false
+
+  function checkOpen(): void {
+    if (closed) throw new KeyStoreError('The key store is closed')
+  }
+
+  function add(key: StoredKey): void {
+    keys.set(key.id, copyOf(key))
+  }
+
+  function checkAbsent(id: string): void {
+    if (keys.has(id)) throw new KeyStoreError('A key with this id exists')
+  }
+
+  function announce(...changes: KeyChange[]): void {
+    const at = Date.now()
+    for (const listener of listeners) for (const change of changes) listener({ ...change, at })
+  }
+
+  function note(entry: Omit<StoredAuditEntry, 'seq' | 'at'>): void {
+    audit.push(Object.freeze({ seq: audit.length + 1, at: Date.now(), ...entry }))
+  }
+
+  function lastUse(id: string): number | null {
+    const instants = [...(uses.get(id)?.values() ?? [])].map((use) => use.lastUsedAt)
+    return instants.length === 0 ? null : Math.max(...instants)
+  }
+
+  return {
+    async find(id) {
+      checkOpen()
+      return keys.get(id)
+    },
+
+    async insert(key) {
+      checkOpen()
+      checkAbsent(key.id)
+      add(key)
+      note({ ...NOTHING, action: 'create', keyId: key.id, actor: key.createdBy })
+      announce({ id: key.id })
+    },
+
+    async update(current, next, successor) {
+      checkOpen()
+      const stored = keys.get(current.id)
+      if (
+        stored === undefined ||
+        stored.expiresAt !== current.expiresAt ||
+        stored.revokedAt !== current.revokedAt ||
+        stored.replacedBy !== current.replacedBy
+      ) {
+        return false
+      }
+      if (successor) checkAbsent(successor.id)
+      add({ ...next, id: current.id })
+      if (successor) {
+        add(successor)
+        note({ ...NOTHING, action: 'rotate', keyId: current.id, successorId: successor.id, actor: successor.createdBy })
+      }
+      if (stored.revokedAt === null && next.revokedAt !== null) {
+        const { revokedBy: actor, revokedReason: reason } = next
+        note({ ...NOTHING, action: 'revoke', keyId: current.id, actor, reason })
+      }
+      announce({ id: current.id }, ...(successor ? [{ id: successor.id }] : []))
+      return true
+    },
+
+    async list(query) {
+      checkOpen()
+      const listed: ListedKey[] = []
+      for (const key of keys.values()) {
+        const candidate = { ...key, lastUsedAt: lastUse(key.id) }
+        const successor = key.replacedBy === null ? undefined : keys.get(key.replacedBy)
+        if (matches(candidate, query, successor)) listed.push(candidate)
+      }
+      return listed.sort(newestFirst).slice(0, query.limit)
+    },
+
+    async addUsage(increments) {
+      checkOpen()
+      for (const { id, day, count, lastUsedAt } of increments) {
+        if (!keys.has(id)) continue
+        const days = uses.get(id) ?? new Map<string, { count: number; lastUsedAt: number }>()
+        const before = days.get(day) ?? { count: 0, lastUsedAt: 0 }
+        days.set(day, { count: before.count + count, lastUsedAt: Math.max(before.lastUsedAt, lastUsedAt) })
+        uses.set(id, days)
+      }
+    },
+
+    async readUsage(id, sinceDay) {
+      checkOpen()
+      const days = [...(uses.get(id) ?? [])].map(([day, { count }]) => ({ day, count }))
+      return {
+        total: days.reduce((sum, { count }) => sum + count, 0),
+        days: days.filter(({ day }) => day >= sinceDay).sort((a, b) => (a.day < b.day ? -1 : 1)),
+      }
+    },
+
+    async addTokenRevocation(revocation) {
+      checkOpen()
+      const kept = revocations.filter(({ endsAt }) => endsAt > revocation.createdAt)
+      if (kept.length >= MAX_TOKEN_REVOCATIONS) throw new KeyStoreError(TOO_MANY_TOKEN_REVOCATIONS)
+      revocations = [...kept, Object.freeze({ ...revocation })]
+      const { createdBy: actor, reason } = revocation
+      note({ ...NOTHING, action: 'revoke_tokens', actor, reason, detail: describeTokenSelector(revocation) })
+      announce({ tokens: true })
+    },
+
+    async tokenRevocations(now) {
+      checkOpen()
+      return revocations.filter(({ endsAt }) => endsAt > now)
+    },
+
+    async readAudit({ keyId, before, limit }) {
+      checkOpen()
+      return audit
+        .filter((entry) => keyId === undefined || entry.keyId === keyId || entry.successorId === keyId)
+        .filter(({ seq }) => before === undefined || seq < before)
+        .reverse()
+        .slice(0, limit)
+    },
+
+    watch(listener): ChangeFeed {
+      // A wrapper of its own, so that one listener given twice is two feeds.
+      const deliver = (change: KeyChange) => listener(change)
+      if (!closed) listeners.add(deliver)
+      return {
+        get state() {
+          return listeners.has(deliver) ? 'live' : 'down'
+        },
+        epoch: 1,
+        async close() {
+          listeners.delete(deliver)
+        },
+      }
+    },
+
+    async close() {
+      closed = true
+      keys.clear()
+      uses.clear()
+      audit.length = 0
+      revocations = []
+      listeners.clear()
+    },
+  }
+}
+
+const NOTHING = { keyId: null, successorId: null, actor: null, reason: null, detail: null }
+
+function copyOf(key: StoredKey): StoredKey {
+  return Object.freeze({ ...key, scopes: Object.freeze([...key.scopes]) })
+}
+
+function matches(key: ListedKey, query: KeyQuery, successor: StoredKey | undefined): boolean {
+  const { now, id, subject, tenant, state, unusedSince, expiringBefore, createdBefore, supersededInUse, after } = query
+  return (
+    (id === undefined || key.id === id) &&
+    (subject === undefined || key.subject === subject) &&
+    (tenant === undefined || key.tenant === tenant) &&
+    (state === undefined || keyStateAt(key, now) === state) &&
+    (unusedSince === undefined ||
+      (key.createdAt < unusedSince && (key.lastUsedAt === null || key.lastUsedAt < unusedSince))) &&
+    (expiringBefore === undefined ||
+      (key.revokedAt === null && key.expiresAt !== null && key.expiresAt > now && key.expiresAt < expiringBefore)) &&
+    (createdBefore === undefined || key.createdAt < createdBefore) &&
+    (supersededInUse === undefined ||
+      (keyStateAt(key, now) === 'superseded' &&
+        key.lastUsedAt !== null &&
+        successor !== undefined &&
+        key.lastUsedAt >= successor.createdAt)) &&
+    (after === undefined || newestFirst(after, key) < 0)
+  )
+}
+
+type Place = Pick<StoredKey, 'createdAt' | 'id'>
+
+function newestFirst(a: Place, b: Place): number {
+  return b.createdAt - a.createdAt || (a.id === b.id ? 0 : a.id < b.id ? 1 : -1)
+}

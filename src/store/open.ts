@@ -1,0 +1,34 @@
+import type { KeyStore } from './contract.js'
+
+import { memoryKeyStore } from './memory.js'
+import { postgresKeyStore } from './postgres/store.js'
+import { sqliteKeyStore } from './sqlite/store.js'
+
+const FORMS = `'memory:', 'sqlite:' with the path of a file, for example 'sqlite:./keys.db' or 'sqlite:/var/lib/keys.db', or 'postgres://user:password@host:5432/database'`
+
+/**
+ * Opens the key store that a URL names: `memory:`, `sqlite:./keys.db` or `postgres://…`. A relative path is one of the
+ * working directory. It connects when it is first used.
+ *
+ * @throws {TypeError} for any other URL, without printing it: it can hold a password; and without the package of the store
+ */
+export function openKeyStore(url: string): KeyStore {
+  if (url === 'memory:') return memoryKeyStore()
+  const path = sqlitePath(url)
+  if (path !== undefined) return sqliteKeyStore({ path })
+  if (typeof url === 'string' && /^postgres(?:ql)?:\/\//.test(url)) return postgresKeyStore({ connectionString: url })
+  throw new TypeError(`A key store URL must be ${FORMS}`)
+}
+
+/**
+ * The file that a `sqlite:` URL names; `undefined` for any other URL.
+ *
+ * The path is taken as it stands: nothing is percent-decoded. `sqlite://host/...`, parameters after `?`, and `:memory:`
+ * are none of our forms, and to make a file of such a name would hide the mistake.
+ */
+export function sqlitePath(url: unknown): string | undefined {
+  if (typeof url !== 'string' || !url.startsWith('sqlite:')) return undefined
+  const path = url.slice('sqlite:'.length)
+  if (path === '' || path === ':memory:' || /[?#\0]/.test(path) || /^\/\/(?!\/)/.test(path)) return undefined
+  return path
+}

@@ -1,0 +1,263 @@
+import { realpathSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { KeyStoreError } from '../../core/errors.js'
+import type { KeyStore } from '../contract.js'
+
+import { loadSqliteDriver, RESULT, type SqliteDatabase, type SqliteDriver, sqliteResultCode } from './driver.js'
+import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollower } from './feed.js'
+import { createKeyQueries, type KeyQueries } from './queries.js'
+import { checkSchema, migrateSchema } from './schema.js'
+
+/** Where a SQLite key store is. */
+export interface SqliteKeyStoreOptions {
+  /**
+   * Path of the file; a relative one is of the working directory at the time of the call. The process needs permission to
+   * read and write it and its folder, on a local disk: SQLite keeps two more files beside it.
+   */
+  path: string
+}
+
+/**
+ * Keeps keys in a SQLite file, through `node:sqlite` (Node 22.13 and later) or else the package `libsql`. Any number of
+ * processes on one host may use the file; each sees the changes of the others, hand-written SQL included, within 100 ms.
+ *
+ * It opens the file when it is first used, and only `migrate()`, so a keyring or the command line, creates it. To put
+ * another file in its place use SQLite's `.restore`; or delete the file together with its `-wal` and `-shm` and rename the
+ * other one to its name. Copying over a file in use damages it.
+ *
+ * @throws {TypeError} for a wrong option, and when there is no driver
+ */
+export function sqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
+  const path: unknown = options?.path
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw new TypeError(`sqliteKeyStore() needs the path of a file, for example sqliteKeyStore({ path: './keys.db' })`)
+  }
+  if (path === ':memory:') {
+    throw new TypeError('sqliteKeyStore() takes the path of a file; memoryKeyStore() keeps keys in memory')
+  }
+  return createSqliteKeyStore(path, loadSqliteDriver())
+}
+
+/** How long an operation waits for other writers before it fails. */
+const BUSY_LIMIT_MS = 5000
+// SQLite itself waits on the thread that serves requests, so it may only wait this long at a time.
+const BUSY_TIMEOUT_MS = 10
+
+interface Connection {
+  readonly database: SqliteDatabase
+  readonly identity: string
+  /** Tells the other stores of this file in this process that something was written; leaves them on disconnect. */
+  readonly neighbours: Set<() => void>
+  /** Made once the schema has been checked. */
+  prepared?: { readonly queries: KeyQueries; readonly changes: ChangeReader; readonly schemaVersion: number }
+}
+
+/** The stores that have a file open in this process, by its real path: they need not wait for the next look at the file. */
+const neighbourhoods = new Map<string, Set<() => void>>()
+
+export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeyStore {
+  const absolute = resolve(path)
+  const file = JSON.stringify(path)
+  let connection: Connection | undefined
+  /** The files that SQLite keeps beside ours, as they were with the last connection. */
+  let companions: readonly string[] = []
+  let checkedAt = 0
+  let closed = false
+
+  const follower = createFollower(() => prepare(connect({ create: false, check: true })).changes)
+
+  function connect(options: { create: boolean; check: boolean }): Connection {
+    if (closed) throw new KeyStoreError('The key store is closed')
+    const now = performance.now()
+    if (connection && (options.check || now - checkedAt > CHECK_INTERVAL_MS)) {
+      // While we hold the old files open their inodes cannot be given to others.
+      if (identify() === connection.identity) {
+        companions = identifyCompanions()
+        checkedAt = now
+      } else if (identifyCompanions().some((companion) => companions.includes(companion))) {
+        throw leftOver()
+      } else {
+        disconnect()
+      }
+    }
+    connection ??= open(options.create)
+    return connection
+  }
+
+  function open(create: boolean): Connection {
+    // Looked for before the file itself, which is the first to be created.
+    const companionsBefore = identifyCompanions()
+    const before = identify()
+    if (before === undefined && !create) {
+      throw new KeyStoreError(`There is no key store at ${file}; create it with: vantage-auth keys migrate`)
+    }
+    if (before === undefined && companionsBefore.length > 0) throw leftOver()
+    const database = driver.open(`${pathToFileURL(absolute).href}?mode=${create ? 'rwc' : 'rw'}`)
+    try {
+      database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
+      // A revocation that was confirmed survives a loss of power.
+      database.exec('PRAGMA synchronous = FULL')
+      // The first read: it tells a file that is no database.
+      database.prepare('PRAGMA schema_version').get()
+      const identity = identify()
+      if (identity === undefined || (before !== undefined && before !== identity)) {
+        throw new KeyStoreError(`The key store ${file} was replaced while it was being opened`)
+      }
+      companions = identifyCompanions()
+      checkedAt = performance.now()
+      return { database, identity, neighbours: join() }
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  }
+
+  function prepare(current: Connection): NonNullable<Connection['prepared']> {
+    const { database } = current
+    // It moves with any change of the schema, by whomever.
+    const schemaVersion = Number(database.prepare('PRAGMA schema_version').get()?.schema_version)
+    if (current.prepared?.schemaVersion !== schemaVersion) {
+      delete current.prepared
+      checkSchema(database, file)
+      const changes = createChangeReader(database)
+      current.prepared = { queries: createKeyQueries(database), changes, schemaVersion }
+    }
+    return current.prepared
+  }
+
+  /** Device and inode; `undefined` where there is nothing. Never by opening it: to close it again would drop SQLite's locks. */
+  function identify(suffix = ''): string | undefined {
+    const stats = statSync(`${absolute}${suffix}`, { bigint: true, throwIfNoEntry: false })
+    if (stats && !stats.isFile()) throw new KeyStoreError(`The key store ${file} is not a file`)
+    return stats && `${stats.dev}:${stats.ino}`
+  }
+
+  function identifyCompanions(): readonly string[] {
+    return [identify('-wal'), identify('-shm')].filter((identity) => identity !== undefined)
+  }
+
+  /** SQLite would write the log of the old file into the new one. */
+  function leftOver(): KeyStoreError {
+    return new KeyStoreError(
+      `The key store ${file} was replaced or deleted while in use, and the files -wal and -shm beside it belong to the old one; delete these two as well`,
+    )
+  }
+
+  function join(): Set<() => void> {
+    const realPath = realpathSync(absolute)
+    const neighbours = neighbourhoods.get(realPath) ?? new Set()
+    neighbourhoods.set(realPath, neighbours)
+    neighbours.add(follower.poke)
+    return neighbours
+  }
+
+  function disconnect(): void {
+    if (connection === undefined) return
+    const { database, neighbours } = connection
+    connection = undefined
+    neighbours.delete(follower.poke)
+    for (const [realPath, members] of neighbourhoods) if (members.size === 0) neighbourhoods.delete(realPath)
+    try {
+      database.close()
+    } catch {
+      // It is given up either way.
+    }
+  }
+
+  /** Runs an operation, again while another program holds the lock that it needs. */
+  async function run<T>(operate: (current: Connection) => T, create = false): Promise<T> {
+    const startedAt = performance.now()
+    for (;;) {
+      try {
+        return operate(connect({ create, check: false }))
+      } catch (error) {
+        const result = sqliteResultCode(error)
+        const busy = result === RESULT.busy || result === RESULT.locked
+        if (!busy || performance.now() - startedAt > BUSY_LIMIT_MS) throw explain(error, result)
+      }
+      await delay(5 + Math.random() * 20)
+    }
+  }
+
+  const ask = <T>(operate: (queries: KeyQueries) => T) => run((current) => operate(prepare(current).queries))
+
+  function tellNeighbours(): void {
+    for (const poke of connection?.neighbours ?? []) poke()
+  }
+
+  function explain(error: unknown, result: number | undefined): unknown {
+    if (error instanceof KeyStoreError) return error
+    // After anything unexpected the next operation connects anew.
+    disconnect()
+    // A path that cannot even be looked at: a folder that is a file, or may not be entered.
+    const isPathError = error instanceof Error && 'syscall' in error
+    const fault = describeResult(isPathError ? RESULT.cannotOpen : result)
+    return new KeyStoreError(`The key store ${file} ${fault}`, { cause: error })
+  }
+
+  return {
+    find: (id) => ask((queries) => queries.find(id)),
+
+    async insert(key) {
+      await ask((queries) => queries.insert(key))
+      tellNeighbours()
+    },
+
+    async update(current, next, successor) {
+      const updated = await ask((queries) => queries.update(current, next, successor))
+      if (updated) tellNeighbours()
+      return updated
+    },
+
+    list: (query) => ask((queries) => queries.list(query)),
+
+    addUsage: (increments) => ask((queries) => queries.addUsage(increments)),
+
+    readUsage: (id, sinceDay) => ask((queries) => queries.readUsage(id, sinceDay)),
+
+    async addTokenRevocation(revocation) {
+      await ask((queries) => queries.addTokenRevocation(revocation))
+      tellNeighbours()
+    },
+
+    tokenRevocations: (now) => ask((queries) => queries.tokenRevocations(now)),
+
+    readAudit: (query) => ask((queries) => queries.readAudit(query)),
+
+    watch: follower.watch,
+
+    async migrate() {
+      const version = await run(({ database }) => migrateSchema(database, file), true)
+      tellNeighbours()
+      return version
+    },
+
+    async close() {
+      closed = true
+      follower.close()
+      disconnect()
+    },
+  }
+}
+
+function describeResult(result: number | undefined): string {
+  switch (result) {
+    case RESULT.busy:
+    case RESULT.locked:
+      return `is locked by another program, for more than ${BUSY_LIMIT_MS / 1000} s`
+    case RESULT.readonly:
+      return 'cannot be written; the process needs permission to write the file and its folder'
+    case RESULT.cannotOpen:
+      return 'cannot be opened; the process needs permission to read and write the file and its folder, and the folder must exist'
+    case RESULT.notADatabase:
+      return 'is not a SQLite database; name another file, or move this one away'
+    case RESULT.corrupt:
+      return 'is damaged; restore it from a backup'
+    case RESULT.full:
+      return 'cannot be written; the disk is full'
+    default:
+      return result === undefined ? 'is out of reach' : `failed with SQLite result code ${result}`
+  }
+}

@@ -1,0 +1,26 @@
+import type { JSONWebKeySet } from 'jose'
+
+/**
+ * How strictly a token follows RFC 9068. `lenient` is for issuers that send typ `JWT` or none and omit `client_id`, `jti`
+ * or `iat` (Keycloak and others); everything else is checked alike.
+ */
+export type Profile = 'rfc9068' | 'lenient'
+
+/** Where an issuer's keys come from. */
+export type KeySource =
+  | { readonly kind: 'static'; readonly jwks: JSONWebKeySet }
+  | { readonly kind: 'jwks_uri'; readonly url: URL }
+  | { readonly kind: 'discovery'; readonly url: URL }
+
+/** The checked policy for one issuer. */
+export interface IssuerPolicy {
+  readonly issuer: string
+  readonly audience: readonly string[]
+  readonly keySource: KeySource
+  readonly algorithms: readonly string[]
+  readonly profile: Profile
+  readonly scopeClaims: readonly string[]
+  readonly tenantClaim: string | undefined
+  readonly clockToleranceSeconds: number
+  readonly maxTokenAgeSeconds: number | undefined
+}

@@ -1,0 +1,263 @@
+import { digestApiKey, fingerprint, idOf, looksLikeApiKey, parseApiKey } from '../api-key/format.js'
+import { createKeyLookup, type FoundKey } from '../api-key/key-lookup.js'
+import { createUsageCounter } from '../api-key/usage-counter.js'
+import { judgeStoredKey } from '../api-key/verdict.js'
+import { describePolicy, type EffectivePolicy } from '../config/effective-policy.js'
+import { resolveOptions, type VerifierOptions } from '../config/options.js'
+import { type ApiKeyAuth, type Auth, endOfKey } from '../core/auth.js'
+import { parseAuthorization } from '../core/credentials.js'
+import { allReady, settledBy } from '../core/deadline.js'
+import {
+  type AnyAuthError,
+  InvalidRequestError,
+  InvalidTokenError,
+  isAuthError,
+  MissingCredentialsError,
+  type Reason,
+  UnavailableError,
+} from '../core/errors.js'
+import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
+import { authOf, claimChecks, createReading, endOf, firstFailure, headerChecks } from '../token/access-token.js'
+import { createIssuer, type VerificationKey } from '../token/issuer.js'
+import { findSigner } from '../token/signature.js'
+import { createCredentialCache, isWithin, noCache, type Origin } from './cache.js'
+import { createRevocationCheck } from './revocation-check.js'
+import { createRevokedTokens } from './revoked-tokens.js'
+
+type HeaderLines = string | readonly string[] | undefined
+
+/** Refusals are values until they leave: a throw on the way costs a third of a refusal. */
+type Decision = Auth | AnyAuthError
+
+/** Decides on the credentials of requests. Made once and shared. */
+export interface Verifier {
+  /**
+   * Who calls, by the request's Authorization header lines. Synchronous when the decision is cached, a promise otherwise.
+   *
+   * It does not check scopes: see `hasScope`.
+   *
+   * @throws {AuthError} or rejects with one, and with nothing else: missing credentials (401), repeated header (400),
+   *   invalid token (401), unavailable (503)
+   */
+  authenticate(request: { readonly authorization: HeaderLines }): Auth | Promise<Auth>
+  /**
+   * Resolves, for good, once each key set and the store have loaded once. Until then each call tries, and rejects with
+   * what is missing. For a readiness probe.
+   */
+  ready(): Promise<void>
+  /** What is checked, per issuer. No secrets: stores as scheme and host. */
+  describe(): EffectivePolicy
+  /**
+   * Writes pending usage and closes what the verifier opened, all within `timeoutMs`. Idempotent, and never rejects.
+   * Afterwards every bearer credential is answered 503.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Creates a verifier. Nothing is fetched or opened before the first credential, or `ready()`.
+ *
+ * @throws {TypeError} for a wrong option or environment variable, naming it and the cure
+ */
+export function createVerifier(options: VerifierOptions = {}): Verifier {
+  const config = resolveOptions(options)
+  const { clock, realm, timeoutMs } = config
+  const policies = new Map(config.issuers.map((policy) => [policy.issuer, policy]))
+  const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
+  const cache = config.cache === false ? noCache : createCredentialCache(config.cache)
+  const store = config.keys ? config.keys.store : undefined
+  // Without a cache of keys there may still be revocations of tokens to hear of.
+  const watched = config.cache !== false || typeof store?.tokenRevocations === 'function'
+  const keys = store && createKeyLookup(store, timeoutMs, watched ? cache.forget : undefined)
+  const revokedTokens =
+    keys && issuers.size > 0 && typeof store?.tokenRevocations === 'function'
+      ? createRevokedTokens(store.tokenRevocations.bind(store), keys, timeoutMs)
+      : undefined
+  const isRevoked = createRevocationCheck(revokedTokens, config.isRevoked, timeoutMs)
+  // Of an application's own store only `find` is needed.
+  const usage = typeof store?.addUsage === 'function' ? createUsageCounter(store) : undefined
+  let closing: Promise<void> | undefined
+
+  /** The whole decision: one credential, of one of two kinds, known from before or not. */
+  function decide(authorization: HeaderLines, trace: Trace | undefined): Decision | Promise<Decision> {
+    const credential = parseAuthorization(authorization)
+    if (credential.kind === 'none') return new MissingCredentialsError(realm)
+    if (credential.kind === 'repeated') return new InvalidRequestError(realm)
+    if (closing !== undefined) return new UnavailableError(new Error('the verifier is closed'))
+    if (credential.kind === 'malformed') return refused('malformed')
+    return looksLikeApiKey(credential.token)
+      ? decideApiKey(credential.token, trace)
+      : decideAccessToken(credential.token, trace)
+  }
+
+  function decideAccessToken(token: string, trace: Trace | undefined): Decision | Promise<Decision> {
+    if (trace) trace.kind = 'access_token'
+    const digest = fingerprint(token)
+    const now = clock()
+    const known = cache.token(digest, now)
+    if (known !== undefined) {
+      const served = known.issuer.serves(known.key, now)
+      if (trace && served) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
+      if (served) return admit(known.auth, now)
+    }
+    const refusal = rememberedRefusal(digest, now, trace)
+    if (refusal !== undefined) return refusal
+
+    const reading = createReading(token, now / 1000, policies)
+    const flaw = firstFailure(headerChecks, reading)
+    const issuer = reading.policy && issuers.get(reading.policy.issuer)
+    if (trace) trace.issuer = issuer?.policy.issuer
+    if (flaw !== undefined || issuer === undefined) return refusedFor(digest, flaw ?? 'issuer', issuer)
+    const { alg, kid } = reading.header as { alg: string; kid?: string }
+    const verify = (candidates: readonly VerificationKey[]): Decision | Promise<Decision> => {
+      if (candidates.length === 0) return refused('key')
+      const { generation } = issuer
+      const signer = findSigner(alg, candidates, token)
+      return signer instanceof Promise ? signer.then((by) => conclude(by, generation)) : conclude(signer, generation)
+    }
+    const conclude = (signer: VerificationKey | undefined, generation: number): Decision | Promise<Decision> => {
+      const now = clock()
+      reading.now = now / 1000
+      const flaw = signer === undefined ? 'signature' : firstFailure(claimChecks, reading)
+      if (signer === undefined || flaw !== undefined) return refusedFor(digest, flaw ?? 'signature', issuer, generation)
+      // A newer set may have withdrawn it while the signature was verified.
+      if (!signer.isCurrent()) return refused('key')
+      if (trace) trace.stale = issuer.serves(signer, now) === 'stale'
+      const auth = authOf(reading)
+      const endsAt = endOf(reading) * 1000
+      cache.setToken(digest, { auth, issuer, key: signer, confirmedAt: now, endsAt }, token.length)
+      return admit(auth, now)
+    }
+    const candidates = issuer.keysFor(alg, kid)
+    return candidates instanceof Promise ? candidates.then(verify) : verify(candidates)
+  }
+
+  function decideApiKey(key: string, trace: Trace | undefined): Decision | Promise<Decision> {
+    if (trace) trace.kind = 'api_key'
+    const digest = fingerprint(key)
+    // Before the cache is asked: a change that is heard of now drops what is cached.
+    const epoch = keys?.currentEpoch()
+    const now = clock()
+    const known = epoch === undefined ? undefined : cache.key(idOf(key), digest, now)
+    if (known !== undefined && known.epoch === epoch) {
+      if (trace) Object.assign(trace, { keyId: known.auth.keyId, cached: true })
+      return admit(known.auth, now)
+    }
+
+    const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
+    if (trace && refusal !== undefined) trace.keyId = idOf(key)
+    if (refusal !== undefined) return refusal
+
+    const parsed = parseApiKey(key)
+    if (typeof parsed === 'string') return refused(parsed)
+    if (trace) trace.keyId = parsed.id
+    if (parsed.environment !== config.environment) return refused('environment')
+    if (config.keys === false) return refused('unknown')
+    if (keys === undefined) return new UnavailableError(new Error('no key store is configured'))
+
+    const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
+      const now = clock()
+      const verdict = judgeStoredKey(stored, parsed, digestApiKey(key), now)
+      if (typeof verdict === 'string') {
+        // Or an outage could bring back what the store last confirmed.
+        cache.deleteKey(parsed.id, digest)
+        cache.refuse(digest, { reason: verdict, origin: keys, generation, refusedAt: now })
+        return verdict
+      }
+      const successorId = stored?.replacedBy
+      if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
+      cache.setKey({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
+      return verdict
+    }
+    return keys.find(parsed.id, judge).then(
+      (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict, clock())),
+      (error: unknown) => {
+        // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
+        const confirmed = cache.lastConfirmed(parsed.id, digest)
+        const now = clock()
+        if (confirmed === undefined || now >= endOfKey(confirmed.auth)) throw error
+        if (!isAuthError(error) || !isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
+        if (trace) Object.assign(trace, { cached: true, stale: true })
+        return admit(confirmed.auth, now)
+      },
+    )
+  }
+
+  /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */
+  function admit(auth: Auth, now: number): Decision | Promise<Decision> {
+    const revoked = isRevoked(auth)
+    if (revoked instanceof Promise) return revoked.then((answer) => accepted(auth, answer, now))
+    return accepted(auth, revoked, now)
+  }
+
+  function accepted(auth: Auth, revoked: boolean, now: number): Decision {
+    if (revoked) return refused('revoked')
+    if (auth.kind === 'api_key') usage?.count(auth.keyId, now)
+    return auth
+  }
+
+  function refused(reason: Reason): InvalidTokenError {
+    return new InvalidTokenError(realm, reason)
+  }
+
+  function refusedFor(digest: string, reason: Reason, origin: Origin | undefined, generation = origin?.generation) {
+    cache.refuse(digest, { reason, origin, generation, refusedAt: clock() })
+    return refused(reason)
+  }
+
+  function rememberedRefusal(digest: string, now: number, trace: Trace | undefined): InvalidTokenError | undefined {
+    const refusal = cache.refusal(digest, now)
+    if (refusal === undefined) return undefined
+    if (trace) Object.assign(trace, { issuer: refusal.origin?.policy?.issuer, cached: true })
+    return refused(refusal.reason)
+  }
+
+  /** Nothing but an AuthError leaves: what a clock, a store or a defect throws is an outage. */
+  function answer(authorization: unknown, trace: Trace | undefined): Auth | Promise<Auth> {
+    let decision: Decision | Promise<Decision>
+    try {
+      // Null as well: what `Headers.get()` answers for no header.
+      decision = decide((authorization ?? undefined) as HeaderLines, trace)
+    } catch (error) {
+      decision = failure(error)
+    }
+    return decision instanceof Promise ? decision.catch(failure).then(deliver) : deliver(decision)
+  }
+
+  async function shutDown(): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    for (const issuer of issuers.values()) issuer.close()
+    await settledBy(deadline, usage?.close(), keys?.close())
+    if (config.keys !== false && config.keys?.owned) await settledBy(deadline, store?.close())
+  }
+
+  return {
+    authenticate: (request) =>
+      decisionsObserved()
+        ? observeDecision((trace) => answer(request?.authorization, trace))
+        : answer(request?.authorization, undefined),
+
+    async ready() {
+      if (closing !== undefined) throw new Error('the verifier is closed')
+      const loads = [...issuers.values()].map((issuer) => issuer.ready())
+      if (keys !== undefined) loads.push(keys.ready().then(() => revokedTokens?.ready()))
+      await allReady(loads)
+    },
+
+    describe: () => describePolicy(config),
+
+    close() {
+      closing ??= shutDown()
+      return closing
+    },
+  }
+}
+
+function failure(error: unknown): AnyAuthError {
+  return isAuthError(error) ? error : new UnavailableError(error)
+}
+
+function deliver(decision: Decision): Auth {
+  if (decision instanceof Error) throw decision
+  return decision
+}

@@ -1,0 +1,323 @@
+import { describe, expect, test } from 'vitest'
+import { createKeyLookup, type FoundKey } from '../../src/api-key/key-lookup.js'
+import { UnavailableError } from '../../src/core/errors.js'
+import type { KeyChange } from '../../src/store/contract.js'
+
+import { createDeferred, createOwnStore, createTestKey, turn } from '../support/stored-keys.js'
+
+const LONG = 60_000
+
+function setUp(timeoutMs = LONG, watch = true) {
+  const key = createTestKey()
+  const store = createOwnStore(key)
+  const changes: KeyChange[] = []
+  const lookup = createKeyLookup(store, timeoutMs, watch ? (change) => void changes.push(change) : undefined)
+  const find = (id = key.id) => lookup.find(id, ({ key: found }) => found?.id)
+  return { key, store, changes, lookup, find }
+}
+
+/** A store whose answers wait for the test, in the order of the questions. */
+function heldBack(store: ReturnType<typeof createOwnStore>) {
+  const answers: ReturnType<typeof createDeferred<unknown>>[] = []
+  store.onFind = () => {
+    const answer = createDeferred<unknown>()
+    answers.push(answer)
+    return answer.promise
+  }
+  return answers
+}
+
+describe('find', () => {
+  test('asks once for all that want the same key at the same time, and again for later ones', async () => {
+    const { key, store, find } = setUp()
+    expect(await Promise.all([find(), find(), find()])).toEqual([key.id, key.id, key.id])
+    expect(store.asked).toHaveLength(1)
+    await find()
+    expect(store.asked).toHaveLength(2)
+  })
+
+  test('asks for different keys at the same time', async () => {
+    const { store, find } = setUp()
+    const answers = heldBack(store)
+    const found = [find('a'), find('b')]
+    await turn()
+    expect(store.asked).toEqual(['a', 'b'])
+    for (const answer of answers) answer.resolve(undefined)
+    expect(await Promise.all(found)).toEqual([undefined, undefined])
+  })
+
+  test('rejects with what its use throws, and with that alone for the one who threw', async () => {
+    const { key, lookup, find } = setUp()
+    const broken = new Error('mine')
+    const [one, two] = await Promise.allSettled([
+      lookup.find(key.id, () => {
+        throw broken
+      }),
+      find(),
+    ])
+    expect(one).toEqual({ status: 'rejected', reason: broken })
+    expect(two).toEqual({ status: 'fulfilled', value: key.id })
+  })
+
+  test('uses what it found before anything else can happen', async () => {
+    const { key, store, lookup } = setUp()
+    const order: string[] = []
+    const row = Promise.resolve(key.stored)
+    store.onFind = () => row
+    const found = lookup.find(key.id, () => order.push('used'))
+    await Promise.resolve()
+    store.announce({ id: key.id })
+    await found
+    // The change was heard before the answer: asked twice, used once.
+    expect(store.asked).toHaveLength(2)
+    expect(order).toEqual(['used'])
+  })
+
+  test('tells the epoch and the generation of the time at which the store was asked', async () => {
+    const { key, store, lookup } = setUp()
+    const answers = heldBack(store)
+    const epoch = lookup.currentEpoch()
+    const { generation } = lookup
+    const found = lookup.find(key.id, (given: FoundKey) => given)
+    await turn()
+    store.announce({ id: 'another' })
+    store.feed.epoch = 9
+    expect(lookup.currentEpoch()).not.toBe(epoch)
+    answers[0]?.resolve(key.stored)
+    expect(await found).toEqual({ key: key.stored, epoch, generation })
+    expect(lookup.generation).toBe(generation + 2)
+  })
+})
+
+describe('a change during a look-up', () => {
+  test('of the same key has it asked again; of another key not', async () => {
+    const { key, store, find } = setUp()
+    const answers = heldBack(store)
+    const found = find()
+    await turn()
+    store.announce({ id: 'another' })
+    answers[0]?.resolve(key.stored)
+    expect(await found).toBe(key.id)
+    expect(store.asked).toHaveLength(1)
+
+    const again = find()
+    await turn()
+    store.announce({ id: key.id })
+    answers[1]?.resolve(key.stored)
+    await turn()
+    expect(store.asked).toHaveLength(3)
+    answers[2]?.resolve(undefined)
+    expect(await again).toBeUndefined()
+  })
+
+  test.each([
+    ['of all keys', { all: true }],
+    ['that names none', {}],
+    ['that is nothing', undefined],
+    ['whose id is a number', { id: 7 }],
+  ])('%s concerns each', async (_, change) => {
+    const { key, store, changes, find } = setUp()
+    const answers = heldBack(store)
+    const found = find()
+    await turn()
+    store.announce(change as KeyChange)
+    answers[0]?.resolve(key.stored)
+    await turn()
+    answers[1]?.resolve(undefined)
+    expect(await found).toBeUndefined()
+    expect(changes).toEqual([{ all: true }])
+  })
+
+  test('in each of ten rounds ends it', async () => {
+    const { store, find } = setUp()
+    store.onFind = async (id) => {
+      store.announce({ id })
+      return undefined
+    }
+    const error = await find().catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(UnavailableError)
+    expect(store.asked).toHaveLength(10)
+    store.onFind = undefined
+    await find()
+  })
+})
+
+describe('the bounds', () => {
+  test('100 are in flight and 1 000 wait; beyond that it is 503 with Retry-After at once', async () => {
+    const { store, find } = setUp()
+    const answers = heldBack(store)
+    const found = Array.from({ length: 1100 }, (_, i) => find(`k${i}`))
+    await turn()
+    expect(store.asked).toHaveLength(100)
+    const error = (await find('one too many').catch((error: unknown) => error)) as UnavailableError
+    expect(error).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
+    expect(error.cause).toMatchObject({ message: expect.stringContaining('too many') })
+    // Who asks for a key that is being looked up takes no place.
+    found.push(find('k0'), find('k1099'))
+    answers[0]?.resolve(undefined)
+    await turn()
+    expect(store.asked).toHaveLength(101)
+    expect(store.asked[100]).toBe('k100')
+    found.push(find('there is a place again'))
+    for (let i = 0; i < answers.length; i++) {
+      answers[i]?.resolve(undefined)
+      await Promise.resolve()
+      if (i === answers.length - 1) await turn()
+    }
+    await Promise.all(found)
+    expect(store.asked).toHaveLength(1101)
+  })
+
+  test('what runs into its time limit gives its place away, in flight or waiting', async () => {
+    const { store, find } = setUp(50)
+    heldBack(store)
+    const found = Array.from({ length: 1100 }, (_, i) => find(`k${i}`))
+    const ended = await Promise.allSettled(found)
+    expect(ended.every(({ status }) => status === 'rejected')).toBe(true)
+    store.onFind = undefined
+    const again = Array.from({ length: 1100 }, (_, i) => find(`again${i}`))
+    expect((await Promise.allSettled(again)).every(({ status }) => status === 'fulfilled')).toBe(true)
+  })
+
+  test('the time limit counts the wait for a place', async () => {
+    const { store, find } = setUp(50)
+    heldBack(store)
+    const found = Array.from({ length: 101 }, (_, i) => find(`k${i}`).catch((error: Error) => error))
+    const last = (await found[100]) as unknown as UnavailableError
+    expect(last.cause).toMatchObject({ message: 'the key store did not answer within 50 ms' })
+    expect(store.asked.length).toBeLessThanOrEqual(101)
+  })
+
+  test('while the store fails one at a time is given the whole limit, and the others are given up sooner', async () => {
+    const { store, find } = setUp(1000)
+    const answers = heldBack(store)
+    await expect(find('first')).rejects.toThrow(UnavailableError)
+
+    const order: string[] = []
+    const note = (name: string) => () => void order.push(name)
+    const probe = find('probe').catch(note('probe'))
+    const others = ['a', 'b'].map((id) => find(id).catch(note(id)))
+    await Promise.all([probe, ...others])
+    expect(order).toEqual(['a', 'b', 'probe'])
+
+    // The next one finds that it answers again, however slowly, and all have the whole limit as before.
+    const slow = find('slow')
+    await turn()
+    setTimeout(() => answers.at(-1)?.resolve(undefined), 500)
+    expect(await slow).toBeUndefined()
+    const again = [find('c'), find('d')]
+    await turn()
+    setTimeout(() => answers.slice(-2).forEach((answer) => void answer.resolve(undefined)), 500)
+    expect(await Promise.all(again)).toEqual([undefined, undefined])
+  })
+
+  test('an answer that comes too late is not used, nor asked for again', async () => {
+    const { key, store, lookup } = setUp(50)
+    const answers = heldBack(store)
+    let used = 0
+    await expect(lookup.find(key.id, () => used++)).rejects.toBeInstanceOf(UnavailableError)
+    const second = lookup.find(key.id, (found) => found.key)
+    await turn()
+    store.announce({ id: key.id })
+    answers[0]?.resolve(key.stored)
+    await turn()
+    expect(used).toBe(0)
+    expect(store.asked).toHaveLength(2)
+    answers[1]?.resolve(undefined)
+    await turn()
+    answers[2]?.resolve(undefined)
+    expect(await second).toBeUndefined()
+  })
+})
+
+describe('currentEpoch', () => {
+  test('follows the feed from the first question on, with one listener', async () => {
+    const { store, changes, lookup, find } = setUp()
+    let watched = 0
+    const watch = store.watch
+    store.watch = (listener) => {
+      watched++
+      return watch?.(listener) ?? store.feed
+    }
+    expect(watched).toBe(0)
+    await find()
+    expect(lookup.currentEpoch()).toBe(lookup.currentEpoch())
+    expect(watched).toBe(1)
+    store.announce({ id: 'x' })
+    expect(changes).toEqual([{ id: 'x' }])
+  })
+
+  test('is undefined while the feed is down, and new once it is up again', () => {
+    const { store, lookup } = setUp()
+    const before = lookup.currentEpoch()
+    store.feed.state = 'down'
+    expect(lookup.currentEpoch()).toBeUndefined()
+    store.feed.state = 'polling'
+    const after = lookup.currentEpoch()
+    expect(after).not.toBe(before)
+    // Push or poll is the same to what is cached.
+    store.feed.state = 'live'
+    expect(lookup.currentEpoch()).toBe(after)
+  })
+
+  test('does not ask a store again and again for a feed that it does not give', () => {
+    const { store, lookup } = setUp()
+    let watched = 0
+    store.watch = () => {
+      watched++
+      throw new Error('no')
+    }
+    for (let i = 0; i < 100; i++) expect(lookup.currentEpoch()).toBeUndefined()
+    expect(watched).toBe(1)
+  })
+
+  test('is undefined without a listener', () => {
+    expect(setUp(LONG, false).lookup.currentEpoch()).toBeUndefined()
+  })
+})
+
+describe('ready', () => {
+  test('asks until the store has answered once, and names what is wrong', async () => {
+    const { store, lookup } = setUp()
+    store.onFind = () => Promise.reject('only text')
+    await expect(lookup.ready()).rejects.toThrow('key store: only text')
+    store.onFind = undefined
+    await lookup.ready()
+    const asked = store.asked.length
+    await lookup.ready()
+    expect(store.asked).toHaveLength(asked)
+  })
+
+  test('asks for an id that no key has', async () => {
+    const { store, lookup } = setUp()
+    await lookup.ready()
+    expect(store.asked).toEqual(['0'.repeat(12)])
+  })
+
+  test('is content with what a request was answered', async () => {
+    const { store, lookup, find } = setUp()
+    await find()
+    await lookup.ready()
+    expect(store.asked).toHaveLength(1)
+  })
+})
+
+test('close ends the feed: nothing is heard, nothing is looked up', async () => {
+  const { store, changes, lookup, find } = setUp()
+  await find()
+  let listener: (change: KeyChange) => void = () => {}
+  let closed = 0
+  store.feed.close = async () => void closed++
+  const watch = store.watch
+  store.watch = (given) => {
+    listener = given
+    return watch?.(given) ?? store.feed
+  }
+  await lookup.close()
+  expect(closed).toBe(1)
+  listener({ all: true })
+  store.announce({ all: true })
+  expect(changes).toEqual([])
+  expect(lookup.currentEpoch()).toBeUndefined()
+  await expect(find()).rejects.toMatchObject({ cause: { message: 'the verifier is closed' } })
+})

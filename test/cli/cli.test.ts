@@ -1,0 +1,495 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { digestApiKey, parseApiKey } from '../../src/api-key/format.js'
+import { formatTable, printable } from '../../src/cli/terminal.js'
+import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const KEY = 'vak_live_Cvr9ZyvaWKKYwpeJ62eF0j8C8xyH6vCWyo4xGvNPDouCeE05Qt7GMSZ12pFd8'
+
+/** The package as it is shipped, one file for each source file: a process starts in a fraction of the time that tsx takes. */
+const shipped = temporaryFolder()
+
+beforeAll(() => {
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true }
+  for (const name of readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.ts')) continue
+    const { outputText } = ts.transpileModule(readFileSync(join(ROOT, 'src', name), 'utf8'), { compilerOptions })
+    const output = shipped.path(join('src', name.replace(/\.ts$/, '.js')))
+    mkdirSync(dirname(output), { recursive: true })
+    writeFileSync(output, outputText)
+  }
+  copyFileSync(join(ROOT, 'package.json'), shipped.path('package.json'))
+  symlinkSync(join(ROOT, 'node_modules'), shipped.path('node_modules'))
+})
+
+afterAll(() => shipped.remove())
+
+let folder: ReturnType<typeof temporaryFolder>
+
+beforeEach(() => {
+  folder = temporaryFolder()
+})
+
+afterEach(() => folder.remove())
+
+interface Ended {
+  readonly stdout: string
+  readonly stderr: string
+  readonly code: number | null
+}
+
+interface Circumstances {
+  env?: Record<string, string>
+  /** A command with its flags that runs the process. */
+  through?: string[]
+}
+
+/** Runs the command in a process of its own, in the test's folder. */
+async function vantageAuth(words: string[], { env = {}, through = [] }: Circumstances = {}): Promise<Ended> {
+  const [command = process.execPath, ...flags] = [...through, process.execPath]
+  const child = spawn(command, [...flags, shipped.path('src/cli/main.js'), ...words], {
+    cwd: folder.path('.'),
+    env: { PATH: process.env.PATH, ...env },
+  })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  const [code] = await once(child, 'close')
+  return { stdout, stderr, code }
+}
+
+const keys = (...words: string[]) => vantageAuth(['keys', ...words])
+
+const create = (...words: string[]) =>
+  keys('create', '--subject', 'user_123', '--scopes', 'jobs:read,jobs:write', ...words)
+
+const files = () => readdirSync(folder.path('.'))
+
+describe('a key, from its creation to its end', () => {
+  it('is created, shown, rotated, revoked and counted', async () => {
+    const created = await create('--name', 'nightly build', '--actor', 'ops')
+    expect(created).toMatchObject({ code: 0, stdout: expect.stringMatching(/^vak_live_[0-9A-Za-z]{61}\n$/) })
+    const key = created.stdout.trim()
+    const parsed = parseApiKey(key)
+    if (typeof parsed === 'string') throw new Error(`the key is ${parsed}`)
+    const { id } = parsed
+    expect(created.stderr).toContain(`Key ${id} for user_123 is accepted until`)
+    expect(created.stderr).not.toContain(key)
+    expect(files()).toContain('vantage-auth.db')
+    expect(rows(folder.path('vantage-auth.db'), 'SELECT digest, scopes FROM vantage_keys')).toMatchObject([
+      { digest: digestApiKey(key), scopes: 'jobs:read jobs:write' },
+    ])
+
+    const shown = await keys('show', id)
+    expect(shown).toMatchObject({ code: 0, stderr: '' })
+    expect(shown.stdout).toMatch(/^state {8}active$/m)
+    expect(shown.stdout).toMatch(/^name {9}nightly build$/m)
+    expect(shown.stdout).toMatch(/^created by {3}ops$/m)
+    expect(shown.stdout).not.toContain(key.slice(21))
+
+    const rotated = await keys('rotate', id, '--overlap', '1h', '--json')
+    expect(rotated.code).toBe(0)
+    const successor = JSON.parse(rotated.stdout)
+    expect(successor).toMatchObject({
+      key: expect.stringMatching(/^vak_live_/),
+      record: { replaces: id, state: 'active', name: 'nightly build' },
+      previous: { id, state: 'superseded' },
+    })
+    expect(rotated.stderr).not.toContain(successor.key)
+
+    const again = await keys('rotate', id)
+    expect(again).toMatchObject({ code: 1, stdout: '' })
+    expect(again.stderr).toContain(successor.record.id)
+
+    const revoked = await keys('revoke', id, '--reason', 'leaked', '--json')
+    expect(JSON.parse(revoked.stdout)).toMatchObject({ id, state: 'revoked', revokedReason: 'leaked' })
+    const repeated = await keys('revoke', id, '--reason', 'another')
+    expect(repeated).toMatchObject({ code: 0, stdout: expect.stringMatching(/^reason {7}leaked$/m) })
+
+    sql(
+      folder.path('vantage-auth.db'),
+      `INSERT INTO vantage_usage VALUES ('${id}', strftime('%Y-%m-%d', 'now'), 42, 1000 * strftime('%s', 'now'))`,
+    )
+    const counted = await keys('usage', id)
+    expect(counted).toMatchObject({ code: 0, stderr: '' })
+    expect(counted.stdout).toMatch(/^total {6}42\nlast used {2}\d{4}-.*Z\n\nDAY {9}USES\n\d{4}-\d\d-\d\d {2}42\n$/)
+    expect(JSON.parse((await keys('usage', id, '--days', '1', '--json')).stdout)).toMatchObject({
+      total: 42,
+      days: [{ count: 42 }],
+    })
+  }, 60_000)
+
+  it('has what its flags say', async () => {
+    const json = await create('--tenant', 'acme', '--environment', 'test', '--expires', 'never', '--json')
+    const { key, record } = JSON.parse(json.stdout)
+    expect(key).toMatch(/^vak_test_/)
+    expect(record).toMatchObject({
+      tenant: 'acme',
+      environment: 'test',
+      expiresAt: null,
+      hint: `vak_test_${record.id}…`,
+    })
+    expect(JSON.stringify(record)).not.toContain('sha256')
+    const seconds = JSON.parse((await create('--expires', '90', '--json')).stdout).record
+    expect(Date.parse(seconds.expiresAt) - Date.parse(seconds.createdAt)).toBe(90_000)
+  }, 30_000)
+
+  it('follows the environment', async () => {
+    const env = {
+      VANTAGE_KEY_STORE: 'sqlite:./other.db',
+      VANTAGE_ENVIRONMENT: 'test',
+      VANTAGE_SCOPES: 'reports:read',
+    }
+    const created = await vantageAuth(['keys', 'create', '--subject', 's', '--scopes', 'reports:read'], { env })
+    expect(created.stdout).toMatch(/^vak_test_/)
+    expect(files()).toContain('other.db')
+    const wrong = await vantageAuth(['keys', 'create', '--subject', 's', '--scopes', 'jobs:read'], {
+      env: { ...env, VANTAGE_ENVIRONMENT: 'prod' },
+    })
+    expect(wrong).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('VANTAGE_ENVIRONMENT must be live or test'),
+    })
+  }, 30_000)
+})
+
+describe('list', () => {
+  const insert = (id: string, subject: string, more = 'NULL, NULL, NULL') =>
+    `INSERT INTO vantage_keys (id, digest, subject, environment, scopes, created_at, expires_at, revoked_at, name)
+       VALUES ('${id}', 'x', ${subject}, 'live', 'jobs:read', 1750000000000, ${more});`
+
+  async function fill(statements: string): Promise<void> {
+    expect((await keys('migrate')).code).toBe(0)
+    sql(folder.path('vantage-auth.db'), statements)
+  }
+
+  it('prints an aligned table, pages, and JSON', async () => {
+    await fill(
+      insert('a', `'ann'`) + insert('bbbbbbbbbbbb', `'Größe 日本'`, `1760000000000, NULL, 'n'`) + insert('c', `'ann'`),
+    )
+    const table = await keys('list')
+    expect(table).toMatchObject({ code: 0, stderr: '' })
+    expect(table.stdout).toBe(
+      [
+        'ID            STATE    ENV   SUBJECT     NAME  CREATED     EXPIRES     LAST USED  SCOPES',
+        'c             active   live  ann         -     2025-06-15  never       never      jobs:read',
+        'bbbbbbbbbbbb  expired  live  Größe 日本  n     2025-06-15  2025-10-09  never      jobs:read',
+        'a             active   live  ann         -     2025-06-15  never       never      jobs:read',
+        '',
+      ].join('\n'),
+    )
+    const page = await keys('list', '--limit', '1', '--subject', 'ann')
+    expect(page.stdout).toMatch(/^c {2}/m)
+    const cursor = /--cursor (\S+)/.exec(page.stderr)?.[1] ?? ''
+    const last = JSON.parse(
+      (await keys('list', '--json', '--limit', '1', '--subject', 'ann', '--cursor', cursor)).stdout,
+    )
+    expect(last).toMatchObject({ keys: [{ id: 'a' }], cursor: null })
+    const idle = JSON.parse((await keys('list', '--json', '--state', 'active', '--unused', '90d')).stdout)
+    expect(idle.keys.map(({ id }: { id: string }) => id)).toEqual(['c', 'a'])
+    expect(await keys('list', '--expiring', '30d')).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'There are no such keys.\n',
+    })
+  }, 60_000)
+
+  it('shows control sequences in a hand-written name instead of sending them', async () => {
+    await fill(
+      insert('a', `'x' || char(27) || '[2J' || char(10) || 'fake' || char(8238)`, `NULL, NULL, char(155) || 'n'`),
+    )
+    for (const words of [['list'], ['show', 'a'], ['revoke', 'a']]) {
+      const { stdout, code } = await keys(...words)
+      expect(code).toBe(0)
+      expect(stdout).toContain('x\\u{1b}[2J\\u{a}fake\\u{202e}')
+      expect(stdout).toContain('\\u{9b}n')
+      expect(stdout).not.toMatch(/[^\P{C}\n]/u)
+    }
+  }, 30_000)
+})
+
+describe('help', () => {
+  it.each<[string, string[], RegExp]>([
+    ['the program', ['--help'], /^ {2}keys .*[\s\S]*Examples:\n {2}vantage-auth keys create/m],
+    ['the group', ['keys', '--help'], /^ {2}migrate .*[\s\S]*Examples:\n {2}vantage-auth keys create/m],
+    [
+      'a command',
+      ['keys', 'rotate', '--help'],
+      /^ {2}--overlap DURATION .*[\s\S]*Examples:\n {2}vantage-auth keys rotate/m,
+    ],
+  ])('of %s has examples, and goes to standard output', async (_, words, text) => {
+    const { stdout, stderr, code } = await vantageAuth(words)
+    expect({ stderr, code }).toEqual({ stderr: '', code: 0 })
+    expect(stdout).toMatch(text)
+    expect(files()).toEqual([])
+  })
+
+  it('names the version', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    expect(await vantageAuth(['--version'])).toEqual({ stdout: `${version}\n`, stderr: '', code: 0 })
+  })
+})
+
+describe('keys that are due, and the audit trail', () => {
+  it('keys due exits 0 while none is, and 1 when one is to be rotated or was not used', async () => {
+    const { record } = JSON.parse((await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--json')).stdout)
+    expect(await keys('due')).toMatchObject({ code: 0, stdout: '', stderr: 'No key is due.\n' })
+    sql(folder.path('vantage-auth.db'), `UPDATE vantage_keys SET created_at = created_at - 366 * 86400000`)
+    const due = await keys('due', '--json')
+    expect(due.code).toBe(1)
+    const ids = (list: { id: string }[]) => list.map(({ id }) => id)
+    const { rotation, unused } = JSON.parse(due.stdout)
+    expect([ids(rotation), ids(unused)]).toEqual([[record.id], [record.id]])
+    expect((await keys('due', '--rotation', '400d', '--unused', '400d')).code).toBe(0)
+    expect((await keys('due')).stdout).toMatch(
+      /^To be rotated, created more than 365d ago:\nID .*\n.*Not used for 90d:\n/s,
+    )
+    await keys('revoke', record.id)
+    expect((await keys('due')).code).toBe(0)
+  })
+
+  it('keys list --superseded-in-use shows a replaced key that is still used', async () => {
+    const { record } = JSON.parse((await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--json')).stdout)
+    await keys('rotate', record.id)
+    expect((await keys('list', '--superseded-in-use')).stderr).toBe('There are no such keys.\n')
+    sql(
+      folder.path('vantage-auth.db'),
+      `INSERT INTO vantage_usage VALUES ('${record.id}', '2026-11-25', 1, ${Date.now() + 60_000})`,
+    )
+    const { stdout } = await keys('list', '--superseded-in-use', '--json')
+    expect(JSON.parse(stdout).keys.map(({ id }: { id: string }) => id)).toEqual([record.id])
+  })
+
+  it('keys audit tells who did what', async () => {
+    const { record } = JSON.parse(
+      (await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--actor', 'ann', '--json')).stdout,
+    )
+    await keys('revoke', record.id, '--reason', 'leaked', '--actor', 'bob')
+    const { entries, cursor } = JSON.parse((await keys('audit', '--id', record.id, '--json')).stdout)
+    expect(cursor).toBeNull()
+    expect(entries).toMatchObject([
+      { action: 'revoke', keyId: record.id, actor: 'bob', reason: 'leaked' },
+      { action: 'create', keyId: record.id, actor: 'ann', reason: null },
+    ])
+    const table = await keys('audit', '--limit', '1')
+    expect(table.stdout).toMatch(/^TIME +ACTION +KEY +ACTOR +REASON\n\S+Z +revoke +\S+ +bob +leaked\n$/)
+    expect(table.stderr).toMatch(/^There are more: --cursor \d+\n$/)
+  })
+})
+
+describe('tokens', () => {
+  const tokens = (...words: string[]) => vantageAuth(['tokens', ...words])
+  const issuer = 'https://issuer.example'
+
+  it('revoke and list', async () => {
+    await keys('migrate')
+    const before = '2026-11-25T12:00:00Z'
+    const { stdout } = await tokens('revoke', '--issuer', issuer, '--subject', 'u', '--issued-before', before, '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ issuer, subject: 'u', issuedBefore: '2026-11-25T12:00:00.000Z' })
+    expect((await tokens('revoke', '--issuer', issuer, '--token-id', 'jti', '--token-life', '1h')).code).toBe(0)
+    expect((await tokens('revoke', '--issuer', issuer, '--client-id', 'c', '--reason', 'gone')).code).toBe(0)
+    const { revocations } = JSON.parse((await tokens('list', '--json')).stdout)
+    expect(revocations).toMatchObject([{ clientId: 'c', reason: 'gone' }, { tokenId: 'jti' }, { subject: 'u' }])
+  })
+
+  it.each([
+    ['no issuer', ['--subject', 'u']],
+    ['nothing that is revoked', ['--issuer', issuer]],
+    ['two things that are revoked', ['--issuer', issuer, '--subject', 'u', '--token-id', 'jti']],
+    ['an instant for one token', ['--issuer', issuer, '--token-id', 'jti', '--issued-before', 'now']],
+    ['an instant without a time zone', ['--issuer', issuer, '--subject', 'u', '--issued-before', '2026-11-25T12:00']],
+  ])('revoke refuses %s', async (_, words) => {
+    await keys('migrate')
+    const { code, stderr } = await tokens('revoke', ...words)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/^vantage-auth: tokens revoke: .*--(issuer|token-id|issued-before)/)
+  })
+})
+
+describe('a wrong argument', () => {
+  const needed = ['--subject', 's', '--scopes', 'jobs:read']
+
+  it.each<[string, string[], RegExp]>([
+    ['no command', [], /a command is missing/],
+    ['an unknown group', ['frob'], /there is no such command/],
+    ['a name that every object has', ['constructor'], /there is no such command/],
+    ['no command of the group', ['keys'], /keys: a command is missing/],
+    ['an unknown command', ['keys', 'delete'], /keys: there is no such command/],
+    ['an unknown flag', ['keys', 'create', ...needed, '--bogus'], /keys create: Unknown option '--bogus'/],
+    ['a flag without its value', ['keys', 'create', '--subject'], /'--subject <value>' argument missing/],
+    ['no subject', ['keys', 'create', '--scopes', 'jobs:read'], /--subject is missing/],
+    ['an empty subject', ['keys', 'create', '--scopes', 'jobs:read', '--subject='], /--subject must be a text/],
+    ['no scopes', ['keys', 'create', '--subject', 's'], /--scopes is missing/],
+    [
+      'an empty list of scopes',
+      ['keys', 'create', '--subject', 's', '--scopes', ','],
+      /--scopes must name at least one/,
+    ],
+    [
+      'a list of scopes with one unknown',
+      ['keys', 'create', '--subject', 's', '--scopes', 'jobs:read,jobs:wirte'],
+      /--scopes must be known scopes, not "jobs:wirte"; valid are jobs:read, .*teams:write/,
+    ],
+    [
+      'an unknown duration',
+      ['keys', 'create', ...needed, '--expires', '1y'],
+      /--expires must be a duration .*or never/,
+    ],
+    [
+      'an unknown environment',
+      ['keys', 'create', ...needed, '--environment', 'prod'],
+      /--environment must be live or test/,
+    ],
+    [
+      'a store that would be gone',
+      ['keys', 'create', ...needed, '--store', 'memory:'],
+      /--store names a store in memory/,
+    ],
+    [
+      'a store URL of another kind',
+      ['keys', 'create', ...needed, '--store', './x.db'],
+      /--store: A key store URL must be/,
+    ],
+    ['an argument too many', ['keys', 'list', 'x'], /too many arguments/],
+    ['no id', ['keys', 'show'], /ID is missing/],
+    ['an unknown state', ['keys', 'list', '--state', 'dead'], /--state must be one of active/],
+    ['a limit that is no number', ['keys', 'list', '--limit', '1e3'], /--limit must be a whole number/],
+    ['an overlap that is no duration', ['keys', 'rotate', 'x', '--overlap', 'soon'], /--overlap must be a duration/],
+  ])('%s: usage on standard error, exit code 2, and nothing written', async (_, words, fault) => {
+    if (words[1] === 'list' || words[1] === 'show') writeFileSync(folder.path('vantage-auth.db'), '')
+    const before = files()
+    const { stdout, stderr, code } = await vantageAuth(words)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(fault)
+    expect(stderr).toMatch(/^Usage: vantage-auth /m)
+    if (words[1] === 'create') expect(files()).toEqual(before)
+  })
+
+  it.each<[string, string[]]>([
+    ['as an id', ['keys', 'revoke', KEY]],
+    ['beside the flags', ['keys', 'list', KEY]],
+    ['as a flag', ['keys', 'list', `--${KEY}`]],
+    ['as a command', [KEY]],
+    ['as a name', ['keys', 'create', '--subject', 's', '--scopes', KEY]],
+  ])('that is a key, %s, is refused and not repeated', async (_, words) => {
+    writeFileSync(folder.path('vantage-auth.db'), '')
+    const { stdout, stderr, code } = await vantageAuth(words)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).not.toContain(KEY.slice(21))
+  })
+
+  it.each([
+    ['of an unknown kind', 'mysql://user:secret@host/db', 2],
+    ['out of reach', 'postgres://user:secret@127.0.0.1:1/db', 1],
+  ])('does not print a store URL with a password: one %s', async (_, store, exitCode) => {
+    const { stderr, code } = await vantageAuth(['keys', 'list', '--store', store])
+    expect(code).toBe(exitCode)
+    expect(stderr).not.toContain('secret')
+  })
+})
+
+describe('trouble with the store: exit code 1, and one sentence with the cure', () => {
+  it('for an unknown id', async () => {
+    await keys('migrate')
+    for (const command of ['show', 'rotate', 'revoke', 'usage']) {
+      expect(await keys(command, 'nope')).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `vantage-auth: keys ${command}: There is no key with the id "nope"\n`,
+      })
+    }
+  }, 30_000)
+
+  it('for a store that is absent where a key is looked for; it is not created', async () => {
+    for (const words of [['list'], ['revoke', 'x']]) {
+      const { stdout, stderr, code } = await keys(...words)
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+      expect(stderr).toMatch(/^vantage-auth: .*no key store at "vantage-auth.db"; .*vantage-auth keys migrate\n$/)
+    }
+    expect(files()).toEqual([])
+  })
+
+  it('for a file that is not a database; it stays as it is', async () => {
+    const text = 'not a database, but a text that is long enough to have a header of a hundred bytes '.repeat(2)
+    writeFileSync(folder.path('vantage-auth.db'), text)
+    for (const ended of [await create(), await keys('list'), await keys('migrate')]) {
+      expect(ended).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('is not a SQLite database') })
+    }
+    expect(readFileSync(folder.path('vantage-auth.db'), 'utf8')).toBe(text)
+    expect(files()).toEqual(['vantage-auth.db'])
+  }, 30_000)
+
+  it('for a folder that is a file, or absent', async () => {
+    writeFileSync(folder.path('file'), '')
+    for (const store of ['sqlite:file/keys.db', 'sqlite:absent/keys.db']) {
+      expect(await create('--store', store)).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('cannot be opened'),
+      })
+    }
+    expect(files()).toEqual(['file'])
+  })
+
+  it('for a folder that may not be written', async () => {
+    mkdirSync(folder.path('ro'))
+    chmodSync(folder.path('ro'), 0o555)
+    // The superuser may write everywhere, so the command runs without that capability. Another user could not even read
+    // a clone inside a private folder.
+    const through =
+      process.getuid?.() === 0 ? ['setpriv', '--bounding-set=-dac_override', '--inh-caps=-dac_override'] : []
+    const words = ['keys', 'create', '--subject', 's', '--scopes', 'jobs:read', '--store', 'sqlite:ro/keys.db']
+    const { stdout, stderr, code } = await vantageAuth(words, { through })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(
+      /^vantage-auth: keys create: The key store "ro\/keys.db" cannot be opened; .*permission.*\n$/,
+    )
+    expect(existsSync(folder.path('ro/keys.db'))).toBe(false)
+  })
+
+  it('for a schema of a newer version', async () => {
+    await keys('migrate')
+    sql(folder.path('vantage-auth.db'), 'UPDATE vantage_schema SET version = 99')
+    expect(await create()).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('update vantage-auth'),
+    })
+  })
+})
+
+it('migrate says the version, as often as it is asked', async () => {
+  expect(JSON.parse((await keys('migrate', '--json')).stdout)).toEqual({ version: 2 })
+  expect(await keys('migrate')).toEqual({ code: 0, stdout: 'The key store is up to date (schema 2).\n', stderr: '' })
+})
+
+describe('a table', () => {
+  it('leaves out columns without a value, and shortens long cells', () => {
+    expect(formatTable(['A', 'B', 'C'], [['x', null, 'y'.repeat(500)]])).toBe(`A  C\nx  ${'y'.repeat(119)}…\n`)
+  })
+
+  it('lets nothing through that moves the cursor', () => {
+    const hostile = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('')
+    expect(printable(hostile)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
+    expect(printable('Größe 日本 🚀 a-b_c')).toBe('Größe 日本 🚀 a-b_c')
+  })
+})

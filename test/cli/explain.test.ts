@@ -1,0 +1,218 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
+import { temporaryFolder } from '../store/sqlite-files.js'
+import { createTestIssuer, type TestIssuer } from '../support/tokens.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const folder = temporaryFolder()
+
+interface Explained {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs `vantage-auth explain` as a process. The credential goes to its standard input, and must not come out anywhere. */
+async function explain(input: string, ...flags: string[]): Promise<Explained> {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/cli/main.ts'), 'explain', ...flags], {
+    cwd: ROOT,
+    env: { ...process.env, VANTAGE_KEY_STORE: '', VANTAGE_ISSUER: '', VANTAGE_AUDIENCE: '' },
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk
+  })
+  child.stdin.end(input)
+  const [code] = (await once(child, 'close')) as [number | null]
+  for (const part of input.replace(/^Bearer /, '').split('.')) {
+    // Of a key the id is public: what comes after it is not.
+    const secret = part.startsWith('vak_') ? part.slice(21) : part
+    if (secret.length >= 16) expect(stdout + stderr).not.toContain(secret.slice(0, 16))
+  }
+  return { code, stdout, stderr }
+}
+
+function failures({ stdout }: Explained): string[] {
+  return stdout.split('\n').filter((line) => line.startsWith('FAIL'))
+}
+
+afterAll(() => folder.remove())
+
+describe('of an access token', () => {
+  let issuer: TestIssuer
+  let server: Server
+  let keySet: string
+  let requests: string[] = []
+
+  beforeAll(async () => {
+    server = createServer((request, response) => {
+      requests.push(request.url ?? '')
+      const metadata = { issuer: issuer.issuer, jwks_uri: `${issuer.issuer}/jwks` }
+      response.end(JSON.stringify(request.url === '/jwks' ? issuer.jwks : metadata))
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    issuer = createTestIssuer({ issuer: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    keySet = folder.path('jwks.json')
+    writeFileSync(keySet, JSON.stringify(issuer.jwks))
+  })
+
+  afterAll(async () => {
+    server.close()
+    server.closeAllConnections()
+    await once(server, 'close')
+  })
+
+  it('prints every check in its order and exits 0 for one that would be accepted', async () => {
+    const { code, stdout, stderr } = await explain(
+      `Bearer ${issuer.mint()}\n`,
+      '--issuer',
+      issuer.issuer,
+      '--jwks',
+      keySet,
+    )
+    expect([code, stderr]).toEqual([0, ''])
+    const names = stdout.split('\n').flatMap((line) => /^ok {4}(\S+)/.exec(line)?.[1] ?? [])
+    const order = [
+      'shape',
+      'encoding',
+      'header',
+      'typ',
+      'alg',
+      'payload',
+      'iss',
+      'key',
+      'signature',
+      'aud',
+      'exp',
+      'sub',
+      'cnf',
+    ]
+    expect(names.filter((name) => order.includes(name)).filter((name, i, all) => all.indexOf(name) === i)).toEqual(
+      order,
+    )
+    expect(stdout).toContain('It would be accepted.')
+    expect(requests).toEqual([])
+  })
+
+  it('says what was expected and what was found, for each check that fails', async () => {
+    const token = issuer.mint({ aud: 'https://other.example', exp: 1_700_000_000 })
+    const explained = await explain(token, '--issuer', issuer.issuer, '--jwks', keySet)
+    expect(explained.code).toBe(1)
+    expect(failures(explained)).toEqual([
+      expect.stringMatching(/^FAIL {2}aud +expected one of \["https:\/\/api\.vantage\.omnivector\.solutions"\]$/),
+      expect.stringMatching(/^FAIL {2}exp +expected later than /),
+    ])
+    expect(explained.stdout).toContain('found    "https://other.example"')
+    expect(explained.stdout).toContain('found    2023-11-14T22:13:20.000Z')
+    expect(explained.stdout).toContain('It would be refused: audience.')
+  })
+
+  it('leaves the answer open without keys, and does not call that accepted', async () => {
+    const { code, stdout } = await explain(issuer.mint(), '--issuer', issuer.issuer)
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^\? {5}signature +expected made by one of the issuer's keys$/m)
+    expect(stdout).toContain('not everything could be checked here')
+    expect(requests).toEqual([])
+  })
+
+  it('fetches the keys of the configured issuer when asked to', async () => {
+    requests = []
+    const { code } = await explain(issuer.mint(), '--issuer', issuer.issuer, '--fetch')
+    expect(code).toBe(0)
+    expect(requests).toEqual(['/.well-known/oauth-authorization-server', '/jwks'])
+  })
+
+  it('fetches nothing for a token of another issuer', async () => {
+    requests = []
+    const stranger = createTestIssuer({ issuer: 'https://stranger.example' })
+    const explained = await explain(stranger.mint(), '--issuer', issuer.issuer, '--fetch')
+    expect([explained.code, requests]).toEqual([1, []])
+    expect(failures(explained)).toEqual([expect.stringMatching(/^FAIL {2}iss /)])
+  })
+
+  it('says that a signature is of another key', async () => {
+    const forger = createTestIssuer({ issuer: issuer.issuer, kid: 'forged' })
+    const forged = forger.mint({}, { kid: issuer.kid })
+    const { code, stdout } = await explain(forged, '--issuer', issuer.issuer, '--jwks', keySet, '--json')
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'access token', verdict: 'refused', reason: 'signature' })
+  })
+
+  it('says that the store has revoked it', async () => {
+    const url = `sqlite:${folder.path('revoked.db')}`
+    const token = issuer.mint({ jti: 'stolen' })
+    const keyring = createKeyring(url)
+    await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'another' })
+    const flags = ['--issuer', issuer.issuer, '--jwks', keySet, '--store', url]
+    expect((await explain(token, ...flags)).code).toBe(0)
+    await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'stolen' })
+    await keyring.close()
+    const explained = await explain(token, ...flags)
+    expect([explained.code, failures(explained)]).toEqual([
+      1,
+      [expect.stringMatching(/^FAIL {2}revoked +expected no$/)],
+    ])
+  })
+
+  it('shows no character of a claim that could move the cursor', async () => {
+    const token = issuer.mint({ aud: '\u001b[2J\u202eevil' })
+    const { stdout } = await explain(token, '--issuer', issuer.issuer, '--jwks', keySet)
+    expect(stdout).not.toMatch(/[^\n\x20-\x7E]/)
+  })
+})
+
+describe('of an API key', () => {
+  const url = `sqlite:${folder.path('keys.db')}`
+  let keyring: Keyring
+
+  beforeAll(() => {
+    keyring = createKeyring(url)
+  })
+
+  afterAll(() => keyring.close())
+
+  it('looks it up in the store, and exits 0 for one that would be accepted', async () => {
+    const { key, record } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
+    const { code, stdout } = await explain(key, '--store', url)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^API key\n/)
+    await keyring.revoke(record.id)
+    const revoked = await explain(`Authorization: Bearer ${key}`, '--store', url)
+    expect([revoked.code, failures(revoked)]).toEqual([1, [expect.stringMatching(/^FAIL {2}revoked +expected no$/)]])
+  })
+
+  it('says that a key is mistyped, or of the other environment', async () => {
+    const { key } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
+    const mistyped = key.slice(0, -1) + (key.endsWith('0') ? '1' : '0')
+    expect(failures(await explain(mistyped, '--store', url))).toEqual([expect.stringMatching(/^FAIL {2}checksum /)])
+    const other = await explain(key, '--store', url, '--environment', 'test')
+    expect(failures(other)).toEqual([expect.stringMatching(/^FAIL {2}environment +expected test$/)])
+  })
+
+  it('leaves the answer open where the store does not exist, and creates none', async () => {
+    const { key } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
+    const { code, stdout } = await explain(key, '--store', `sqlite:${folder.path('absent.db')}`)
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^\? {5}store /m)
+  })
+})
+
+it('takes the credential from standard input alone', async () => {
+  const empty = await explain('')
+  expect([empty.code, empty.stdout]).toEqual([2, ''])
+  expect(empty.stderr).toContain('standard input is empty')
+  const argument = await explain('', 'vak_live_Cvr9ZyvaWKKYwpeJ62eF0j8C8xyH6vCWyo4xGvNPDouCeE05Qt7GMSZ12pFd8')
+  expect([argument.code, argument.stdout]).toEqual([2, ''])
+  expect(argument.stderr).not.toContain('wpeJ62eF')
+})

@@ -1,0 +1,105 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { type Auth, createAccessTokenAuth, createApiKeyAuth, deepFreeze } from '../../src/core/auth.js'
+import { createKeyring, createVerifier } from '../../src/index.js'
+import { memoryKeyStore } from '../../src/store/memory.js'
+import { createTestIssuer } from '../support/tokens.js'
+
+const issuer = createTestIssuer()
+const token = issuer.mint({ actor: { roles: ['admin', { name: 'x' }] } })
+const store = memoryKeyStore()
+const { key } = await createKeyring(store).create({ subject: 'user_1', scopes: ['jobs:read'], tenant: 't', name: 'ci' })
+const verifier = createVerifier({ ...issuer.options, keys: store })
+const decide = async (credential: string) => verifier.authenticate({ authorization: `Bearer ${credential}` })
+
+/** Every object that can be reached from a value. */
+function reach(value: unknown, found = new Set<object>()): Set<object> {
+  if (typeof value !== 'object' || value === null || value instanceof Date || found.has(value)) return found
+  found.add(value)
+  for (const inner of Object.values(value)) reach(inner, found)
+  return found
+}
+
+describe.each([
+  ['an access token', token],
+  ['an API key', key],
+])('the Auth of %s', (_, credential) => {
+  it('is frozen all the way down: to write to it throws', async () => {
+    const auth = await decide(credential)
+    expect([...reach(auth)].filter((object) => !Object.isFrozen(object))).toEqual([])
+    expect(() => Object.assign(auth, { subject: 'root' })).toThrow(TypeError)
+    expect(() => (auth.scopes as string[]).push('teams:write')).toThrow(TypeError)
+    expect(() => Object.assign(auth, { expiresAt: null })).toThrow(TypeError)
+    expect(() => Object.defineProperty(auth, 'tenant', { value: 'x' })).toThrow(TypeError)
+    expect(() => Object.assign(auth, { extra: 1 })).toThrow(TypeError)
+  })
+
+  it('gives a new Date each time, so that moving one moves nothing', async () => {
+    const auth = await decide(credential)
+    const end = auth.expiresAt?.getTime() as number
+    expect(auth.expiresAt).not.toBe(auth.expiresAt)
+    auth.expiresAt?.setTime(0)
+    auth.expiresAt?.setFullYear(9999)
+    expect(auth.expiresAt?.getTime()).toBe(end)
+    expect((await decide(credential)).expiresAt?.getTime()).toBe(end)
+  })
+
+  it('is shared between the requests of one credential', async () => {
+    expect(await decide(credential)).toBe(await decide(credential))
+  })
+
+  it('holds nothing of the credential', async () => {
+    const text = inspect(await decide(credential), { depth: 9, showHidden: true, getters: true })
+    for (const part of credential.split('.')) expect(text).not.toContain(part.slice(22))
+  })
+
+  it('can be logged as JSON', async () => {
+    const auth = await decide(credential)
+    expect(JSON.parse(JSON.stringify(auth))).toMatchObject({
+      kind: auth.kind,
+      subject: auth.subject,
+      scopes: auth.scopes,
+      expiresAt: auth.expiresAt?.toISOString(),
+    })
+  })
+})
+
+it('of a key without an end never expires', () => {
+  const auth = createApiKeyAuth({ subject: 's', scopes: [], tenant: null, keyId: 'k', name: null }, null)
+  expect(auth.expiresAt).toBeNull()
+  expect(auth).toEqual({
+    kind: 'api_key',
+    subject: 's',
+    scopes: [],
+    tenant: null,
+    keyId: 'k',
+    name: null,
+    expiresAt: null,
+  })
+})
+
+it('tells the two kinds apart', async () => {
+  const name = (auth: Auth) => (auth.kind === 'api_key' ? auth.name : auth.clientId)
+  expect([name(await decide(key)), name(await decide(token))]).toEqual(['ci', 'client_1'])
+})
+
+it('has a fraction of a second where the token has one', () => {
+  const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null }
+  expect(createAccessTokenAuth({ ...values, claims: { exp: 1.5007 } }).expiresAt?.getTime()).toBe(1500)
+})
+
+describe('deepFreeze', () => {
+  it('freezes objects and arrays at every depth, and returns what it was given', () => {
+    const value = JSON.parse('{"a":[{"b":[[1]]}],"__proto__":{"c":{}},"d":null,"e":"x"}')
+    expect(deepFreeze(value)).toBe(value)
+    expect([...reach(value)]).toHaveLength(7)
+    expect([...reach(value)].every(Object.isFrozen)).toBe(true)
+    expect(Object.isFrozen({}.constructor.prototype)).toBe(false)
+  })
+
+  it('does not run out of stack', () => {
+    let value = {}
+    for (let depth = 0; depth < 100_000; depth++) value = [value]
+    expect(() => deepFreeze(value)).not.toThrow()
+  })
+})

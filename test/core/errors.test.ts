@@ -1,0 +1,174 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import {
+  type AnyAuthError,
+  AuthError,
+  InsufficientScopeError,
+  InvalidRequestError,
+  InvalidTokenError,
+  isAuthError,
+  KeyNotFoundError,
+  KeyStateError,
+  KeyStoreError,
+  MissingCredentialsError,
+  UnavailableError,
+} from '../../src/core/errors.js'
+
+const INVALID_TOKEN = 'error="invalid_token", error_description="The access token provided is invalid"'
+
+/** Each answer of the API: class, code, status, body and headers. */
+const answers: {
+  error: () => AnyAuthError
+  name: string
+  code: string
+  status: number
+  body: string
+  headers: Record<string, string>
+}[] = [
+  {
+    error: () => new MissingCredentialsError('vantage'),
+    name: 'MissingCredentialsError',
+    code: 'ERR_VANTAGE_CREDENTIALS_MISSING',
+    status: 401,
+    body: '{"error":"invalid_token","error_description":"The access token provided is invalid"}',
+    headers: { 'Cache-Control': 'no-store', 'WWW-Authenticate': 'Bearer realm="vantage"' },
+  },
+  {
+    error: () => new InvalidTokenError('vantage', 'signature'),
+    name: 'InvalidTokenError',
+    code: 'ERR_VANTAGE_TOKEN_INVALID',
+    status: 401,
+    body: '{"error":"invalid_token","error_description":"The access token provided is invalid"}',
+    headers: { 'Cache-Control': 'no-store', 'WWW-Authenticate': `Bearer realm="vantage", ${INVALID_TOKEN}` },
+  },
+  {
+    error: () => new InvalidRequestError('vantage'),
+    name: 'InvalidRequestError',
+    code: 'ERR_VANTAGE_REQUEST_INVALID',
+    status: 400,
+    body: '{"error":"invalid_request","error_description":"The request is malformed"}',
+    headers: {
+      'Cache-Control': 'no-store',
+      'WWW-Authenticate':
+        'Bearer realm="vantage", error="invalid_request", error_description="The request is malformed"',
+    },
+  },
+  {
+    error: () => new InsufficientScopeError('vantage', ['jobs:write', 'jobs:read']),
+    name: 'InsufficientScopeError',
+    code: 'ERR_VANTAGE_SCOPE_INSUFFICIENT',
+    status: 403,
+    body: '{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided"}',
+    headers: {
+      'Cache-Control': 'no-store',
+      'WWW-Authenticate':
+        'Bearer realm="vantage", error="insufficient_scope", error_description="The request requires higher privileges than provided", scope="jobs:write jobs:read"',
+    },
+  },
+  {
+    error: () => new UnavailableError(new Error('canary'), 7001),
+    name: 'UnavailableError',
+    code: 'ERR_VANTAGE_UNAVAILABLE',
+    status: 503,
+    body: '{"error":"temporarily_unavailable","error_description":"The credentials cannot be verified at the moment"}',
+    headers: { 'Cache-Control': 'no-store', 'Retry-After': '8' },
+  },
+]
+
+describe.each(answers)('$name', ({ error: create, name, code, status, body, headers }) => {
+  const error = create()
+
+  it('is the documented answer', () => {
+    expect(error).toMatchObject({ name, code, status, statusCode: status, headers, expose: true })
+    expect(JSON.stringify(error)).toBe(body)
+    expect(error.message).toBe(JSON.parse(body).error_description)
+    expect((error.constructor as unknown as { code: string }).code).toBe(code)
+  })
+
+  it('is an AuthError and an Error', () => {
+    expect(error).toBeInstanceOf(AuthError)
+    expect(error).toBeInstanceOf(Error)
+    expect(isAuthError(error)).toBe(true)
+  })
+
+  it('carries no stack, and leaves the stacks of others alone', () => {
+    const before = Error.stackTraceLimit
+    expect(create().stack).toBe(`${name}: ${error.message}`)
+    expect(Error.stackTraceLimit).toBe(before)
+    expect(new Error('x').stack).toContain('errors.test.ts')
+  })
+
+  it('may be written to by a framework without marking the next one', () => {
+    const first = create()
+    first.status = first.statusCode = 418
+    first.headers['WWW-Authenticate'] = 'x'
+    first.expose = false
+    expect(create()).toMatchObject({ status, statusCode: status, headers, expose: true })
+  })
+
+  it('says nothing of its cause in what goes to a client', () => {
+    expect(`${JSON.stringify(error)}${error.message}${JSON.stringify(error.headers)}`).not.toContain('canary')
+  })
+})
+
+it.each([
+  [undefined, '1'],
+  [0, '1'],
+  [-5000, '1'],
+  [1, '1'],
+  [1000, '1'],
+  [1001, '2'],
+  [29_999, '30'],
+  [30_000, '30'],
+  [30_001, '30'],
+  [9e9, '30'],
+])('a wait of %j ms is answered in whole seconds from 1 to 30: %s', (ms, seconds) => {
+  expect(new UnavailableError(new Error('x'), ms).headers['Retry-After']).toBe(seconds)
+})
+
+it('keeps the reason, the scopes and the cause for those who look', () => {
+  const cause = new Error('down')
+  expect(new InvalidTokenError('r', 'audience').reason).toBe('audience')
+  expect(new InsufficientScopeError('r', ['a']).required).toEqual(['a'])
+  expect(new UnavailableError(cause).cause).toBe(cause)
+  expect('cause' in new InvalidTokenError('r', 'audience')).toBe(false)
+})
+
+it('writes the realm into every challenge', () => {
+  for (const error of [
+    new MissingCredentialsError('jobs'),
+    new InvalidTokenError('jobs', 'key'),
+    new InvalidRequestError('jobs'),
+    new InsufficientScopeError('jobs', ['a']),
+  ]) {
+    expect(error.headers['WWW-Authenticate']).toMatch(/^Bearer realm="jobs"/)
+  }
+})
+
+it('recognises an error of the other module format by its brand, and nothing else', () => {
+  expect(isAuthError({ [Symbol.for('vantage-auth.AuthError')]: true })).toBe(true)
+  for (const value of [
+    undefined,
+    null,
+    1,
+    'x',
+    {},
+    new Error('x'),
+    new KeyStoreError('x'),
+    { code: 'ERR_VANTAGE_UNAVAILABLE' },
+  ]) {
+    expect(isAuthError(value)).toBe(false)
+  }
+})
+
+it.each([
+  [KeyStoreError, 'KeyStoreError', 'ERR_VANTAGE_KEY_STORE'],
+  [KeyNotFoundError, 'KeyNotFoundError', 'ERR_VANTAGE_KEY_NOT_FOUND'],
+  [KeyStateError, 'KeyStateError', 'ERR_VANTAGE_KEY_STATE'],
+] as const)('%o is %s with the code %s', (KeyError, name, code) => {
+  const error = new KeyError('message')
+  expect(error).toMatchObject({ name, code, message: 'message' })
+  expect(KeyError.code).toBe(code)
+  expect(error.stack).toContain('errors.test.ts')
+  expect(inspect(error)).toContain(code)
+})

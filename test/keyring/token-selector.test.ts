@@ -1,0 +1,113 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { describe, expect, it } from 'vitest'
+import { KeyStoreError } from '../../src/core/errors.js'
+import { createKeyring } from '../../src/keyring/keyring.js'
+import { memoryKeyStore } from '../../src/store/memory.js'
+import { createVerifier } from '../../src/verifier/verifier.js'
+
+const issuer = 'https://issuer.example'
+const HOUR = 3_600_000
+
+describe('revokeTokens', () => {
+  it('tells what it revoked, and until when it is kept', async () => {
+    const keyring = createKeyring(memoryKeyStore())
+    const issuedBefore = new Date(Date.now() + HOUR)
+    const before = Date.now()
+    const record = await keyring.revokeTokens(
+      { issuer, subject: 'u', issuedBefore },
+      { actor: 'ann', reason: 'stolen', tokenLife: '1h' },
+    )
+    expect(record).toMatchObject({ issuer, subject: 'u', tokenId: null, clientId: null, issuedBefore })
+    expect(record).toMatchObject({
+      createdBy: 'ann',
+      reason: 'stolen',
+      endsAt: new Date(issuedBefore.getTime() + HOUR),
+    })
+    const { endsAt } = await keyring.revokeTokens({ issuer, tokenId: 'jti' })
+    expect(Math.round((endsAt.getTime() - before) / HOUR)).toBe(365 * 24)
+    expect((await keyring.tokenRevocations()).map(({ tokenId }) => tokenId).sort()).toEqual(['jti', null])
+    const { entries } = await keyring.audit()
+    expect(entries.map(({ action, actor }) => [action, actor])).toEqual([
+      ['revoke_tokens', null],
+      ['revoke_tokens', 'ann'],
+    ])
+  })
+
+  it.each<[string, unknown]>([
+    ['a Date', new Date('2026-11-25T12:00:00Z')],
+    ['milliseconds', Date.parse('2026-11-25T12:00:00Z')],
+    ['a text with a time zone', '2026-11-25T13:00:00+01:00'],
+  ])('takes an instant as %s', async (_, issuedBefore) => {
+    const record = await createKeyring(memoryKeyStore()).revokeTokens({ issuer, clientId: 'c', issuedBefore } as never)
+    expect(record.issuedBefore).toEqual(new Date('2026-11-25T12:00:00Z'))
+  })
+
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /revokeTokens/],
+    ['no issuer', { tokenId: 'a' }, /^issuer/],
+    ['nothing that is revoked', { issuer }, /one of tokenId, subject and clientId/],
+    ['two things that are revoked', { issuer, tokenId: 'a', subject: 'b' }, /one of tokenId, subject and clientId/],
+    ['a subject without an instant', { issuer, subject: 'b' }, /^issuedBefore/],
+    ['a token with an instant', { issuer, tokenId: 'a', issuedBefore: new Date() }, /^issuedBefore/],
+    ['seconds', { issuer, subject: 'b', issuedBefore: 1_764_072_000 }, /^issuedBefore/],
+    ['no instant', { issuer, subject: 'b', issuedBefore: new Date(Number.NaN) }, /^issuedBefore/],
+    ['a local time', { issuer, subject: 'b', issuedBefore: '2026-11-25T12:00:00' }, /^issuedBefore/],
+    ['another member', { issuer, tokenId: 'a', jti: 'a' }, /^jti/],
+  ])('refuses %s', async (_, selector, message) => {
+    const keyring = createKeyring(memoryKeyStore())
+    await expect(keyring.revokeTokens(selector as never)).rejects.toThrow(TypeError)
+    await expect(keyring.revokeTokens(selector as never)).rejects.toThrow(message)
+  })
+
+  it('says so when a store of the application keeps neither revocations nor a trail', async () => {
+    const { addTokenRevocation: _, tokenRevocations: __, readAudit: ___, ...store } = memoryKeyStore()
+    const keyring = createKeyring(store)
+    await expect(keyring.revokeTokens({ issuer, tokenId: 'a' })).rejects.toThrow(KeyStoreError)
+    await expect(keyring.tokenRevocations()).rejects.toThrow(KeyStoreError)
+    await expect(keyring.audit()).rejects.toThrow(KeyStoreError)
+  })
+})
+
+describe('audit', () => {
+  it('gives each entry once over its pages', async () => {
+    const keyring = createKeyring(memoryKeyStore())
+    const ids: string[] = []
+    for (let i = 0; i < 5; i++) ids.push((await keyring.create({ subject: 's', scopes: ['jobs:read'] })).record.id)
+    const seen: unknown[] = []
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const page = await keyring.audit({ limit: 2, cursor })
+      seen.push(...page.entries.map(({ keyId }) => keyId))
+      cursor = page.cursor
+    }
+    expect(seen).toEqual(ids.reverse())
+  })
+
+  it.each([{ cursor: 'x' }, { cursor: '0' }, { limit: 0 }, { id: 'a key' }, { actor: 'ann' }])(
+    'refuses %j',
+    async (options) => {
+      await expect(createKeyring(memoryKeyStore()).audit(options as never)).rejects.toThrow(TypeError)
+    },
+  )
+})
+
+it('a superseded key that is in use is told to whoever observes the store, with its successor', async () => {
+  const store = memoryKeyStore()
+  const keyring = createKeyring(store)
+  const { key, record } = await keyring.create({ subject: 's', scopes: ['jobs:read'] })
+  const by = createVerifier({ issuer: false, keys: store })
+  const events: { event: string }[] = []
+  const note = (message: unknown) => events.push(message as (typeof events)[number])
+  subscribe('vantage-auth:store', note)
+  try {
+    const use = async () => (await by.authenticate({ authorization: `Bearer ${key}` })).kind
+    await use()
+    const { record: successor } = await keyring.rotate(record.id)
+    for (let i = 0; i < 3; i++) expect(await use()).toBe('api_key')
+    expect(events.filter(({ event }) => event === 'superseded_key_in_use')).toEqual([
+      { event: 'superseded_key_in_use', keyId: record.id, successorId: successor.id },
+    ])
+  } finally {
+    unsubscribe('vantage-auth:store', note)
+    await by.close()
+  }
+})

@@ -1,0 +1,911 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { resolveOptions, type VerifierOptions } from '../../src/config/options.js'
+import type { AccessTokenAuth } from '../../src/core/auth.js'
+import {
+  claimChecks,
+  createReading,
+  endOf,
+  firstFailure,
+  headerChecks,
+  authOf as readAuth,
+} from '../../src/token/access-token.js'
+import { createVerifier } from '../../src/verifier/verifier.js'
+import { outcomeOf } from '../support/outcome.js'
+import {
+  compact,
+  createKeyPair,
+  createTestIssuer,
+  DEFAULT_AUDIENCE,
+  DEFAULT_ISSUER,
+  encode,
+  hmacSigner,
+  publicJwk,
+  SIGNING_ALGORITHMS,
+  signer,
+} from '../support/tokens.js'
+import { readVectors } from '../support/vectors.js'
+
+/** Instant of all checks here, in seconds since the epoch; the vectors are written for it. */
+const NOW = 2_000_000_000
+const clock = () => NOW * 1000
+
+const issuer = createTestIssuer({ kid: 'key-1', clock })
+
+/** Accepts the tokens of the issuer above, and looks at each anew. */
+function verifierFor(options: VerifierOptions = {}) {
+  return createVerifier({ ...issuer.options, keys: false, cache: false, clock, ...options })
+}
+
+const verifiers = { rfc9068: verifierFor(), lenient: verifierFor({ profile: 'lenient' }) }
+const strict = verifiers.rfc9068
+const policies = new Map(
+  resolveOptions({ ...issuer.options, keys: false }, {}).issuers.map((policy) => [policy.issuer, policy]),
+)
+
+async function authOf(verifier: ReturnType<typeof verifierFor>, token: string): Promise<AccessTokenAuth> {
+  const auth = await verifier.authenticate({ authorization: `Bearer ${token}` })
+  if (auth.kind !== 'access_token') throw new Error('the token was taken for a key')
+  return auth
+}
+
+/** One change to the header or the claims of a good token, and what becomes of the token. */
+interface Vector {
+  name: string
+  /** `accepted`, or the reason of the refusal. */
+  reason: string
+  /** Members in the place of the good ones. */
+  set?: object
+  /** Members left out. */
+  without?: string[]
+  /** Members whose value is this text, for what JSON.stringify does not write. */
+  raw?: Record<string, string>
+  profile?: string
+}
+
+/** JSON text of an object after a vector's changes. */
+function change(good: Record<string, unknown>, { set, without = [], raw = {} }: Vector): string {
+  const kept = Object.entries({ ...good, ...set }).filter(([name]) => ![...without, ...Object.keys(raw)].includes(name))
+  const members = [...kept.map(([name, value]) => [name, JSON.stringify(value)] as const), ...Object.entries(raw)]
+  return `{${members.map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}`
+}
+
+const verifierOf = ({ profile }: Vector) => (profile === 'lenient' ? verifiers.lenient : strict)
+
+describe('a good token', () => {
+  it.each(SIGNING_ALGORITHMS)('signed with %s is accepted', async (alg) => {
+    const other = createTestIssuer({ alg, clock })
+    const verifier = verifierFor(other.options)
+
+    expect(await outcomeOf(verifier, other.mint())).toBe('accepted')
+    expect(await outcomeOf(verifier, other.mint().slice(0, -8))).not.toBe('accepted')
+    expect(await outcomeOf(verifier, other.mint().slice(0, -8).concat('AAAAAAAA'))).not.toBe('accepted')
+  })
+
+  it('becomes an Auth that says what the token says', async () => {
+    const token = issuer.mint({
+      sub: 'user_9',
+      client_id: 'c',
+      jti: 'j',
+      scope: 'jobs:read,teams:read x',
+      tier: ['gold'],
+    })
+    const auth = await authOf(strict, token)
+
+    expect(auth).toMatchObject({
+      kind: 'access_token',
+      subject: 'user_9',
+      scopes: ['jobs:read', 'teams:read', 'x'],
+      tenant: null,
+      issuer: DEFAULT_ISSUER,
+      clientId: 'c',
+      tokenId: 'j',
+    })
+    expect(auth.expiresAt).toEqual(new Date((NOW + 3600) * 1000))
+    expect(auth.claims).toMatchObject({ aud: DEFAULT_AUDIENCE, iat: NOW, tier: ['gold'] })
+    expect(() => (auth.claims.tier as string[]).push('x')).toThrow(TypeError)
+  })
+
+  it('has null for client and id where the lenient profile does without', async () => {
+    const auth = await authOf(verifiers.lenient, issuer.mint({ client_id: undefined, jti: undefined, iat: undefined }))
+    expect(auth).toMatchObject({ clientId: null, tokenId: null })
+  })
+
+  it('of exactly 8192 bytes is accepted, and of one more refused', async () => {
+    // No base64url text has a length of 4n + 1: what the claims cannot fill, the header does.
+    const sized = (bytes: number) => {
+      const fill = Math.floor(((bytes - issuer.mint({ pad: '' }, { spare: '' }).length) * 3) / 4) - 8
+      for (let pad = fill; pad < fill + 16; pad++) {
+        for (const spare of ['', 'x', 'xx']) {
+          const token = issuer.mint({ pad: 'x'.repeat(pad) }, { spare })
+          if (token.length === bytes) return token
+        }
+      }
+      throw new Error(`no token has ${bytes} bytes`)
+    }
+    const longest = sized(8192)
+    expect(longest).toHaveLength(8192)
+    expect(await outcomeOf(strict, longest)).toBe('accepted')
+    expect(await outcomeOf(strict, sized(8193))).toBe('malformed')
+  })
+
+  it('may nest its claims as deep as its size permits', async () => {
+    const nested = `${'['.repeat(2800)}${']'.repeat(2800)}`
+    const token = issuer.mintRaw({ payload: change(issuer.claims(), { name: '', reason: '', raw: { x: nested } }) })
+    const auth = await authOf(strict, token)
+
+    let level = auth.claims.x
+    for (let depth = 0; depth < 2799; depth++) {
+      expect(Object.isFrozen(level)).toBe(true)
+      level = (level as unknown[])[0]
+    }
+    expect(level).toEqual([])
+  })
+})
+
+describe('the header', () => {
+  it.each(readVectors<Vector>('headers'))('$name: $reason $profile', async (vector) => {
+    const header = change(issuer.header(), vector)
+    expect(await outcomeOf(verifierOf(vector), issuer.mintRaw({ header }))).toBe(vector.reason)
+  })
+})
+
+describe('a header that the token before had as well', () => {
+  const stranger = createTestIssuer({ kid: 'key-1', clock })
+
+  it('saves its decoding, and no check', async () => {
+    const bad = { typ: 'dpop+jwt' }
+    for (const mint of [issuer.mint, issuer.mint]) {
+      expect(await outcomeOf(strict, mint({}, bad))).toBe('type')
+      expect(await outcomeOf(strict, mint({}, bad))).toBe('type')
+      expect(await outcomeOf(strict, mint())).toBe('accepted')
+      expect(await outcomeOf(strict, mint())).toBe('accepted')
+      expect(await outcomeOf(strict, stranger.mint())).toBe('signature')
+      expect(await outcomeOf(strict, mint({}, { crit: ['exp'] }))).toBe('malformed')
+      expect(await outcomeOf(strict, `${mint()}=`)).toBe('malformed')
+      expect(await outcomeOf(strict, mint().replace(/^[^.]*/, ''))).toBe('malformed')
+    }
+  })
+
+  it('is the header of its own token, also when several are read in turns', async () => {
+    await outcomeOf(strict, issuer.mint())
+    const readings = [{}, { typ: 'JWT' }, {}].map((header) => createReading(issuer.mint({}, header), NOW, policies))
+    for (const check of headerChecks.slice(0, 3))
+      for (const reading of readings) expect(check.holds(reading)).toBe(true)
+    expect(readings.map(({ header }) => header.typ)).toEqual(['at+jwt', 'JWT', 'at+jwt'])
+  })
+})
+
+describe('the claims', () => {
+  it.each(readVectors<Vector>('claims'))('$name: $reason $profile', async (vector) => {
+    const payload = change(issuer.claims(), vector)
+    expect(await outcomeOf(verifierOf(vector), issuer.mintRaw({ payload }))).toBe(vector.reason)
+  })
+})
+
+describe('shape and encoding', () => {
+  const good = issuer.mint()
+  const [header, payload, signature] = good.split('.') as [string, string, string]
+  /** The part in another spelling of the same bytes: its last character carries bits that nobody reads. */
+  const respelt = (part: string) => {
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const last = part.at(-1) as string
+    const other = `${part.slice(0, -1)}${alphabet[alphabet.indexOf(last) ^ 1]}`
+    expect(Buffer.from(other, 'base64url')).toEqual(Buffer.from(part, 'base64url'))
+    return other
+  }
+  /** Parts whose length leaves four spare bits, as a signature of 64 bytes does, or two. */
+  const looseHeader = encode(JSON.stringify(issuer.header({ pad: '' })).padEnd(97))
+  const loosePayload = encode(JSON.stringify(issuer.claims()).padEnd(400))
+  const lessLooseHeader = encode(JSON.stringify(issuer.header({ pad: '' })).padEnd(98))
+  const lessLoosePayload = encode(JSON.stringify(issuer.claims()).padEnd(401))
+  const signed = (input: string) => `${input}.${encode(signer('ES256', issuer.privateKey)(Buffer.from(input)))}`
+
+  it.each<[name: string, token: string]>([
+    ['an empty part only', '.'],
+    ['no dot', 'token'],
+    ['one dot', `${header}.${payload}`],
+    ['three dots', `${good}.`],
+    ['the five parts of an encrypted token', `${good}.${payload}.${payload}`],
+    ['a leading dot', `.${good}`],
+    ['nothing but two dots', '..'],
+    ['no header', `.${payload}.${signature}`],
+    ['no payload', `${header}..${signature}`],
+    ['padding behind the signature', `${good}==`],
+    ['padding behind the header', signed(`${header}=.${payload}`)],
+    ['padding behind the payload', signed(`${header}.${payload}=`)],
+    ['characters of plain base64', signed(`${header}.${encode(JSON.stringify(issuer.claims({ x: '>>>???' })))}+/`)],
+    ['a space inside', signed(`${header}.${payload.slice(0, 9)} ${payload.slice(9)}`)],
+    ['a line feed inside', signed(`${header}.${payload.slice(0, 9)}\n${payload.slice(9)}`)],
+    ['a trailing space', `${good} `],
+    ['a letter outside ASCII', signed(`${header}.${payload}é`)],
+    ['a percent sign', signed(`${header}.${payload}%3D`)],
+    ['a tilde', signed(`${header}.${payload}~`)],
+    ['a length that no bytes have', signed(`${encode(JSON.stringify(issuer.header()).padEnd(99))}A.${payload}`)],
+    ['spare bits in the header', signed(`${respelt(looseHeader)}.${payload}`)],
+    ['spare bits in the payload', signed(`${header}.${respelt(loosePayload)}`)],
+    ['fewer spare bits in the header', signed(`${respelt(lessLooseHeader)}.${payload}`)],
+    ['fewer spare bits in the payload', signed(`${header}.${respelt(lessLoosePayload)}`)],
+    ['spare bits in the signature', `${header}.${payload}.${respelt(signature)}`],
+    ['two credentials', `${good} ${good}`],
+    ['two credentials joined by a comma', `${good},${good}`],
+    ['two credentials joined by a comma and the scheme', `${good}, Bearer ${good}`],
+  ])('%s is malformed', async (_, token) => {
+    expect(await outcomeOf(strict, token)).toBe('malformed')
+  })
+
+  it('accepts the parts that the cases above respell', async () => {
+    expect(await outcomeOf(strict, signed(`${looseHeader}.${payload}`))).toBe('accepted')
+    expect(await outcomeOf(strict, signed(`${header}.${loosePayload}`))).toBe('accepted')
+    expect(await outcomeOf(strict, signed(`${lessLooseHeader}.${payload}`))).toBe('accepted')
+    expect(await outcomeOf(strict, signed(`${header}.${lessLoosePayload}`))).toBe('accepted')
+  })
+
+  it('finds no parts in a text without dots, whatever it encodes', async () => {
+    // Less its last character it is both a header and claims.
+    const text = JSON.stringify({ ...issuer.header(), ...issuer.claims() }).padEnd(400)
+    expect(await outcomeOf(strict, `${encode(text)}A`)).toBe('malformed')
+  })
+
+  it('refuses a token without its signature, or with another one', async () => {
+    expect(await outcomeOf(strict, `${header}.${payload}.`)).toBe('signature')
+    expect(await outcomeOf(strict, `${header}.${payload}.${issuer.mint().split('.')[2]}`)).toBe('signature')
+    expect(await outcomeOf(strict, `${header}.${encode(issuer.claims({ sub: 'root' }))}.${signature}`)).toBe(
+      'signature',
+    )
+    expect(await outcomeOf(strict, `${encode(issuer.header({ x: 1 }))}.${payload}.${signature}`)).toBe('signature')
+  })
+
+  const text = { header: JSON.stringify(issuer.header()), payload: JSON.stringify(issuer.claims()) }
+  describe.each(['header', 'payload'] as const)('a %s', (part) => {
+    it.each<[name: string, bytes: string | Buffer]>([
+      ['with a byte order mark', `\uFEFF${text[part]}`],
+      ['with two byte order marks', `\uFEFF\uFEFF${text[part]}`],
+      ['in UTF-16', Buffer.from(text[part], 'utf16le')],
+      ['in UTF-16 with a byte order mark', Buffer.from(`\uFEFF${text[part]}`, 'utf16le')],
+      ['in Latin-1', Buffer.from(text[part].replace('{', '{"é":1,'), 'latin1')],
+      ['with an overlong slash', bytesIn(text[part], [0xc0, 0xaf])],
+      ['with a surrogate in UTF-8', bytesIn(text[part], [0xed, 0xa0, 0x80])],
+      ['with a code point beyond the last', bytesIn(text[part], [0xf4, 0x90, 0x80, 0x80])],
+      ['with a lone continuation byte', bytesIn(text[part], [0x80])],
+      ['cut within a character', Buffer.concat([Buffer.from(text[part]), Buffer.from([0xe2, 0x82])])],
+      ['that is an array', `[${text[part]}]`],
+      ['that is null', 'null'],
+      ['that is a string', JSON.stringify(text[part])],
+      ['that is a number', '1'],
+      ['that is true', 'true'],
+      ['with text behind', `${text[part]}x`],
+      ['with a second object behind', `${text[part]}{}`],
+      ['with a trailing comma', text[part].replace(/}$/, ',}')],
+      ['with a comment', text[part].replace('{', '{/**/')],
+      ['in single quotes', text[part].replaceAll('"', "'")],
+      ['with NaN', text[part].replace('{', '{"x":NaN,')],
+      ['with a NUL behind', `${text[part]}\0`],
+      ['with a bare control character', text[part].replace('{', '{"x":"\u0001",')],
+      ['that is cut off', text[part].slice(0, -1)],
+      ['of white space', '  '],
+    ])('%s is malformed', async (_, bytes) => {
+      expect(await outcomeOf(strict, issuer.mintRaw({ [part]: bytes }))).toBe('malformed')
+    })
+
+    it('may have white space and characters of any plane', async () => {
+      const spaced = ` \n${text[part].replace('{', '{"é€😀\uFFFD":"\\ud800", ')}\t\r\n`
+      expect(await outcomeOf(strict, issuer.mintRaw({ [part]: spaced }))).toBe('accepted')
+    })
+  })
+
+  it('takes the last of two members of one name, as RFC 7515 §4 permits', async () => {
+    const payload = JSON.stringify(issuer.claims()).replace('{', '{"sub":"first",')
+    expect((await authOf(strict, issuer.mintRaw({ payload }))).subject).toBe('user_123')
+  })
+
+  function bytesIn(json: string, bytes: number[]): Buffer {
+    return Buffer.concat([Buffer.from('{"x":"'), Buffer.from(bytes), Buffer.from('",'), Buffer.from(json.slice(1))])
+  }
+})
+
+describe('the algorithm', () => {
+  const rsa = createTestIssuer({ alg: 'RS256', clock })
+  const spki = rsa.publicKey.export({ type: 'spki', format: 'pem' }) as string
+  const jwk = publicJwk(rsa.publicKey)
+  /** Each form of a public key that somebody may have taken for a shared secret. */
+  const secrets: Record<string, string | Buffer> = {
+    'PEM, SPKI': spki,
+    'PEM, SPKI, without its last line feed': spki.trimEnd(),
+    'PEM, SPKI, with CRLF': spki.replaceAll('\n', '\r\n'),
+    'PEM, SPKI, without its first and last line': spki.split('\n').slice(1, -2).join('\n'),
+    'PEM, PKCS 1': rsa.publicKey.export({ type: 'pkcs1', format: 'pem' }),
+    'PEM, PKCS 1, without its last line feed': (
+      rsa.publicKey.export({ type: 'pkcs1', format: 'pem' }) as string
+    ).trimEnd(),
+    'DER, SPKI': rsa.publicKey.export({ type: 'spki', format: 'der' }),
+    'DER, PKCS 1': rsa.publicKey.export({ type: 'pkcs1', format: 'der' }),
+    'DER in base64': rsa.publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+    'JWK text': JSON.stringify(jwk),
+    'JWK text as published': JSON.stringify(rsa.jwks.keys[0]),
+    'key set text': JSON.stringify(rsa.jwks),
+    'modulus in base64url': jwk.n as string,
+    'modulus in bytes': Buffer.from(jwk.n as string, 'base64url'),
+    nothing: '',
+  }
+
+  describe.each(['HS256', 'HS384', 'HS512'] as const)('%s', (alg) => {
+    it.each(Object.keys(secrets))('keyed with the public key as %s is refused', async (form) => {
+      const token = compact(rsa.header({ alg }), rsa.claims(), hmacSigner(alg, secrets[form] as string))
+      expect(await outcomeOf(verifierFor(rsa.options), token)).toBe('algorithm')
+      expect(await outcomeOf(verifierFor({ ...rsa.options, profile: 'lenient' }), token)).toBe('algorithm')
+    })
+
+    it('is no algorithm that an option can name', () => {
+      expect(() => verifierFor({ algorithms: [alg as 'RS256'] })).toThrow(/^algorithms must be a list of asymmetric/)
+    })
+
+    it('under the name of an asymmetric algorithm is a wrong signature', async () => {
+      const token = compact(rsa.header(), rsa.claims(), hmacSigner(alg, spki))
+      expect(await outcomeOf(verifierFor(rsa.options), token)).toBe('signature')
+    })
+  })
+
+  it.each(['none', 'None', 'NONE', 'nonE'])('%s is refused with and without a signature', async (alg) => {
+    const token = issuer.mint({}, { alg })
+    expect(await outcomeOf(strict, token)).toBe('algorithm')
+    expect(await outcomeOf(strict, token.slice(0, token.lastIndexOf('.') + 1))).toBe('algorithm')
+    expect(
+      await outcomeOf(
+        strict,
+        compact({ alg }, issuer.claims(), () => Buffer.alloc(0)),
+      ),
+    ).toBe('type')
+    expect(
+      await outcomeOf(
+        verifiers.lenient,
+        compact({ alg }, issuer.claims(), () => Buffer.alloc(0)),
+      ),
+    ).toBe('algorithm')
+  })
+
+  it('that the issuer does not use is refused, whatever the keys would permit', async () => {
+    const keys = createKeyPair('RS256')
+    const jwks = { keys: [publicJwk(keys.publicKey, { kid: 'key-1' })] }
+    for (const alg of ['RS256', 'RS512', 'PS256'] as const) {
+      const minted = createTestIssuer({ alg, keys, kid: 'key-1', clock }).mint()
+      expect(await outcomeOf(verifierFor({ jwks }), minted)).toBe('accepted')
+      expect(await outcomeOf(verifierFor({ jwks, algorithms: ['RS384', 'ES256'] }), minted)).toBe('algorithm')
+      expect(await outcomeOf(verifierFor({ jwks, algorithms: [alg] }), minted)).toBe('accepted')
+    }
+  })
+
+  it.each([
+    ['EdDSA', 'Ed25519'],
+    ['Ed25519', 'EdDSA'],
+    ['EdDSA', 'EdDSA'],
+    ['Ed25519', 'Ed25519'],
+  ] as const)('%s is accepted where the key says %s, and where the option does', async (alg, other) => {
+    const keys = createKeyPair('EdDSA')
+    const { mint, options, publicKey } = createTestIssuer({ alg, keys, kid: 'key-1', clock })
+    const jwks = { keys: [publicJwk(publicKey, { kid: 'key-1', alg: other })] }
+    expect(await outcomeOf(verifierFor({ ...options, jwks }), mint())).toBe('accepted')
+    expect(await outcomeOf(verifierFor({ ...options, algorithms: [other] }), mint())).toBe('accepted')
+    const mixed = { keys: [...options.jwks.keys, ...issuer.jwks.keys] }
+    expect(await outcomeOf(verifierFor({ ...options, jwks: mixed, algorithms: ['ES256'] }), mint())).toBe('algorithm')
+  })
+
+  it.each(SIGNING_ALGORITHMS)('%s in the header does not fit a key of another type or curve', async (alg) => {
+    const others = SIGNING_ALGORITHMS.filter((other) => family(other) !== family(alg))
+    for (const other of others) {
+      const { options, mint } = createTestIssuer({ alg: other, kid: 'key-1', clock })
+      const jwks = { keys: options.jwks.keys.map(({ alg: _, ...key }) => key) }
+      expect(await outcomeOf(verifierFor({ ...options, jwks }), mint({}, { alg }))).toBe('key')
+    }
+  })
+
+  function family(alg: string): string {
+    return alg.startsWith('ES') ? alg : alg.startsWith('Ed') ? 'Ed' : 'RSA'
+  }
+})
+
+describe('keys that a token brings along', () => {
+  const attacker = createTestIssuer({ kid: 'key-1', clock })
+  const jwk = attacker.jwks.keys[0]
+  const brought: [name: string, header: Record<string, unknown>, reason: string][] = [
+    ['jwk', { jwk }, 'signature'],
+    ['jwk without a kid', { jwk, kid: undefined }, 'signature'],
+    ['jwk under its own kid', { jwk: { ...jwk, kid: 'mine' }, kid: 'mine' }, 'key'],
+    ['jku', { jku: 'https://attacker.example/jwks.json' }, 'signature'],
+    ['x5u', { x5u: 'https://attacker.example/cert.pem' }, 'signature'],
+    ['x5c', { x5c: [attacker.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')] }, 'signature'],
+    ['a data URL as jku', { jku: `data:application/json,${JSON.stringify(attacker.jwks)}` }, 'signature'],
+    ['a file URL as kid', { kid: 'file:///dev/null' }, 'key'],
+    ['a web URL as kid', { kid: 'https://attacker.example/key.pem' }, 'key'],
+  ]
+
+  it.each(brought)('%s: is ignored, and nothing is fetched', async (_, header, reason) => {
+    const fetched: string[] = []
+    const fetch: typeof globalThis.fetch = async (url) => {
+      fetched.push(String(url))
+      return Response.json({})
+    }
+    expect(await outcomeOf(verifierFor({ fetch }), attacker.mint({}, header))).toBe(reason)
+    expect(fetched).toEqual([])
+  })
+})
+
+describe('the issuer', () => {
+  it.each(readVectors<{ name: string; iss: unknown }>('issuers'))(
+    'that differs by $name is refused, and nothing is fetched',
+    async ({ iss }) => {
+      const fetched: string[] = []
+      const verifier = createVerifier({
+        issuer: DEFAULT_ISSUER,
+        keys: false,
+        clock,
+        fetch: async (url) => {
+          fetched.push(String(url))
+          return Response.json({})
+        },
+      })
+      expect(await outcomeOf(verifier, issuer.mint({ iss }))).toBe('issuer')
+      expect(await outcomeOf(strict, issuer.mint({ iss }))).toBe('issuer')
+      expect(fetched).toEqual([])
+    },
+  )
+
+  it('has to be named', async () => {
+    expect(await outcomeOf(strict, issuer.mint({ iss: undefined }))).toBe('issuer')
+    const inherited = JSON.stringify(issuer.claims({ iss: undefined, inherited: { iss: DEFAULT_ISSUER } }))
+    const payload = inherited.replace('"inherited"', '"__proto__"')
+    expect(await outcomeOf(strict, issuer.mintRaw({ payload }))).toBe('issuer')
+  })
+
+  it('has to be configured: keys only refuses every token', async () => {
+    expect(await outcomeOf(createVerifier({ issuer: false, keys: false, clock }), issuer.mint())).toBe('issuer')
+  })
+})
+
+describe('two issuers', () => {
+  const a = createTestIssuer({ issuer: 'https://a.example', kid: 'key-a', audience: 'https://api.a.example', clock })
+  const b = createTestIssuer({
+    issuer: 'https://b.example',
+    kid: 'key-b',
+    audience: 'https://api.b.example',
+    alg: 'EdDSA',
+    clock,
+  })
+  const verifier = createVerifier({
+    issuer: [
+      {
+        issuer: a.issuer,
+        jwks: a.jwks,
+        audience: 'https://api.a.example',
+        algorithms: ['ES256'],
+        tenantClaim: 'org',
+        scopeClaims: ['roles'],
+      },
+      { issuer: b.issuer, jwks: b.jwks, audience: 'https://api.b.example', algorithms: ['EdDSA'], profile: 'lenient' },
+    ],
+    keys: false,
+    clock,
+  })
+  const sameKid = createTestIssuer({ issuer: a.issuer, kid: 'key-a', audience: 'https://api.a.example', clock })
+
+  it.each<[name: string, token: string, reason: string]>([
+    ['accept each its own', a.mint(), 'accepted'],
+    ['accept each its own, in its own profile', b.mint({ jti: undefined }, { typ: 'JWT' }), 'accepted'],
+    ["do not lend each other keys: a's token signed by b", b.mint({ iss: a.issuer, aud: a.claims().aud }), 'algorithm'],
+    ["do not lend each other keys: b's kid in a's token", a.mint({}, { kid: 'key-b' }), 'key'],
+    ['do not take a kid for a key', sameKid.mint(), 'signature'],
+    ["do not lend each other audiences: a's token for b", a.mint({ aud: 'https://api.b.example' }), 'audience'],
+    ["do not lend each other audiences: b's token for a", b.mint({ aud: 'https://api.a.example' }), 'audience'],
+    ["do not lend each other algorithms: b's alg in a's token", a.mint({}, { alg: 'EdDSA' }), 'algorithm'],
+    ["do not lend each other profiles: a's token with b's typ", a.mint({}, { typ: 'JWT' }), 'type'],
+    ["do not lend each other profiles: a's token without typ", a.mint({}, { typ: undefined }), 'type'],
+    ["do not lend each other profiles: a's token without jti", a.mint({ jti: undefined }), 'claims'],
+  ])('%s', async (_, token, reason) => {
+    expect(await outcomeOf(verifier, token)).toBe(reason)
+    expect(await outcomeOf(verifier, token)).toBe(reason)
+  })
+
+  it('do not lend each other keys, not even of one algorithm', async () => {
+    const c = createTestIssuer({ issuer: 'https://c.example', clock })
+    const d = createTestIssuer({ issuer: 'https://d.example', clock })
+    const both = createVerifier({ issuer: [c, d].map(({ options }) => options), keys: false, clock })
+    expect(await outcomeOf(both, c.mint())).toBe('accepted')
+    expect(await outcomeOf(both, d.mint())).toBe('accepted')
+    expect(await outcomeOf(both, c.mint({ iss: d.issuer }))).toBe('signature')
+    expect(await outcomeOf(both, d.mint({ iss: c.issuer }, { kid: undefined }))).toBe('signature')
+  })
+
+  it('do not lend each other claims for tenant and scopes', async () => {
+    const claims = { org: 'org_1', roles: ['jobs:read'], scope: 'jobs:write' }
+    expect(await authOf(verifier, a.mint(claims))).toMatchObject({ tenant: 'org_1', scopes: ['jobs:read'] })
+    expect(await authOf(verifier, b.mint(claims))).toMatchObject({ tenant: null, scopes: ['jobs:write'] })
+  })
+})
+
+describe('the time', () => {
+  let now = NOW
+  const moving = (options: VerifierOptions = {}) =>
+    verifierFor({ clock: () => now * 1000, cache: { ttlSeconds: 86_400 }, ...options })
+  const at = async (verifier: ReturnType<typeof verifierFor>, instant: number, token: string) => {
+    now = instant
+    return outcomeOf(verifier, token)
+  }
+
+  describe.each([['without a cache', false] as const, ['on cache hits', { ttlSeconds: 86_400 }] as const])(
+    '%s',
+    (_, cache) => {
+      it.each([0, 5, 300])('exp ends a token after a tolerance of %d s, to the millisecond', async (tolerance) => {
+        const verifier = moving({ cache, clockToleranceSeconds: tolerance })
+        const token = issuer.mint({ exp: NOW + 100 })
+        expect(await at(verifier, NOW, token)).toBe('accepted')
+        expect(await at(verifier, NOW + 100 + tolerance - 0.001, token)).toBe('accepted')
+        expect(await at(verifier, NOW + 100 + tolerance, token)).toBe('expired')
+      })
+
+      it.each([0, 5])('maxTokenAgeSeconds ends a token after a tolerance of %d s as well', async (tolerance) => {
+        const verifier = moving({ cache, clockToleranceSeconds: tolerance, maxTokenAgeSeconds: 60 })
+        const token = issuer.mint({ iat: NOW, exp: NOW + 86_400 })
+        expect(await at(verifier, NOW, token)).toBe('accepted')
+        expect(await at(verifier, NOW + 60 + tolerance - 0.001, token)).toBe('accepted')
+        expect(await at(verifier, NOW + 60 + tolerance, token)).toBe('too_old')
+      })
+    },
+  )
+
+  it.each([0, 5])('nbf and iat may be ahead by a tolerance of %d s, to the millisecond', async (tolerance) => {
+    for (const claims of [{ nbf: NOW + 100 }, { iat: NOW + 100 }, { nbf: NOW + 100, iat: NOW + 100 }]) {
+      const verifier = moving({ clockToleranceSeconds: tolerance })
+      const token = issuer.mint(claims)
+      expect(await at(verifier, NOW + 100 - tolerance - 0.001, token)).toBe('not_active')
+      expect(await at(verifier, NOW + 100 - tolerance, token)).toBe('accepted')
+    }
+  })
+
+  it('of issue is required, also by the lenient profile, where an age is', async () => {
+    const verifier = verifierFor({ profile: 'lenient', maxTokenAgeSeconds: 60 })
+    expect(await outcomeOf(verifier, issuer.mint({ iat: undefined }))).toBe('claims')
+    expect(await outcomeOf(verifier, issuer.mint({ iat: NOW - 59 }))).toBe('accepted')
+  })
+
+  it('of no clock at all lets nobody in', async () => {
+    expect(await outcomeOf(verifierFor({ clock: () => Number.NaN }), issuer.mint())).not.toBe('accepted')
+    const reading = createReading(issuer.mint(), Number.NaN, policies)
+    expect(firstFailure([...headerChecks, ...claimChecks], reading)).toBe('expired')
+  })
+
+  it('decides on the end of an accepted token', () => {
+    const [policy] = resolveOptions({ ...issuer.options, keys: false, maxTokenAgeSeconds: 60 }, {}).issuers
+    const reading = createReading('', NOW, new Map())
+    reading.policy = policy
+    reading.claims = { exp: NOW + 100, iat: NOW }
+    expect(endOf(reading)).toBe(NOW + 65)
+    reading.claims = { exp: NOW + 10, iat: NOW }
+    expect(endOf(reading)).toBe(NOW + 15)
+  })
+})
+
+describe('scopes', () => {
+  const scopesOf = async (claims: Record<string, unknown>, options: VerifierOptions = {}) =>
+    (await authOf(verifierFor(options), issuer.mint({ scope: undefined, ...claims }))).scopes
+
+  it.each<[name: string, claims: Record<string, unknown>, scopes: string[]]>([
+    ['a string with spaces', { scope: 'jobs:read jobs:write' }, ['jobs:read', 'jobs:write']],
+    ['a string with commas', { scope: 'jobs:read,jobs:write' }, ['jobs:read', 'jobs:write']],
+    ['a string with both, and too many of them', { scope: ' jobs:read, ,,jobs:write ' }, ['jobs:read', 'jobs:write']],
+    ['an array', { scope: ['jobs:read', 'jobs:write'] }, ['jobs:read', 'jobs:write']],
+    ['an array whose elements are not split', { scope: ['jobs:read jobs:write'] }, ['jobs:read jobs:write']],
+    ['the order of the token, each once', { scope: 'b a b c a' }, ['b', 'a', 'c']],
+    ['the order of an array, each once', { scope: ['b', 'a', 'b'] }, ['b', 'a']],
+    ['no claim', {}, []],
+    ['an empty string', { scope: '' }, []],
+    ['an empty array', { scope: [] }, []],
+    ['scp where scope is absent', { scp: ['jobs:read'] }, ['jobs:read']],
+    ['scope before scp', { scp: ['teams:write'], scope: 'jobs:read' }, ['jobs:read']],
+    ['an empty scope before scp', { scp: ['teams:write'], scope: '' }, []],
+    ['names of properties', { scope: '__proto__ constructor' }, ['__proto__', 'constructor']],
+  ])('%s', async (_, claims, scopes) => {
+    expect(await scopesOf(claims)).toEqual(scopes)
+  })
+
+  it('come from the claims that the option names, and no other', async () => {
+    const options = { scopeClaims: ['permissions', 'constructor'] }
+    expect(await scopesOf({ permissions: ['a'], scope: 'b' }, options)).toEqual(['a'])
+    expect(await scopesOf({ scope: 'b' }, options)).toEqual([])
+    expect(await scopesOf({ constructor: 'c' }, options)).toEqual(['c'])
+    expect(await outcomeOf(verifierFor(options), issuer.mint({ permissions: null }))).toBe('claims')
+  })
+})
+
+describe('the tenant', () => {
+  it.each<[name: string, claim: unknown, tenant: string | null | 'claims']>([
+    ['is the claim that the option names', 'org_1', 'org_1'],
+    ['is null without the claim', undefined, null],
+    ['is never an empty string', '', 'claims'],
+    ['is never a number', 7, 'claims'],
+    ['is never null in the token', null, 'claims'],
+    ['is never an object', {}, 'claims'],
+  ])('%s', async (_, claim, tenant) => {
+    const verifier = verifierFor({ tenantClaim: 'org' })
+    const token = issuer.mint({ org: claim })
+    if (tenant === 'claims') expect(await outcomeOf(verifier, token)).toBe('claims')
+    else expect((await authOf(verifier, token)).tenant).toBe(tenant)
+  })
+
+  it.each(['__proto__', 'constructor', 'toString'])('is null where the token has no claim called %s', async (name) => {
+    expect((await authOf(verifierFor({ tenantClaim: name }), issuer.mint())).tenant).toBeNull()
+  })
+
+  it('is null without the option', async () => {
+    expect((await authOf(strict, issuer.mint({ tenant: 'org_1', org: 'org_1' }))).tenant).toBeNull()
+    expect((await authOf(strict, issuer.mint({ undefined: 7 }))).tenant).toBeNull()
+  })
+})
+
+describe('keys of one issuer', () => {
+  const [first, second, third] = ['a', 'b', 'c'].map(() => createTestIssuer({ kid: 'key-1', clock }))
+  if (first === undefined || second === undefined || third === undefined) throw new Error('three issuers')
+  const keysOf = (...issuers: { jwks: { keys: object[] } }[]) => ({ keys: issuers.flatMap(({ jwks }) => jwks.keys) })
+
+  it('of one kid are tried in their order, two at most', async () => {
+    const verifier = verifierFor({ jwks: keysOf(first, second, third) as never })
+    expect(await outcomeOf(verifier, first.mint())).toBe('accepted')
+    expect(await outcomeOf(verifier, second.mint())).toBe('accepted')
+    expect(await outcomeOf(verifier, third.mint())).toBe('signature')
+  })
+
+  it('of one kid and another algorithm do not count', async () => {
+    const rsa = createTestIssuer({ alg: 'RS256', kid: 'key-1', clock })
+    const edwards = createTestIssuer({ alg: 'EdDSA', kid: 'key-1', clock })
+    const verifier = verifierFor({ jwks: keysOf(rsa, edwards, first, second) as never })
+    for (const { mint } of [rsa, edwards, first, second]) expect(await outcomeOf(verifier, mint())).toBe('accepted')
+  })
+
+  it.each(['ES384', 'ES512'] as const)('of one kid are tried with %s as well', async (alg) => {
+    const [a, b, c] = [0, 1, 2].map(() => createTestIssuer({ alg, kid: 'key-1', clock }))
+    if (a === undefined || b === undefined || c === undefined) throw new Error('three issuers')
+    const verifier = verifierFor({ jwks: keysOf(a, b, c) as never })
+    expect(await outcomeOf(verifier, a.mint())).toBe('accepted')
+    expect(await outcomeOf(verifier, b.mint())).toBe('accepted')
+    expect(await outcomeOf(verifier, c.mint())).toBe('signature')
+  })
+
+  it('are not guessed: without a kid only a single fitting one is taken', async () => {
+    const rsa = createTestIssuer({ alg: 'RS256', kid: 'key-2', clock })
+    const noKid = { kid: undefined }
+    expect(await outcomeOf(verifierFor({ jwks: keysOf(first, rsa) as never }), first.mint({}, noKid))).toBe('accepted')
+    expect(await outcomeOf(verifierFor({ jwks: keysOf(first, second) as never }), first.mint({}, noKid))).toBe('key')
+    expect(await outcomeOf(verifierFor({ jwks: keysOf(rsa) as never }), first.mint({}, noKid))).toBe('key')
+  })
+})
+
+/** One way of being wrong for each check, in the order of the checks. `member` is what it takes out of a token's good state. */
+const faults: { check: string; reason: string; member: string; header?: object; claims?: object; spoil?: Spoil }[] = [
+  { check: 'shape', reason: 'malformed', member: 'dots', spoil: (token) => `${token}.` },
+  { check: 'encoding', reason: 'malformed', member: 'padding', spoil: (token) => `${token}=` },
+  {
+    check: 'header',
+    reason: 'malformed',
+    member: 'header text',
+    spoil: (token) => token.replace(/^[^.]+/, encode('[]')),
+  },
+  { check: 'typ', reason: 'type', member: 'typ', header: { typ: 'dpop+jwt' } },
+  { check: 'crit, b64', reason: 'malformed', member: 'crit', header: { crit: ['exp'] } },
+  { check: 'alg', reason: 'algorithm', member: 'alg', header: { alg: 'none' } },
+  {
+    check: 'payload',
+    reason: 'malformed',
+    member: 'claims text',
+    spoil: (token) => token.replace(/\.[^.]*/, `.${encode('[]')}`),
+  },
+  { check: 'iss', reason: 'issuer', member: 'iss', claims: { iss: 'https://attacker.example' } },
+  { check: 'typ of the issuer', reason: 'type', member: 'typ', header: { typ: 'JWT' } },
+  { check: 'alg of the issuer', reason: 'algorithm', member: 'alg', header: { alg: 'RS256' } },
+  { check: 'kid', reason: 'key', member: 'kid', header: { kid: 1 } },
+  { check: 'key', reason: 'key', member: 'kid', header: { kid: 'key-9' } },
+  { check: 'signature', reason: 'signature', member: 'signature' },
+  { check: 'aud is a string or strings', reason: 'claims', member: 'aud', claims: { aud: [1] } },
+  { check: 'aud', reason: 'audience', member: 'aud', claims: { aud: 'https://api.example.com' } },
+  { check: 'exp is a time', reason: 'claims', member: 'exp', claims: { exp: undefined } },
+  { check: 'exp', reason: 'expired', member: 'exp', claims: { exp: NOW - 60 } },
+  { check: 'nbf is a time', reason: 'claims', member: 'nbf', claims: { nbf: '0' } },
+  { check: 'nbf', reason: 'not_active', member: 'nbf', claims: { nbf: NOW + 60 } },
+  { check: 'iat is a time', reason: 'claims', member: 'iat', claims: { iat: undefined } },
+  { check: 'iat', reason: 'not_active', member: 'iat', claims: { iat: NOW + 60 } },
+  { check: 'age', reason: 'too_old', member: 'iat', claims: { iat: NOW - 86_400 } },
+  { check: 'sub', reason: 'claims', member: 'sub', claims: { sub: '' } },
+  { check: 'client_id', reason: 'claims', member: 'client_id', claims: { client_id: undefined } },
+  { check: 'jti', reason: 'claims', member: 'jti', claims: { jti: 7 } },
+  { check: 'scope', reason: 'claims', member: 'scope', claims: { scope: 7 } },
+  { check: 'tenant', reason: 'claims', member: 'org', claims: { org: 7 } },
+  { check: 'cnf', reason: 'sender_constrained', member: 'cnf', claims: { cnf: { jkt: 'x' } } },
+]
+type Spoil = (token: string) => string
+
+describe('the order of the checks', () => {
+  // A second issuer with the lenient profile, so that a lenient typ is a question of the issuer.
+  const options: VerifierOptions = {
+    issuer: [
+      { ...issuer.options, algorithms: ['ES256', 'PS256'], profile: 'rfc9068' },
+      { issuer: 'https://lenient.example', jwks: issuer.jwks, profile: 'lenient' },
+    ],
+    maxTokenAgeSeconds: 3600,
+    tenantClaim: 'org',
+    keys: false,
+    cache: false,
+    clock,
+  }
+  const verifier = createVerifier(options)
+  const policies = new Map(resolveOptions(options, {}).issuers.map((policy) => [policy.issuer, policy]))
+  const stranger = createTestIssuer({ clock })
+
+  function tokenWith(...wrong: (typeof faults)[number][]): string {
+    const by = wrong.some(({ check }) => check === 'signature') ? stranger : issuer
+    const header = issuer.header(Object.assign({}, ...wrong.map((fault) => fault.header)))
+    const claims = issuer.claims(Object.assign({}, ...wrong.map((fault) => fault.claims)))
+    // Text is spoilt from the inside out.
+    return wrong.reduceRight((token, { spoil }) => spoil?.(token) ?? token, by.mintRaw({ header, payload: claims }))
+  }
+
+  /** Name of the first check that fails, of those that look at the token alone. */
+  function failedCheck(token: string): string | undefined {
+    const reading = createReading(token, NOW, policies)
+    return [...headerChecks, ...claimChecks].find((check) => !check.holds(reading))?.name
+  }
+
+  it('is the one that is documented', () => {
+    const names = [...headerChecks.map(({ name }) => name), 'key', 'signature', ...claimChecks.map(({ name }) => name)]
+    expect(names).toEqual(faults.map(({ check }) => check))
+    expect([...headerChecks, ...claimChecks].map(({ reason }) => reason)).toEqual(
+      faults.filter(({ check }) => check !== 'key' && check !== 'signature').map(({ reason }) => reason),
+    )
+  })
+
+  it.each(faults)('$check alone is $reason', async (fault) => {
+    expect(await outcomeOf(verifier, tokenWith())).toBe('accepted')
+    expect(await outcomeOf(verifier, tokenWith(fault))).toBe(fault.reason)
+    if (fault.check !== 'key' && fault.check !== 'signature') expect(failedCheck(tokenWith(fault))).toBe(fault.check)
+  })
+
+  it.each(faults.slice(0, -1).map((fault, index) => ({ fault, check: fault.check, later: faults.slice(index + 1) })))(
+    '$check comes before everything behind it',
+    async ({ fault, later }) => {
+      for (const other of later) {
+        if (other.member === fault.member) continue
+        const token = tokenWith(fault, other)
+        expect(await outcomeOf(verifier, token), `${fault.check} and ${other.check}`).toBe(fault.reason)
+        const looksAtTokenAlone = [fault, other].every(({ check }) => check !== 'key' && check !== 'signature')
+        if (looksAtTokenAlone) expect(failedCheck(token)).toBe(fault.check)
+      }
+    },
+  )
+
+  it('comes before what a token says', () => {
+    const reading = createReading(tokenWith(), NOW, policies)
+    expect(() => readAuth(reading)).toThrow('a token is read before it is checked')
+    expect(firstFailure([...headerChecks, ...claimChecks], reading)).toBeUndefined()
+    expect(readAuth(reading).subject).toBe('user_123')
+  })
+
+  it('stops at the first failure', () => {
+    const reading = createReading('', NOW, policies)
+    const unreached = { ...(headerChecks[0] as (typeof headerChecks)[0]), holds: () => expect.unreachable() }
+    expect(firstFailure([{ ...unreached, reason: 'key', holds: () => false }, unreached], reading)).toBe('key')
+    expect(firstFailure([{ ...unreached, holds: () => true }], reading)).toBeUndefined()
+  })
+
+  it.each<[check: string, expected: string, found: string]>([
+    ['shape', 'three parts separated by dots (RFC 7515 §3.1)', '4 part(s)'],
+    ['encoding', 'canonical base64url without padding (RFC 7515 §2)', 'another encoding'],
+    ['header', 'a JSON object in UTF-8 (RFC 7515 §4)', 'something else'],
+    [
+      'typ',
+      'at+jwt or application/at+jwt; for an issuer with the lenient profile also JWT or none (RFC 9068 §4)',
+      '"dpop+jwt"',
+    ],
+    ['crit, b64', 'neither', 'crit ["exp"], b64 none'],
+    ['alg', 'one of RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519', '"none"'],
+    ['payload', 'a JSON object in UTF-8 without byte order mark (RFC 7519 §7.2)', 'something else'],
+    ['iss', 'a configured issuer, character for character (RFC 9068 §4)', '"https://attacker.example"'],
+    ['typ of the issuer', 'at+jwt or application/at+jwt', '"JWT"'],
+    ['alg of the issuer', 'one of ES256 PS256', '"RS256"'],
+    ['kid', 'a string, or none (RFC 7515 §4.1.4)', '1'],
+    ['aud is a string or strings', 'a string or an array of strings (RFC 7519 §4.1.3)', '[1]'],
+    ['aud', `one of ["${DEFAULT_AUDIENCE}"]`, '"https://api.example.com"'],
+    ['exp is a time', 'seconds since the epoch, present (RFC 7519 §4.1.4)', 'none'],
+    ['exp', 'later than 2033-05-18T03:33:20.000Z, less 5 s of tolerance', '2033-05-18T03:32:20.000Z'],
+    ['nbf is a time', 'seconds since the epoch, or none (RFC 7519 §4.1.5)', '"0"'],
+    ['nbf', 'not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:34:20.000Z'],
+    ['iat is a time', 'seconds since the epoch, present unless the profile is lenient (RFC 9068 §2.2)', 'none'],
+    ['iat', 'not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:34:20.000Z'],
+    ['age', 'issued at most 3600 s ago', '2033-05-17T03:33:20.000Z'],
+    ['sub', 'a string, not empty (RFC 9068 §2.2)', '""'],
+    ['client_id', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', 'none'],
+    ['jti', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', '7'],
+    ['scope', 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)', '[7,null]'],
+    ['tenant', 'org: a string, not empty, or none', '7'],
+    ['cnf', 'none: a plain bearer request proves no possession', 'bound by ["jkt"]'],
+  ])('tells people of %s: %s, and not %s', (check, expected, found) => {
+    const fault = faults.find((candidate) => candidate.check === check) as (typeof faults)[number]
+    const reading = createReading(tokenWith(fault), NOW, policies)
+    const failed = [...headerChecks, ...claimChecks].find((candidate) => !candidate.holds(reading))
+    expect([failed?.name, failed?.expected(reading), failed?.found(reading)]).toEqual([check, expected, found])
+  })
+
+  it.each(faults)('tells people what $check expects and finds, in one printable line without the token', (fault) => {
+    const token = tokenWith(fault)
+    const reading = createReading(token, NOW, policies)
+    for (const check of [...headerChecks, ...claimChecks]) {
+      const held = check.holds(reading)
+      for (const text of [check.expected(reading), check.found(reading)]) {
+        expect(text).toMatch(/^[\x20-\x7E…§]+$/)
+        for (const part of token.split('.')) if (part.length > 8) expect(text).not.toContain(part)
+      }
+      if (!held) break
+    }
+  })
+})
+
+describe('what people are told of a check', () => {
+  const policyWith = (options: VerifierOptions) =>
+    resolveOptions({ ...issuer.options, keys: false, ...options }, {}).issuers[0]
+  const told = (name: string, parts: { header?: object; claims?: object }, options: VerifierOptions = {}) => {
+    const check = [...headerChecks, ...claimChecks].find((candidate) => candidate.name === name)
+    if (check === undefined) throw new Error(`no check is called ${name}`)
+    const reading = createReading('', NOW, new Map())
+    Object.assign(reading, { policy: policyWith(options), ...parts })
+    return [check.expected(reading), check.found(reading)]
+  }
+
+  it.each<[check: string, claims: Record<string, unknown>, told: [string, string]]>([
+    ['aud', { aud: 'x' }, [`one of ["${DEFAULT_AUDIENCE}"]`, '"x"']],
+    ['aud', {}, [`one of ["${DEFAULT_AUDIENCE}"]`, 'none']],
+    [
+      'exp',
+      { exp: NOW - 5 },
+      ['later than 2033-05-18T03:33:20.000Z, less 5 s of tolerance', '2033-05-18T03:33:15.000Z'],
+    ],
+    [
+      'nbf',
+      { nbf: NOW + 6 },
+      ['not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:33:26.000Z'],
+    ],
+    ['exp is a time', { exp: '1' }, ['seconds since the epoch, present (RFC 7519 §4.1.4)', '"1"']],
+    ['iat is a time', { iat: '1' }, [expect.stringContaining('seconds since the epoch'), '"1"']],
+    ['age', { iat: NOW }, ['issued at most any number of s ago', '2033-05-18T03:33:20.000Z']],
+    ['tenant', { undefined: 7 }, ['no claim: a string, not empty, or none', 'none']],
+    ['cnf', { cnf: { jkt: 'secret' } }, ['none: a plain bearer request proves no possession', 'bound by ["jkt"]']],
+  ])('%s %j', (check, claims, expected) => {
+    expect(told(check, { claims })).toEqual(expected)
+  })
+
+  it('depends on the header, and on what the issuer is allowed', () => {
+    const header = { b64: false }
+    expect(told('crit, b64', { header })).toEqual(['neither', 'crit none, b64 false'])
+    expect(told('typ of the issuer', { header })).toEqual(['at+jwt or application/at+jwt', 'none'])
+    expect(told('typ of the issuer', { header }, { profile: 'lenient' })[0]).toBe(
+      'JWT, none, at+jwt or application/at+jwt',
+    )
+    expect(told('tenant', { claims: { org: 7 } }, { tenantClaim: 'org' })).toEqual([
+      'org: a string, not empty, or none',
+      '7',
+    ])
+  })
+
+  it('is short, whatever a claim holds, and moves no cursor', () => {
+    const sub = (value: unknown) => told('sub', { claims: { sub: value } })[1]
+    expect(sub('a\u202eb€')).toBe('"a?b?"')
+    expect(sub('x'.repeat(198))).toBe(`"${'x'.repeat(198)}"`)
+    expect(sub('x'.repeat(199))).toBe(`"${'x'.repeat(199)}…`)
+    expect(sub(['\u001b[2J\r\n\u202e', 'x'.repeat(1000)])).toMatch(/^[\x20-\x7E]{200}…$/)
+    expect(sub(JSON.parse(`${'['.repeat(2900)}${']'.repeat(2900)}`))).toMatch(/^[\x20-\x7E]+…?$/)
+  })
+
+  it('is not kept by an error', async () => {
+    const token = issuer.mint({ aud: 'https://canary.example' })
+    const error = await Promise.resolve()
+      .then(() => strict.authenticate({ authorization: `Bearer ${token}` }))
+      .catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'ERR_VANTAGE_TOKEN_INVALID', reason: 'audience' })
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/canary|eyJ/)
+  })
+})

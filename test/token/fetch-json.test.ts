@@ -1,0 +1,106 @@
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { fetchJson } from '../../src/token/fetch-json.js'
+
+const MAX = 256 * 1024
+
+async function serve(listener: RequestListener): Promise<URL> {
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/path?secret=hunter2`)
+}
+
+const patience = () => AbortSignal.timeout(10_000)
+
+test('reads a JSON document, asking for one', async () => {
+  let accept: string | undefined
+  const url = await serve((request, response) => {
+    accept = request.headers.accept
+    response.end('{"a":["ü"]}')
+  })
+  expect(await fetchJson(fetch, url, patience())).toEqual({ url, body: { a: ['ü'] } })
+  expect(accept).toBe('application/json, application/jwk-set+json')
+})
+
+test('tolerates the named statuses only, and gives their body up', async () => {
+  const url = await serve((_, response) => void response.writeHead(404).write('unfinished'))
+  expect(await fetchJson(fetch, url, patience(), [404])).toEqual({ url, body: undefined })
+  await expect(fetchJson(fetch, url, patience(), [410])).rejects.toThrow('answered 404')
+})
+
+test.each([
+  [MAX, 'read'],
+  [MAX + 1, `answered with more than ${MAX} bytes`],
+])('a document of %d bytes is %s', async (bytes, outcome) => {
+  const url = await serve((_, response) => void response.end('7'.padEnd(bytes)))
+  const result = await fetchJson(fetch, url, patience()).then(
+    ({ body }) => (body === 7 ? 'read' : 'something else'),
+    (error: Error) => error.message.replace(/^\S+ /, ''),
+  )
+  expect(result).toBe(outcome)
+})
+
+test('stops reading a document without end, and hangs up', async () => {
+  let hungUp: Promise<void> | undefined
+  const url = await serve((_, response) => {
+    hungUp = new Promise((resolve) => response.once('close', resolve))
+    const block = Buffer.alloc(65_536, ' ')
+    const more = () => {
+      while (response.write(block));
+      response.once('drain', more)
+    }
+    more()
+  })
+  // No deadline that would hang up as well.
+  await expect(fetchJson(fetch, url, new AbortController().signal)).rejects.toThrow('more than')
+  await hungUp
+})
+
+test('every failure names the address without its query', async () => {
+  const answers: RequestListener[] = [
+    (_, response) => void response.end('text'),
+    (_, response) => void response.writeHead(500).end(),
+    (_, response) => void response.writeHead(301, { location: '/other' }).end(),
+    (_, response) => void response.destroy(),
+    () => {},
+  ]
+  for (const answer of answers) {
+    const url = await serve(answer)
+    const deadline = new AbortController()
+    const timer = setTimeout(() => deadline.abort(new Error('no answer in time')), 300)
+    const error = await fetchJson(fetch, url, deadline.signal).catch((error: Error) => error)
+    clearTimeout(timer)
+    expect((error as Error).message).toMatch(`${url.origin}${url.pathname}`)
+    expect((error as Error).message).not.toContain('hunter2')
+  }
+})
+
+test('says why an address is out of reach', async () => {
+  const url = await serve(() => {})
+  const closed = createServer()
+  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
+  url.port = `${(closed.address() as AddressInfo).port}`
+  await new Promise((resolve) => closed.close(resolve))
+  await expect(fetchJson(fetch, url, patience())).rejects.toThrow('is out of reach: ECONNREFUSED')
+})
+
+test('refuses bytes that are not UTF-8, rather than to put something in their place', async () => {
+  const url = await serve((_, response) => void response.end(Buffer.from('{"a":"\xff"}', 'latin1')))
+  await expect(fetchJson(fetch, url, patience())).rejects.toThrow('not JSON')
+})
+
+test('fetches nothing when the deadline is over before it begins', async () => {
+  let asked = 0
+  const heedless = async () => {
+    asked++
+    return Response.json({})
+  }
+  const url = new URL('https://issuer.example')
+  await expect(fetchJson(heedless, url, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed')
+  expect(asked).toBe(0)
+})
