@@ -13,7 +13,7 @@ import {
   memoryKeyStore,
   type Verifier,
 } from 'vantage-auth'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   exchange,
   FRAMEWORKS,
@@ -78,7 +78,7 @@ describe('one table of requests on every framework', () => {
     }
   })
 
-  it.each(ROWS)('answers $name', async ({ service, request, answer, retryAfter = [] }) => {
+  test.each(ROWS)('answers $name', async ({ service, request, answer, retryAfter = [] }) => {
     const answers = FRAMEWORKS.map(async ({ name }) => {
       const { port } = running.get(`${name} ${service}`) as Running
       const given = ours(await exchange(port, request), answer)
@@ -107,7 +107,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
 
   const openRoute = { path: '/open', answer: () => 'open' }
 
-  it('hands refusals to the error handling of the application', async () => {
+  test('hands refusals to the error handling of the application', async () => {
     const { port, failures } = await serve({
       mounts: [{ ...options, forwardErrors: true }],
       routes: [{ path: '/', all: ['jobs:write'], answer: () => 'open' }, { path: '/v1/auth/test' }],
@@ -137,7 +137,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     }
   })
 
-  it('hands refusals to the error handling of the framework, which says nothing but the fixed sentence', async () => {
+  test('hands refusals to the error handling of the framework, which says nothing but the fixed sentence', async () => {
     const { port } = await serve({ mounts: [{ ...options, forwardErrors: true }], routes: [openRoute] })
     for (const authorization of ['Bearer hush', `Bearer ${keys.revoked}`]) {
       const given = await exchange(port, { path: '/open', authorization })
@@ -148,7 +148,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     }
   })
 
-  it('forwards an outage with its Retry-After and without a challenge', async () => {
+  test('forwards an outage with its Retry-After and without a challenge', async () => {
     const { port } = await serve({
       mounts: [
         { ...options, keys: { ...keys.store, find: () => Promise.reject(new Error('hush')) }, forwardErrors: true },
@@ -164,7 +164,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(given.body).not.toContain('hush')
   })
 
-  it.each(['forwardedMeddled', 'forwardedFrozen'] as const)(
+  test.each(['forwardedMeddled', 'forwardedFrozen'] as const)(
     'lets no observer change what is forwarded: %s',
     async (name) => {
       const { port } = await serve({
@@ -185,7 +185,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     },
   )
 
-  it('tells onError of each refusal, with the request that handlers receive', async () => {
+  test('tells onError of each refusal, with the request that handlers receive', async () => {
     const seen: [string, string | undefined, boolean][] = []
     const calls: object[] = []
     const { port } = await serve({
@@ -216,7 +216,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     ])
   })
 
-  it('gives skip the request that handlers receive', async () => {
+  test('gives skip the request that handlers receive', async () => {
     const calls: object[] = []
     const skipped: object[] = []
     const { port } = await serve({
@@ -230,7 +230,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(skipped.every((request, i) => request === calls[i])).toBe(true)
   })
 
-  it('names the mistake of a guard without the middleware, and lives on', async () => {
+  test('names the mistake of a guard without the middleware, and lives on', async () => {
     const { port, failures } = await serve({
       routes: [{ path: '/all', all: ['jobs:read'], answer: () => 'open' }, { path: '/test' }, openRoute],
     })
@@ -243,7 +243,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect((await exchange(port, { path: '/open' })).body).toBe('open')
   })
 
-  it('keeps what a hook threw as the cause, out of the answer', async () => {
+  test('keeps what a hook threw as the cause, out of the answer', async () => {
     const hush = new Error('hush')
     const { port, failures } = await serve({
       mounts: [
@@ -262,7 +262,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(failures).toMatchObject([{ message: 'the skip hook of vantageAuth() threw', cause: hush }])
   })
 
-  it('lets no handler change an Auth, and the next request sees none of the attempt', async () => {
+  test('lets no handler change an Auth, and the next request sees none of the attempt', async () => {
     const attempts: ((auth: Auth) => void)[] = [
       (auth) => Object.assign(auth, { subject: 'root' }),
       (auth) => (auth.scopes as string[]).push('jobs:write'),
@@ -305,7 +305,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(new Set(outcomes)).toEqual(new Set(['refused']))
   })
 
-  it('takes no error of a handler for one of authentication, whether the decision was known or not', async () => {
+  test('takes no error of a handler for one of authentication, whether the decision was known or not', async () => {
     const observed: unknown[] = []
     const thrown = new Error('out of paper')
     const { port, failures } = await serve({
@@ -333,7 +333,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(observed).toEqual([])
   })
 
-  it('is 500, and no hanging request, where the view cannot be written', async () => {
+  test('is 500, and no hanging request, where the view cannot be written', async () => {
     const { port } = await serve({
       before: [
         ({ request }) => {
@@ -350,7 +350,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     }
   })
 
-  it('answers after a client has gone during the decision, and goes on with the next', async () => {
+  test('answers after a client has gone during the decision, and goes on with the next', async () => {
     const asked = new EventEmitter()
     const gates: (() => void)[] = []
     const store: KeyStore = {
@@ -383,7 +383,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(given.status).toBe(200)
   })
 
-  it('keeps a connection whose refused request had a body', async () => {
+  test('keeps a connection whose refused request had a body', async () => {
     const { port } = await serve({ mounts: [options], routes: [openRoute] })
     const socket = connect(port, '127.0.0.1')
     let text = ''
@@ -398,7 +398,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 401', 'HTTP/1.1 200'])
   })
 
-  it('reaches what comes next without a promise or a tick when the decision is known', async () => {
+  test('reaches what comes next without a promise or a tick when the decision is known', async () => {
     const verifier = createVerifier(options)
     const seen: [promises: number, ticks: number][] = []
     let promises = 0
@@ -435,7 +435,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     ])
   })
 
-  it('sees an Auth of the mount alone', async () => {
+  test('sees an Auth of the mount alone', async () => {
     const { port } = await serve({
       mounts: [{ ...options, optional: true }],
       routes: [
@@ -458,7 +458,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
 })
 
 describe('a verifier that is shared', () => {
-  it('decides once for all mounts and frameworks', async () => {
+  test('decides once for all mounts and frameworks', async () => {
     let lookUps = 0
     const store: KeyStore = {
       ...keys.store,
@@ -488,7 +488,7 @@ describe('a verifier that is shared', () => {
   })
 })
 
-it('leaves no rejection unhandled over the whole table', async () => {
+test('leaves no rejection unhandled over the whole table', async () => {
   const script = fileURLToPath(new URL('../support/strict-rejections.ts', import.meta.url))
   const { stdout, stderr } = await promisify(execFile)(
     process.execPath,

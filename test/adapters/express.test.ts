@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import express from 'express'
 import { authTest, getAuth, requireAnyScope, requireScope, vantageAuth } from 'vantage-auth/express'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { exchange, listen } from '../support/frameworks.js'
 import { forbidden, keys, missing, options, token } from '../support/requests.js'
 
@@ -25,7 +25,7 @@ describe.each(VERSIONS)('$name', ({ create }) => {
 
   const authorization = `Bearer ${token}`
 
-  it('covers a path, a router and an application below it', async () => {
+  test('covers a path, a router and an application below it', async () => {
     const app = create()
     const router = create.Router()
     const inner = create()
@@ -48,7 +48,7 @@ describe.each(VERSIONS)('$name', ({ create }) => {
     expect((await exchange(port, { path: '/v1/inner/teams', authorization })).body).toBe(forbidden('teams:read').body)
   })
 
-  it('can stand in a single route', async () => {
+  test('can stand in a single route', async () => {
     const app = create()
     app.get('/v1/auth/test', vantageAuth(options), authTest())
     app.get('/', (_req, res) => void res.end('public'))
@@ -58,7 +58,7 @@ describe.each(VERSIONS)('$name', ({ create }) => {
     expect((await exchange(port, {})).body).toBe('public')
   })
 
-  it('says nothing when something else has answered during the decision', async () => {
+  test('says nothing when something else has answered during the decision', async () => {
     const app = create()
     const failures: unknown[] = []
     let answer = () => {}
@@ -80,7 +80,7 @@ describe.each(VERSIONS)('$name', ({ create }) => {
     expect(failures).toEqual([])
   })
 
-  it('carries its verifier', async () => {
+  test('carries its verifier', async () => {
     const { verifier } = vantageAuth(options)
     await verifier.ready()
     expect(verifier.describe().realm).toBe('vantage')

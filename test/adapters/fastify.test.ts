@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
 import { createVerifier, memoryKeyStore, type Verifier } from 'vantage-auth'
 import { authTest, findAuth, getAuth, requireScope, vantageAuth } from 'vantage-auth/fastify'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { exchange, type WireRequest } from '../support/frameworks.js'
 import { forbidden, invalid, keys, missing, options, token } from '../support/requests.js'
 
@@ -45,7 +45,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     await Promise.all(apps.splice(0).map((app) => app.close()))
   })
 
-  it('covers the routes that were declared before it, and those of scopes that were made before it', async () => {
+  test('covers the routes that were declared before it, and those of scopes that were made before it', async () => {
     const app = newApp()
     app.get('/before', async () => 'ok')
     app.register(async (scope) => scope.get('/within', async () => 'ok'))
@@ -59,7 +59,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     })
   })
 
-  it('covers the same where registration is awaited', async () => {
+  test('covers the same where registration is awaited', async () => {
     const app = newApp()
     app.get('/before', async () => 'ok')
     await app.register(vantageAuth, options)
@@ -71,7 +71,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     })
   })
 
-  it('covers its own scope and the unknown paths below its prefix, and nothing else', async () => {
+  test('covers its own scope and the unknown paths below its prefix, and nothing else', async () => {
     const app = newApp()
     app.get('/public', async () => 'ok')
     app.register(
@@ -109,7 +109,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect(answer.headers['www-authenticate']).toBe(missing().headers['www-authenticate'])
   })
 
-  it('covers unknown paths below a prefix of several segments and parameters', async () => {
+  test('covers unknown paths below a prefix of several segments and parameters', async () => {
     const app = newApp()
     app.register(
       async (outer) => {
@@ -125,7 +125,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     })
   })
 
-  it('does not cover unknown paths of others where its scope has no prefix of its own', async () => {
+  test('does not cover unknown paths of others where its scope has no prefix of its own', async () => {
     const app = newApp()
     app.register(async (scope) => {
       await scope.register(vantageAuth, options)
@@ -134,7 +134,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect(await statuses(app, '/private', '/nowhere')).toEqual({ '/private': '401 200', '/nowhere': '404 404' })
   })
 
-  it.each(['before', 'after'] as const)('keeps a not-found handler that its scope sets %s it', async (when) => {
+  test.each(['before', 'after'] as const)('keeps a not-found handler that its scope sets %s it', async (when) => {
     const app = newApp()
     app.register(
       async (scope) => {
@@ -152,7 +152,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect(body).toBe('own svc_read')
   })
 
-  it.each(['before', 'after'] as const)('keeps a not-found handler that the application sets %s it', async (when) => {
+  test.each(['before', 'after'] as const)('keeps a not-found handler that the application sets %s it', async (when) => {
     const app = newApp()
     const set = () =>
       app.setNotFoundHandler((request, reply) => reply.code(404).send(`own ${findAuth(request)?.subject}`))
@@ -167,7 +167,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     )
   })
 
-  it('leaves a wildcard route of its scope alone', async () => {
+  test('leaves a wildcard route of its scope alone', async () => {
     const app = newApp()
     app.register(
       async (scope) => {
@@ -179,7 +179,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect(await statuses(app, '/v1/x', '/v1/x/y')).toEqual({ '/v1/x': '401 200', '/v1/x/y': '401 200' })
   })
 
-  it('asks once for an unknown path, also where its scope has a not-found handler', async () => {
+  test('asks once for an unknown path, also where its scope has a not-found handler', async () => {
     let asked = 0
     const verifier = createVerifier(options)
     const counting: Verifier = {
@@ -201,7 +201,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect(asked).toBe(1)
   })
 
-  it('holds a policy of its own in each of two sibling scopes', async () => {
+  test('holds a policy of its own in each of two sibling scopes', async () => {
     const app = newApp()
     for (const [prefix, policy] of [
       ['/keys', { ...options, issuer: false as const, jwks: undefined, realm: 'keys' }],
@@ -234,7 +234,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     ])
   })
 
-  it('lets a mount of an inner scope replace that of the outer one, which goes first', async () => {
+  test('lets a mount of an inner scope replace that of the outer one, which goes first', async () => {
     const app = newApp()
     app.register(vantageAuth, { ...options, realm: 'outer' })
     app.get('/', { onRequest: requireScope('teams:read') }, async () => 'ok')
@@ -256,7 +256,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     )
   })
 
-  it('takes a guard as onRequest, as preHandler and as the hook of a scope', async () => {
+  test('takes a guard as onRequest, as preHandler and as the hook of a scope', async () => {
     const app = newApp()
     app.register(vantageAuth, options)
     app.get('/on-request', { onRequest: requireScope('jobs:read') }, async () => 'ok')
@@ -282,7 +282,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     )
   })
 
-  it('writes its answers past serializers of the application', async () => {
+  test('writes its answers past serializers of the application', async () => {
     const app = newApp()
     app.setReplySerializer(() => 'serialized')
     app.register(vantageAuth, options)
@@ -295,7 +295,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     )
   })
 
-  it('closes what it opened with the application, and what is shared not', async () => {
+  test('closes what it opened with the application, and what is shared not', async () => {
     const shared = createVerifier(options)
     const closed: string[] = []
     const own = { ...memoryKeyStore() }
@@ -308,7 +308,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect(closed).toEqual(['own'])
   })
 
-  it('refuses two Authorization headers of an injected request', async () => {
+  test('refuses two Authorization headers of an injected request', async () => {
     const app = newApp()
     app.register(vantageAuth, options)
     app.get('/', async () => 'ok')
@@ -320,7 +320,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect((await app.inject({ url: '/', headers: { authorization: `Bearer ${token}` } })).statusCode).toBe(200)
   })
 
-  it.each([
+  test.each([
     ['optional', { optional: 'yes' as never }],
     ['skip', { skip: true as never }],
     ['audiance', { audiance: 'x' } as never],
@@ -333,7 +333,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     expect((failure as TypeError).message).toMatch(new RegExp(`\\b${name}\\b`))
   })
 
-  it('takes the options that register() itself reads', async () => {
+  test('takes the options that register() itself reads', async () => {
     const app = newApp()
     app.register(vantageAuth, { ...options, logLevel: 'warn' } as never)
     await app.ready()

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import Router from '@koa/router'
 import Koa from 'koa'
 import { authTest, getAuth, requireScope, vantageAuth } from 'vantage-auth/koa'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { exchange, listen } from '../support/frameworks.js'
 import { forbidden, invalid, keys, missing, options, token } from '../support/requests.js'
 
@@ -26,7 +26,7 @@ describe.each(VERSIONS)('$name', ({ Application }) => {
 
   const authorization = `Bearer ${token}`
 
-  it('covers what comes behind it, by app.use and by a router', async () => {
+  test('covers what comes behind it, by app.use and by a router', async () => {
     const app = new Application()
     const router = new Router()
     app.use((ctx, next) => {
@@ -46,7 +46,7 @@ describe.each(VERSIONS)('$name', ({ Application }) => {
     expect((await exchange(port, { path: '/v1/teams', authorization })).body).toBe(forbidden('teams:read').body)
   })
 
-  it('keeps guards working when another middleware puts a new state in place', async () => {
+  test('keeps guards working when another middleware puts a new state in place', async () => {
     const app = new Application()
     app.use(vantageAuth(options))
     app.use((ctx, next) => {
@@ -59,7 +59,7 @@ describe.each(VERSIONS)('$name', ({ Application }) => {
     expect((await exchange(await serve(app), { authorization })).body).toBe('undefined user_123')
   })
 
-  it('lets Koa assign to a forwarded error, and answer it by itself', async () => {
+  test('lets Koa assign to a forwarded error, and answer it by itself', async () => {
     const app = new Application()
     const failures: unknown[] = []
     app.on('error', (error) => failures.push(error))
@@ -70,7 +70,7 @@ describe.each(VERSIONS)('$name', ({ Application }) => {
     expect(failures).toMatchObject([{ status: 401, statusCode: 401, reason: 'revoked' }])
   })
 
-  it('resolves behind what comes next, so that an outer middleware sees the end of the request', async () => {
+  test('resolves behind what comes next, so that an outer middleware sees the end of the request', async () => {
     const app = new Application()
     const order: string[] = []
     app.use(async (_ctx, next) => {
@@ -88,7 +88,7 @@ describe.each(VERSIONS)('$name', ({ Application }) => {
     expect(order).toEqual(['handler', 'outer', 'handler', 'outer'])
   })
 
-  it('carries its verifier', async () => {
+  test('carries its verifier', async () => {
     const { verifier } = vantageAuth(options)
     await verifier.ready()
     expect(verifier.describe().realm).toBe('vantage')

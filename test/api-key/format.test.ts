@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   apiKeyHint,
   digestApiKey,
@@ -26,11 +26,11 @@ function checksumOf(body: string): string {
 const keyWith = (body: string) => body + checksumOf(body)
 
 describe('the published test vector', () => {
-  it('parses', () => {
+  test('parses', () => {
     expect(parseApiKey(VECTOR)).toEqual({ environment: 'live', id: 'Cvr9ZyvaWKKY' })
   })
 
-  it('has the published checksum and digest', () => {
+  test('has the published checksum and digest', () => {
     expect(crc32(VECTOR.slice(0, 64)).toString(16)).toBe('3918661e')
     expect(checksumOf(VECTOR.slice(0, 64))).toBe(VECTOR.slice(64))
     expect(digestApiKey(VECTOR)).toBe('sha256:2770faefe2fae2272068d40851b4370a584864ebb56938a1c15ec0e6e5cc41a1')
@@ -38,11 +38,11 @@ describe('the published test vector', () => {
 })
 
 describe('the format', () => {
-  it.each(readVectors<{ name: string; key: string; parsed: unknown }>('api-keys'))('$name', ({ key, parsed }) => {
+  test.each(readVectors<{ name: string; key: string; parsed: unknown }>('api-keys'))('$name', ({ key, parsed }) => {
     expect(parseApiKey(key)).toEqual(parsed)
   })
 
-  it('refuses every mistyped character, and every two that changed places', () => {
+  test('refuses every mistyped character, and every two that changed places', () => {
     for (let index = 9; index < VECTOR.length; index++) {
       const mistyped = [...BASE62].filter((other) => other !== VECTOR[index])
       const parsed = mistyped.map((other) => parseApiKey(VECTOR.slice(0, index) + other + VECTOR.slice(index + 1)))
@@ -54,7 +54,7 @@ describe('the format', () => {
     }
   })
 
-  it('refuses every length but its own', () => {
+  test('refuses every length but its own', () => {
     for (let length = 0; length < VECTOR.length; length++) {
       expect(parseApiKey(VECTOR.slice(0, length))).toBe('malformed')
     }
@@ -62,7 +62,7 @@ describe('the format', () => {
     expect(parseApiKey(VECTOR + VECTOR)).toBe('malformed')
   })
 
-  it('pads a small checksum with zeros', () => {
+  test('pads a small checksum with zeros', () => {
     // 62^5 is a fifth of all checksums: such a body is soon found.
     for (let n = 0; ; n++) {
       const body = `vak_test_${String(n).padStart(55, '0')}`
@@ -73,7 +73,7 @@ describe('the format', () => {
     }
   })
 
-  it.each([
+  test.each([
     ['vak_live_', true],
     ['vak_', true],
     [VECTOR, true],
@@ -86,7 +86,7 @@ describe('the format', () => {
     expect(looksLikeApiKey(text)).toBe(claims)
   })
 
-  it('is found by the scanner pattern in text, and nothing shorter or longer is', () => {
+  test('is found by the scanner pattern in text, and nothing shorter or longer is', () => {
     expect(`Authorization: Bearer ${VECTOR}\n`.match(SCANNER)).toEqual([VECTOR])
     expect(`{"key":"${VECTOR}","x":1}`.match(SCANNER)).toEqual([VECTOR])
     expect(`${VECTOR}x`.match(SCANNER)).toBeNull()
@@ -94,7 +94,7 @@ describe('the format', () => {
     expect(`x${VECTOR}`.match(SCANNER)).toBeNull()
   })
 
-  it('shows no more than its id in a hint', () => {
+  test('shows no more than its id in a hint', () => {
     expect(apiKeyHint('live', 'Cvr9ZyvaWKKY')).toBe('vak_live_Cvr9ZyvaWKKY…')
   })
 })
@@ -102,7 +102,7 @@ describe('the format', () => {
 describe('a generated key', () => {
   const keys = Array.from({ length: 20_000 }, (_, n) => generateApiKey(n % 2 ? 'live' : 'test'))
 
-  it('is of its format, and carries its id and environment', () => {
+  test('is of its format, and carries its id and environment', () => {
     const wrong = keys.filter(({ key, id }, n) => {
       const environment = n % 2 ? 'live' : 'test'
       const parsed = parseApiKey(key)
@@ -112,13 +112,13 @@ describe('a generated key', () => {
     expect(wrong).toEqual([])
   })
 
-  it('is never generated twice', () => {
+  test('is never generated twice', () => {
     expect(new Set(keys.map(({ key }) => key)).size).toBe(keys.length)
     expect(new Set(keys.map(({ id }) => id)).size).toBe(keys.length)
     expect(new Set(keys.map(({ key }) => key.slice(21, 64))).size).toBe(keys.length)
   })
 
-  it('has all characters alike, at every place', () => {
+  test('has all characters alike, at every place', () => {
     // Chi-square with 61 degrees of freedom: 180 is passed once in 10^13 runs. Bytes taken modulo 62 without rejection
     // would make the first eight characters a quarter more frequent, and the sum of all places 7 000.
     const CRITICAL = 180
@@ -130,7 +130,7 @@ describe('a generated key', () => {
     expect(chiSquare(biased)).toBeGreaterThan(7000)
   })
 
-  it('says nothing of its secret by its id', () => {
+  test('says nothing of its secret by its id', () => {
     const same = keys.filter(({ key, id }) => key.slice(21, 64).includes(id.slice(0, 4)))
     expect(same.length).toBeLessThan(20)
   })
@@ -143,7 +143,7 @@ describe('a generated key', () => {
   }
 })
 
-it('digests as any other SHA-256 does', () => {
+test('digests as any other SHA-256 does', () => {
   for (const text of ['', 'a', VECTOR, 'é€😀', 'x'.repeat(8192)]) {
     const digest = createHash('sha256').update(text).digest()
     expect(digestApiKey(text)).toBe(`sha256:${digest.toString('hex')}`)

@@ -13,7 +13,7 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestApiKey, parseApiKey } from '../../src/api-key/format.js'
 import { formatTable, printable } from '../../src/cli/terminal.js'
 import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
@@ -85,7 +85,7 @@ const create = (...words: string[]) =>
 const files = () => readdirSync(folder.path('.'))
 
 describe('a key, from its creation to its end', () => {
-  it('is created, shown, rotated, revoked and counted', async () => {
+  test('is created, shown, rotated, revoked and counted', async () => {
     const created = await create('--name', 'nightly build', '--actor', 'ops')
     expect(created).toMatchObject({ code: 0, stdout: expect.stringMatching(/^vak_live_[0-9A-Za-z]{61}\n$/) })
     const key = created.stdout.trim()
@@ -138,7 +138,7 @@ describe('a key, from its creation to its end', () => {
     })
   }, 60_000)
 
-  it('has what its flags say', async () => {
+  test('has what its flags say', async () => {
     const json = await create('--tenant', 'acme', '--environment', 'test', '--expires', 'never', '--json')
     const { key, record } = JSON.parse(json.stdout)
     expect(key).toMatch(/^vak_test_/)
@@ -153,7 +153,7 @@ describe('a key, from its creation to its end', () => {
     expect(Date.parse(seconds.expiresAt) - Date.parse(seconds.createdAt)).toBe(90_000)
   }, 30_000)
 
-  it('follows the environment', async () => {
+  test('follows the environment', async () => {
     const env = {
       VANTAGE_KEY_STORE: 'sqlite:./other.db',
       VANTAGE_ENVIRONMENT: 'test',
@@ -182,7 +182,7 @@ describe('list', () => {
     sql(folder.path('vantage-auth.db'), statements)
   }
 
-  it('prints an aligned table, pages, and JSON', async () => {
+  test('prints an aligned table, pages, and JSON', async () => {
     await fill(
       insert('a', `'ann'`) + insert('bbbbbbbbbbbb', `'Größe 日本'`, `1760000000000, NULL, 'n'`) + insert('c', `'ann'`),
     )
@@ -213,7 +213,7 @@ describe('list', () => {
     })
   }, 60_000)
 
-  it('shows control sequences in a hand-written name instead of sending them', async () => {
+  test('shows control sequences in a hand-written name instead of sending them', async () => {
     await fill(
       insert('a', `'x' || char(27) || '[2J' || char(10) || 'fake' || char(8238)`, `NULL, NULL, char(155) || 'n'`),
     )
@@ -228,7 +228,7 @@ describe('list', () => {
 })
 
 describe('help', () => {
-  it.each<[string, string[], RegExp]>([
+  test.each<[string, string[], RegExp]>([
     ['the program', ['--help'], /^ {2}keys .*[\s\S]*Examples:\n {2}vantage-auth keys create/m],
     ['the group', ['keys', '--help'], /^ {2}migrate .*[\s\S]*Examples:\n {2}vantage-auth keys create/m],
     [
@@ -243,14 +243,14 @@ describe('help', () => {
     expect(files()).toEqual([])
   })
 
-  it('names the version', async () => {
+  test('names the version', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
     expect(await vantageAuth(['--version'])).toEqual({ stdout: `${version}\n`, stderr: '', code: 0 })
   })
 })
 
 describe('keys that are due, and the audit trail', () => {
-  it('keys due exits 0 while none is, and 1 when one is to be rotated or was not used', async () => {
+  test('keys due exits 0 while none is, and 1 when one is to be rotated or was not used', async () => {
     const { record } = JSON.parse((await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--json')).stdout)
     expect(await keys('due')).toMatchObject({ code: 0, stdout: '', stderr: 'No key is due.\n' })
     sql(folder.path('vantage-auth.db'), `UPDATE vantage_keys SET created_at = created_at - 366 * 86400000`)
@@ -267,7 +267,7 @@ describe('keys that are due, and the audit trail', () => {
     expect((await keys('due')).code).toBe(0)
   })
 
-  it('keys list --superseded-in-use shows a replaced key that is still used', async () => {
+  test('keys list --superseded-in-use shows a replaced key that is still used', async () => {
     const { record } = JSON.parse((await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--json')).stdout)
     await keys('rotate', record.id)
     expect((await keys('list', '--superseded-in-use')).stderr).toBe('There are no such keys.\n')
@@ -279,7 +279,7 @@ describe('keys that are due, and the audit trail', () => {
     expect(JSON.parse(stdout).keys.map(({ id }: { id: string }) => id)).toEqual([record.id])
   })
 
-  it('keys audit tells who did what', async () => {
+  test('keys audit tells who did what', async () => {
     const { record } = JSON.parse(
       (await keys('create', '--subject', 's', '--scopes', 'jobs:read', '--actor', 'ann', '--json')).stdout,
     )
@@ -300,7 +300,7 @@ describe('tokens', () => {
   const tokens = (...words: string[]) => vantageAuth(['tokens', ...words])
   const issuer = 'https://issuer.example'
 
-  it('revoke and list', async () => {
+  test('revoke and list', async () => {
     await keys('migrate')
     const before = '2026-11-25T12:00:00Z'
     const { stdout } = await tokens('revoke', '--issuer', issuer, '--subject', 'u', '--issued-before', before, '--json')
@@ -311,7 +311,7 @@ describe('tokens', () => {
     expect(revocations).toMatchObject([{ clientId: 'c', reason: 'gone' }, { tokenId: 'jti' }, { subject: 'u' }])
   })
 
-  it.each([
+  test.each([
     ['no issuer', ['--subject', 'u']],
     ['nothing that is revoked', ['--issuer', issuer]],
     ['two things that are revoked', ['--issuer', issuer, '--subject', 'u', '--token-id', 'jti']],
@@ -328,7 +328,7 @@ describe('tokens', () => {
 describe('a wrong argument', () => {
   const needed = ['--subject', 's', '--scopes', 'jobs:read']
 
-  it.each<[string, string[], RegExp]>([
+  test.each<[string, string[], RegExp]>([
     ['no command', [], /a command is missing/],
     ['an unknown group', ['frob'], /there is no such command/],
     ['a name that every object has', ['constructor'], /there is no such command/],
@@ -384,7 +384,7 @@ describe('a wrong argument', () => {
     if (words[1] === 'create') expect(files()).toEqual(before)
   })
 
-  it.each<[string, string[]]>([
+  test.each<[string, string[]]>([
     ['as an id', ['keys', 'revoke', KEY]],
     ['beside the flags', ['keys', 'list', KEY]],
     ['as a flag', ['keys', 'list', `--${KEY}`]],
@@ -397,7 +397,7 @@ describe('a wrong argument', () => {
     expect(stderr).not.toContain(KEY.slice(21))
   })
 
-  it.each([
+  test.each([
     ['of an unknown kind', 'mysql://user:secret@host/db', 2],
     ['out of reach', 'postgres://user:secret@127.0.0.1:1/db', 1],
   ])('does not print a store URL with a password: one %s', async (_, store, exitCode) => {
@@ -408,7 +408,7 @@ describe('a wrong argument', () => {
 })
 
 describe('trouble with the store: exit code 1, and one sentence with the cure', () => {
-  it('for an unknown id', async () => {
+  test('for an unknown id', async () => {
     await keys('migrate')
     for (const command of ['show', 'rotate', 'revoke', 'usage']) {
       expect(await keys(command, 'nope')).toEqual({
@@ -419,7 +419,7 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
     }
   }, 30_000)
 
-  it('for a store that is absent where a key is looked for; it is not created', async () => {
+  test('for a store that is absent where a key is looked for; it is not created', async () => {
     for (const words of [['list'], ['revoke', 'x']]) {
       const { stdout, stderr, code } = await keys(...words)
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
@@ -428,7 +428,7 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
     expect(files()).toEqual([])
   })
 
-  it('for a file that is not a database; it stays as it is', async () => {
+  test('for a file that is not a database; it stays as it is', async () => {
     const text = 'not a database, but a text that is long enough to have a header of a hundred bytes '.repeat(2)
     writeFileSync(folder.path('vantage-auth.db'), text)
     for (const ended of [await create(), await keys('list'), await keys('migrate')]) {
@@ -438,7 +438,7 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
     expect(files()).toEqual(['vantage-auth.db'])
   }, 30_000)
 
-  it('for a folder that is a file, or absent', async () => {
+  test('for a folder that is a file, or absent', async () => {
     writeFileSync(folder.path('file'), '')
     for (const store of ['sqlite:file/keys.db', 'sqlite:absent/keys.db']) {
       expect(await create('--store', store)).toMatchObject({
@@ -450,7 +450,7 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
     expect(files()).toEqual(['file'])
   })
 
-  it('for a folder that may not be written', async () => {
+  test('for a folder that may not be written', async () => {
     mkdirSync(folder.path('ro'))
     chmodSync(folder.path('ro'), 0o555)
     // The superuser may write everywhere, so the command runs without that capability. Another user could not even read
@@ -466,7 +466,7 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
     expect(existsSync(folder.path('ro/keys.db'))).toBe(false)
   })
 
-  it('for a schema of a newer version', async () => {
+  test('for a schema of a newer version', async () => {
     await keys('migrate')
     sql(folder.path('vantage-auth.db'), 'UPDATE vantage_schema SET version = 99')
     expect(await create()).toMatchObject({
@@ -477,17 +477,17 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
   })
 })
 
-it('migrate says the version, as often as it is asked', async () => {
+test('migrate says the version, as often as it is asked', async () => {
   expect(JSON.parse((await keys('migrate', '--json')).stdout)).toEqual({ version: 2 })
   expect(await keys('migrate')).toEqual({ code: 0, stdout: 'The key store is up to date (schema 2).\n', stderr: '' })
 })
 
 describe('a table', () => {
-  it('leaves out columns without a value, and shortens long cells', () => {
+  test('leaves out columns without a value, and shortens long cells', () => {
     expect(formatTable(['A', 'B', 'C'], [['x', null, 'y'.repeat(500)]])).toBe(`A  C\nx  ${'y'.repeat(119)}…\n`)
   })
 
-  it('lets nothing through that moves the cursor', () => {
+  test('lets nothing through that moves the cursor', () => {
     const hostile = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('')
     expect(printable(hostile)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
     expect(printable('Größe 日本 🚀 a-b_c')).toBe('Größe 日本 🚀 a-b_c')

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
 import { temporaryFolder } from '../store/sqlite-files.js'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.js'
@@ -73,7 +73,7 @@ describe('of an access token', () => {
     await once(server, 'close')
   })
 
-  it('prints every check in its order and exits 0 for one that would be accepted', async () => {
+  test('prints every check in its order and exits 0 for one that would be accepted', async () => {
     const { code, stdout, stderr } = await explain(
       `Bearer ${issuer.mint()}\n`,
       '--issuer',
@@ -105,7 +105,7 @@ describe('of an access token', () => {
     expect(requests).toEqual([])
   })
 
-  it('says what was expected and what was found, for each check that fails', async () => {
+  test('says what was expected and what was found, for each check that fails', async () => {
     const token = issuer.mint({ aud: 'https://other.example', exp: 1_700_000_000 })
     const explained = await explain(token, '--issuer', issuer.issuer, '--jwks', keySet)
     expect(explained.code).toBe(1)
@@ -118,7 +118,7 @@ describe('of an access token', () => {
     expect(explained.stdout).toContain('It would be refused: audience.')
   })
 
-  it('leaves the answer open without keys, and does not call that accepted', async () => {
+  test('leaves the answer open without keys, and does not call that accepted', async () => {
     const { code, stdout } = await explain(issuer.mint(), '--issuer', issuer.issuer)
     expect(code).toBe(1)
     expect(stdout).toMatch(/^\? {5}signature +expected made by one of the issuer's keys$/m)
@@ -126,14 +126,14 @@ describe('of an access token', () => {
     expect(requests).toEqual([])
   })
 
-  it('fetches the keys of the configured issuer when asked to', async () => {
+  test('fetches the keys of the configured issuer when asked to', async () => {
     requests = []
     const { code } = await explain(issuer.mint(), '--issuer', issuer.issuer, '--fetch')
     expect(code).toBe(0)
     expect(requests).toEqual(['/.well-known/oauth-authorization-server', '/jwks'])
   })
 
-  it('fetches nothing for a token of another issuer', async () => {
+  test('fetches nothing for a token of another issuer', async () => {
     requests = []
     const stranger = createTestIssuer({ issuer: 'https://stranger.example' })
     const explained = await explain(stranger.mint(), '--issuer', issuer.issuer, '--fetch')
@@ -141,7 +141,7 @@ describe('of an access token', () => {
     expect(failures(explained)).toEqual([expect.stringMatching(/^FAIL {2}iss /)])
   })
 
-  it('says that a signature is of another key', async () => {
+  test('says that a signature is of another key', async () => {
     const forger = createTestIssuer({ issuer: issuer.issuer, kid: 'forged' })
     const forged = forger.mint({}, { kid: issuer.kid })
     const { code, stdout } = await explain(forged, '--issuer', issuer.issuer, '--jwks', keySet, '--json')
@@ -149,7 +149,7 @@ describe('of an access token', () => {
     expect(JSON.parse(stdout)).toMatchObject({ kind: 'access token', verdict: 'refused', reason: 'signature' })
   })
 
-  it('says that the store has revoked it', async () => {
+  test('says that the store has revoked it', async () => {
     const url = `sqlite:${folder.path('revoked.db')}`
     const token = issuer.mint({ jti: 'stolen' })
     const keyring = createKeyring(url)
@@ -165,7 +165,7 @@ describe('of an access token', () => {
     ])
   })
 
-  it('shows no character of a claim that could move the cursor', async () => {
+  test('shows no character of a claim that could move the cursor', async () => {
     const token = issuer.mint({ aud: '\u001b[2J\u202eevil' })
     const { stdout } = await explain(token, '--issuer', issuer.issuer, '--jwks', keySet)
     expect(stdout).not.toMatch(/[^\n\x20-\x7E]/)
@@ -182,7 +182,7 @@ describe('of an API key', () => {
 
   afterAll(() => keyring.close())
 
-  it('looks it up in the store, and exits 0 for one that would be accepted', async () => {
+  test('looks it up in the store, and exits 0 for one that would be accepted', async () => {
     const { key, record } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
     const { code, stdout } = await explain(key, '--store', url)
     expect(code).toBe(0)
@@ -192,7 +192,7 @@ describe('of an API key', () => {
     expect([revoked.code, failures(revoked)]).toEqual([1, [expect.stringMatching(/^FAIL {2}revoked +expected no$/)]])
   })
 
-  it('says that a key is mistyped, or of the other environment', async () => {
+  test('says that a key is mistyped, or of the other environment', async () => {
     const { key } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
     const mistyped = key.slice(0, -1) + (key.endsWith('0') ? '1' : '0')
     expect(failures(await explain(mistyped, '--store', url))).toEqual([expect.stringMatching(/^FAIL {2}checksum /)])
@@ -200,7 +200,7 @@ describe('of an API key', () => {
     expect(failures(other)).toEqual([expect.stringMatching(/^FAIL {2}environment +expected test$/)])
   })
 
-  it('leaves the answer open where the store does not exist, and creates none', async () => {
+  test('leaves the answer open where the store does not exist, and creates none', async () => {
     const { key } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
     const { code, stdout } = await explain(key, '--store', `sqlite:${folder.path('absent.db')}`)
     expect(code).toBe(1)
@@ -208,7 +208,7 @@ describe('of an API key', () => {
   })
 })
 
-it('takes the credential from standard input alone', async () => {
+test('takes the credential from standard input alone', async () => {
   const empty = await explain('')
   expect([empty.code, empty.stdout]).toEqual([2, ''])
   expect(empty.stderr).toContain('standard input is empty')

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Auth, createAccessTokenAuth, createApiKeyAuth, deepFreeze } from '../../src/core/auth.js'
 import { createKeyring, createVerifier } from '../../src/index.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
@@ -24,7 +24,7 @@ describe.each([
   ['an access token', token],
   ['an API key', key],
 ])('the Auth of %s', (_, credential) => {
-  it('is frozen all the way down: to write to it throws', async () => {
+  test('is frozen all the way down: to write to it throws', async () => {
     const auth = await decide(credential)
     expect([...reach(auth)].filter((object) => !Object.isFrozen(object))).toEqual([])
     expect(() => Object.assign(auth, { subject: 'root' })).toThrow(TypeError)
@@ -34,7 +34,7 @@ describe.each([
     expect(() => Object.assign(auth, { extra: 1 })).toThrow(TypeError)
   })
 
-  it('gives a new Date each time, so that moving one moves nothing', async () => {
+  test('gives a new Date each time, so that moving one moves nothing', async () => {
     const auth = await decide(credential)
     const end = auth.expiresAt?.getTime() as number
     expect(auth.expiresAt).not.toBe(auth.expiresAt)
@@ -44,16 +44,16 @@ describe.each([
     expect((await decide(credential)).expiresAt?.getTime()).toBe(end)
   })
 
-  it('is shared between the requests of one credential', async () => {
+  test('is shared between the requests of one credential', async () => {
     expect(await decide(credential)).toBe(await decide(credential))
   })
 
-  it('holds nothing of the credential', async () => {
+  test('holds nothing of the credential', async () => {
     const text = inspect(await decide(credential), { depth: 9, showHidden: true, getters: true })
     for (const part of credential.split('.')) expect(text).not.toContain(part.slice(22))
   })
 
-  it('can be logged as JSON', async () => {
+  test('can be logged as JSON', async () => {
     const auth = await decide(credential)
     expect(JSON.parse(JSON.stringify(auth))).toMatchObject({
       kind: auth.kind,
@@ -64,7 +64,7 @@ describe.each([
   })
 })
 
-it('of a key without an end never expires', () => {
+test('of a key without an end never expires', () => {
   const auth = createApiKeyAuth({ subject: 's', scopes: [], tenant: null, keyId: 'k', name: null }, null)
   expect(auth.expiresAt).toBeNull()
   expect(auth).toEqual({
@@ -78,18 +78,18 @@ it('of a key without an end never expires', () => {
   })
 })
 
-it('tells the two kinds apart', async () => {
+test('tells the two kinds apart', async () => {
   const name = (auth: Auth) => (auth.kind === 'api_key' ? auth.name : auth.clientId)
   expect([name(await decide(key)), name(await decide(token))]).toEqual(['ci', 'client_1'])
 })
 
-it('has a fraction of a second where the token has one', () => {
+test('has a fraction of a second where the token has one', () => {
   const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null }
   expect(createAccessTokenAuth({ ...values, claims: { exp: 1.5007 } }).expiresAt?.getTime()).toBe(1500)
 })
 
 describe('deepFreeze', () => {
-  it('freezes objects and arrays at every depth, and returns what it was given', () => {
+  test('freezes objects and arrays at every depth, and returns what it was given', () => {
     const value = JSON.parse('{"a":[{"b":[[1]]}],"__proto__":{"c":{}},"d":null,"e":"x"}')
     expect(deepFreeze(value)).toBe(value)
     expect([...reach(value)]).toHaveLength(7)
@@ -97,7 +97,7 @@ describe('deepFreeze', () => {
     expect(Object.isFrozen({}.constructor.prototype)).toBe(false)
   })
 
-  it('does not run out of stack', () => {
+  test('does not run out of stack', () => {
     let value = {}
     for (let depth = 0; depth < 100_000; depth++) value = [value]
     expect(() => deepFreeze(value)).not.toThrow()

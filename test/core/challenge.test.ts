@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Challenge, formatChallenge } from '../../src/core/challenge.js'
 
-it.each<[Challenge, string]>([
+test.each<[Challenge, string]>([
   [{ realm: 'vantage' }, 'Bearer realm="vantage"'],
   [{ realm: "it's a realm" }, 'Bearer realm="it\'s a realm"'],
   [{ realm: 'r', error: 'invalid_token' }, 'Bearer realm="r", error="invalid_token"'],

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   type AnyAuthError,
   AuthError,
@@ -78,27 +78,27 @@ const answers: {
 describe.each(answers)('$name', ({ error: create, name, code, status, body, headers }) => {
   const error = create()
 
-  it('is the documented answer', () => {
+  test('is the documented answer', () => {
     expect(error).toMatchObject({ name, code, status, statusCode: status, headers, expose: true })
     expect(JSON.stringify(error)).toBe(body)
     expect(error.message).toBe(JSON.parse(body).error_description)
     expect((error.constructor as unknown as { code: string }).code).toBe(code)
   })
 
-  it('is an AuthError and an Error', () => {
+  test('is an AuthError and an Error', () => {
     expect(error).toBeInstanceOf(AuthError)
     expect(error).toBeInstanceOf(Error)
     expect(isAuthError(error)).toBe(true)
   })
 
-  it('carries no stack, and leaves the stacks of others alone', () => {
+  test('carries no stack, and leaves the stacks of others alone', () => {
     const before = Error.stackTraceLimit
     expect(create().stack).toBe(`${name}: ${error.message}`)
     expect(Error.stackTraceLimit).toBe(before)
     expect(new Error('x').stack).toContain('errors.test.ts')
   })
 
-  it('may be written to by a framework without marking the next one', () => {
+  test('may be written to by a framework without marking the next one', () => {
     const first = create()
     first.status = first.statusCode = 418
     first.headers['WWW-Authenticate'] = 'x'
@@ -106,12 +106,12 @@ describe.each(answers)('$name', ({ error: create, name, code, status, body, head
     expect(create()).toMatchObject({ status, statusCode: status, headers, expose: true })
   })
 
-  it('says nothing of its cause in what goes to a client', () => {
+  test('says nothing of its cause in what goes to a client', () => {
     expect(`${JSON.stringify(error)}${error.message}${JSON.stringify(error.headers)}`).not.toContain('canary')
   })
 })
 
-it.each([
+test.each([
   [undefined, '1'],
   [0, '1'],
   [-5000, '1'],
@@ -126,7 +126,7 @@ it.each([
   expect(new UnavailableError(new Error('x'), ms).headers['Retry-After']).toBe(seconds)
 })
 
-it('keeps the reason, the scopes and the cause for those who look', () => {
+test('keeps the reason, the scopes and the cause for those who look', () => {
   const cause = new Error('down')
   expect(new InvalidTokenError('r', 'audience').reason).toBe('audience')
   expect(new InsufficientScopeError('r', ['a']).required).toEqual(['a'])
@@ -134,7 +134,7 @@ it('keeps the reason, the scopes and the cause for those who look', () => {
   expect('cause' in new InvalidTokenError('r', 'audience')).toBe(false)
 })
 
-it('writes the realm into every challenge', () => {
+test('writes the realm into every challenge', () => {
   for (const error of [
     new MissingCredentialsError('jobs'),
     new InvalidTokenError('jobs', 'key'),
@@ -145,7 +145,7 @@ it('writes the realm into every challenge', () => {
   }
 })
 
-it('recognises an error of the other module format by its brand, and nothing else', () => {
+test('recognises an error of the other module format by its brand, and nothing else', () => {
   expect(isAuthError({ [Symbol.for('vantage-auth.AuthError')]: true })).toBe(true)
   for (const value of [
     undefined,
@@ -161,7 +161,7 @@ it('recognises an error of the other module format by its brand, and nothing els
   }
 })
 
-it.each([
+test.each([
   [KeyStoreError, 'KeyStoreError', 'ERR_VANTAGE_KEY_STORE'],
   [KeyNotFoundError, 'KeyNotFoundError', 'ERR_VANTAGE_KEY_NOT_FOUND'],
   [KeyStateError, 'KeyStateError', 'ERR_VANTAGE_KEY_STATE'],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   checkScopes,
   createScopeReader,
@@ -13,7 +13,7 @@ import {
 
 const of = (...scopes: string[]) => ({ scopes })
 
-it('has the eight scopes of the documentation, in its order', () => {
+test('has the eight scopes of the documentation, in its order', () => {
   expect(DOCUMENTED_SCOPES).toEqual([
     'jobs:read',
     'jobs:write',
@@ -28,7 +28,7 @@ it('has the eight scopes of the documentation, in its order', () => {
 })
 
 describe('hasScope', () => {
-  it('is true when all scopes are granted, and only then', () => {
+  test('is true when all scopes are granted, and only then', () => {
     const auth = of('jobs:read', 'clusters:read')
     expect(hasScope(auth, 'jobs:read')).toBe(true)
     expect(hasScope(auth, 'clusters:read', 'jobs:read')).toBe(true)
@@ -36,7 +36,7 @@ describe('hasScope', () => {
     expect(hasScope(of(), 'jobs:read')).toBe(false)
   })
 
-  it.each([
+  test.each([
     ['jobs:write', 'jobs:read'],
     ['jobs:read', 'jobs:write'],
     ['jobs', 'jobs:read'],
@@ -50,7 +50,7 @@ describe('hasScope', () => {
     expect(hasScope(of(granted), required)).toBe(false)
   })
 
-  it.each<[string, unknown[]]>([
+  test.each<[string, unknown[]]>([
     ['none', []],
     ['an empty string', ['']],
     ['a space', ['jobs:read jobs:write']],
@@ -70,7 +70,7 @@ describe('hasScope', () => {
     expect(() => hasScope(of('jobs:read', ''), ...(scopes as [Scope]))).toThrow(/^hasScope\(\) (needs|takes)/)
   })
 
-  it('is not led astray by names of properties', () => {
+  test('is not led astray by names of properties', () => {
     for (const name of ['__proto__', 'constructor', 'length', 'toString']) {
       expect(hasScope(of('jobs:read'), name as Scope)).toBe(false)
       expect(hasScope(of(name), name as Scope)).toBe(true)
@@ -78,7 +78,7 @@ describe('hasScope', () => {
   })
 })
 
-it('grants all, or any, of the required scopes', () => {
+test('grants all, or any, of the required scopes', () => {
   expect(grantsAll(['a', 'b'], ['b', 'a'])).toBe(true)
   expect(grantsAll(['a'], ['a', 'b'])).toBe(false)
   expect(grantsAny(['a'], ['b', 'a'])).toBe(true)
@@ -87,7 +87,7 @@ it('grants all, or any, of the required scopes', () => {
 })
 
 describe('checkScopes', () => {
-  it('returns a frozen copy', () => {
+  test('returns a frozen copy', () => {
     const given = ['jobs:read', 'jobs:write']
     const checked = checkScopes('requireScope', given)
     given[0] = 'teams:write'
@@ -95,7 +95,7 @@ describe('checkScopes', () => {
     expect(Object.isFrozen(checked)).toBe(true)
   })
 
-  it('names the caller and the cure', () => {
+  test('names the caller and the cure', () => {
     expect(() => checkScopes('requireScope', [])).toThrow(
       "requireScope() needs at least one scope, for example requireScope('jobs:read')",
     )
@@ -105,7 +105,7 @@ describe('checkScopes', () => {
   })
 })
 
-it('takes as a scope token what RFC 6749 §3.3 does, less the comma', () => {
+test('takes as a scope token what RFC 6749 §3.3 does, less the comma', () => {
   const taken = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).filter(isScopeToken)
   const expected = Array.from({ length: 0x7e - 0x20 }, (_, n) => String.fromCharCode(0x21 + n))
   expect(taken).toEqual(expected.filter((character) => !'",\\'.includes(character)))
@@ -113,7 +113,7 @@ it('takes as a scope token what RFC 6749 §3.3 does, less the comma', () => {
 })
 
 describe('parseScopeClaim', () => {
-  it.each<[unknown, string[]]>([
+  test.each<[unknown, string[]]>([
     ['', []],
     [' , ', []],
     ['a', ['a']],
@@ -137,7 +137,7 @@ describe('parseScopeClaim', () => {
     expect(Object.isFrozen(parseScopeClaim(claim))).toBe(true)
   })
 
-  it.each([undefined, null, 1, true, {}, { 0: 'a', length: 1 }, [1], ['a', null], [['a']], [undefined]])(
+  test.each([undefined, null, 1, true, {}, { 0: 'a', length: 1 }, [1], ['a', null], [['a']], [undefined]])(
     'does not read %j',
     (claim) => {
       expect(parseScopeClaim(claim)).toBeUndefined()
@@ -155,7 +155,7 @@ describe('createScopeReader', () => {
     return { texts, read }
   }
 
-  it('reads a text once, and shares its list', () => {
+  test('reads a text once, and shares its list', () => {
     const { texts, read } = counted()
     expect(read('a b')).toEqual(['a', 'b'])
     expect(read('a b')).toBe(read('a b'))
@@ -164,7 +164,7 @@ describe('createScopeReader', () => {
     expect(texts).toEqual(['a b', 'a,b', '__proto__'])
   })
 
-  it('keeps no long text, and a thousand at most', () => {
+  test('keeps no long text, and a thousand at most', () => {
     const { texts, read } = counted()
     for (const text of ['x'.repeat(256), 'x'.repeat(256), 'y'.repeat(257), 'y'.repeat(257)]) read(text)
     expect(texts.map(({ length }) => length)).toEqual([256, 257, 257])

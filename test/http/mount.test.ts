@@ -1,5 +1,5 @@
 import { type AnyAuthError, type Auth, createVerifier, isAuthError, type Verifier } from 'vantage-auth'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   answerTo,
   authTestAnswer,
@@ -56,12 +56,12 @@ describe('createMount', () => {
     ['verifier and options of another', { verifier: shared, realm: 'own' }, /^realm cannot be combined with verifier/],
   ]
 
-  it.each(wrong)('refuses at start %s', (_, given, message) => {
+  test.each(wrong)('refuses at start %s', (_, given, message) => {
     expect(() => mountOf(given as MountOptions<Request>)).toThrow(TypeError)
     expect(() => mountOf(given as MountOptions<Request>)).toThrow(message)
   })
 
-  it('takes options that are undefined for absent', () => {
+  test('takes options that are undefined for absent', () => {
     const given = {
       optional: undefined,
       skip: undefined,
@@ -73,7 +73,7 @@ describe('createMount', () => {
     expect([mount.verifier, mount.realm, mount.forwardErrors]).toEqual([shared, 'vantage', false])
   })
 
-  it('closes the verifier that it made, and no shared one', async () => {
+  test('closes the verifier that it made, and no shared one', async () => {
     const own = mountOf()
     await own.close()
     expect(() => own.verifier.authenticate({ authorization })).toThrow('cannot be verified at the moment')
@@ -108,7 +108,7 @@ describe('the Authorization header lines', () => {
     ['of a request without headers', {}, { status: 401 }],
   ]
 
-  it.each(requests)('are read %s', async (_, request, outcome) => {
+  test.each(requests)('are read %s', async (_, request, outcome) => {
     expect(await enter(request)).toMatchObject(outcome)
   })
 })
@@ -121,7 +121,7 @@ describe('a verifier of the application', () => {
   // biome-ignore lint/suspicious/noThenProperty: a promise of another library
   const thenable = (settle: Promise<unknown>) => ({ then: settle.then.bind(settle) })
 
-  it('may answer with any thenable', async () => {
+  test('may answer with any thenable', async () => {
     const mount = mountOf(answering(() => thenable(Promise.resolve(auth))))
     const request: Request = {}
     const entering = mount.enter(request, request, exits)
@@ -131,14 +131,14 @@ describe('a verifier of the application', () => {
     expect(getAuth(request)).toBe(auth)
   })
 
-  it('may reject with one', async () => {
+  test('may reject with one', async () => {
     const failure = new Error('hush')
     const given = answering(() => thenable(Promise.reject(failure)))
     expect(await enter({}, { ...given, forwardErrors: true })).toMatchObject({ status: 503, cause: failure })
     expect(await enter({}, given)).toMatchObject({ status: 503, body: expect.not.stringContaining('hush') })
   })
 
-  it.each([
+  test.each([
     [undefined],
     [null],
     [true],
@@ -166,7 +166,7 @@ describe('a verifier of the application', () => {
 })
 
 describe('a request', () => {
-  it('is without Auth where no mount ran: getAuth says so, as an ordinary error', () => {
+  test('is without Auth where no mount ran: getAuth says so, as an ordinary error', () => {
     expect(findAuth({})).toBeUndefined()
     expect(() => getAuth({})).toThrow('getAuth() ran without vantageAuth(): mount the middleware before the route')
     try {
@@ -176,11 +176,11 @@ describe('a request', () => {
     }
   })
 
-  it('is not read by what lies where handlers look', () => {
+  test('is not read by what lies where handlers look', () => {
     expect(findAuth({ auth: { kind: 'api_key', subject: 'root', scopes: [] } })).toBeUndefined()
   })
 
-  it('keeps the Auth of the mount that ran last', async () => {
+  test('keeps the Auth of the mount that ran last', async () => {
     const request: Request = { headers: { authorization } }
     await enter(request)
     expect(getAuth(request).subject).toBe('user_123')
@@ -192,7 +192,7 @@ describe('a request', () => {
     })
   })
 
-  it('is not entered when it is refused', async () => {
+  test('is not entered when it is refused', async () => {
     const request: Request = { headers: { authorization: 'Bearer x' } }
     expect(await enter(request)).toMatchObject({ status: 401 })
     expect(findAuth(request)).toBeUndefined()
@@ -208,7 +208,7 @@ describe('report', () => {
     )) as AnyAuthError
   }
 
-  it('returns the refusal as it was, whatever onError does to it', async () => {
+  test('returns the refusal as it was, whatever onError does to it', async () => {
     const error = await refusal()
     const before = { ...answerTo(error) }
     const mount = mountOf({
@@ -224,7 +224,7 @@ describe('report', () => {
     expect(Object.keys(error)).not.toContain('message')
   })
 
-  it('returns a mistake where onError froze the error', async () => {
+  test('returns a mistake where onError froze the error', async () => {
     const mount = mountOf({ ...options, onError: Object.freeze })
     expect(mount.report(await refusal(), {})).toMatchObject({
       status: 500,
@@ -234,13 +234,13 @@ describe('report', () => {
 })
 
 describe('answers', () => {
-  it('hold the documented bytes and their length', async () => {
+  test('hold the documented bytes and their length', async () => {
     const refused = await enter({ headers: { authorization: 'Bearer x' } })
     const { status, headers, body } = refused as ReturnType<typeof answerTo>
     expect({ status, headers: lowerCase(headers), body }).toEqual(invalid())
   })
 
-  it.each([
+  test.each([
     [new Date(1_735_689_599_999), '"2024-12-31T23:59:59Z"'],
     [null, 'null'],
   ])('of the self-test give whole seconds: %s', (expiresAt, text) => {
@@ -248,14 +248,14 @@ describe('answers', () => {
     expect(body).toBe(`{"authenticated":true,"user_id":"ü","scopes":["jobs:read"],"expires_at":${text}}`)
   })
 
-  it('count bytes, not characters', () => {
+  test('count bytes, not characters', () => {
     const { headers, body } = authTestAnswer({ subject: 'ü', scopes: [], expiresAt: null } as unknown as Auth)
     expect(headers['Content-Length']).toBe(String(body.length + 1))
   })
 })
 
 describe('createGuard', () => {
-  it.each([
+  test.each([
     [[]],
     [['']],
     [['jobs:read clusters:read']],
@@ -268,7 +268,7 @@ describe('createGuard', () => {
     expect(() => createGuard('requireAnyScope', scopes)).toThrow(TypeError)
   })
 
-  it('looks at the Auth of the mount, and answers with its realm', async () => {
+  test('looks at the Auth of the mount, and answers with its realm', async () => {
     const request: Request = { rawHeaders: ['Authorization', `Bearer ${keys.read}`] }
     await enter(request, { ...options, realm: 'own' })
     request.auth = { ...getAuth(request), scopes: ['teams:read'] }

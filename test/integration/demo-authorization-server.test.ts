@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.js'
 import { DOCUMENTED_SCOPES } from '../../src/core/scope.js'
 
@@ -60,7 +60,7 @@ describe('without a page', () => {
     for (const notice of notices) expect(notice).not.toHaveBeenCalled()
   })
 
-  it.each(['oauth-authorization-server', 'openid-configuration'])('publishes %s', async (document) => {
+  test.each(['oauth-authorization-server', 'openid-configuration'])('publishes %s', async (document) => {
     const metadata = (await (await fetch(`${server.issuer}/.well-known/${document}`)).json()) as object
     expect(metadata).toMatchObject({
       issuer: server.issuer,
@@ -73,12 +73,12 @@ describe('without a page', () => {
     })
   })
 
-  it('publishes public keys only', async () => {
+  test('publishes public keys only', async () => {
     const { keys } = (await (await fetch(`${server.issuer}/oauth/jwks`)).json()) as { keys: object[] }
     expect(keys.map((key) => Object.keys(key).sort())).toEqual([['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']])
   })
 
-  it.each(['jobs:read,clusters:read', 'jobs:read clusters:read', 'jobs:read, clusters:read,jobs:read'])(
+  test.each(['jobs:read,clusters:read', 'jobs:read clusters:read', 'jobs:read, clusters:read,jobs:read'])(
     'issues an RFC 9068 token to a client that asks for "%s"',
     async (scope) => {
       const { status, body } = await requestToken(server, { grant_type: 'client_credentials', scope })
@@ -104,7 +104,7 @@ describe('without a page', () => {
     },
   )
 
-  it('sends the user on with a code, which is exchanged for a token without PKCE', async () => {
+  test('sends the user on with a code, which is exchanged for a token without PKCE', async () => {
     const { status, location } = await authorize(server)
     expect(status).toBe(303)
     expect(location?.href.startsWith(`${server.redirectUri}?`)).toBe(true)
@@ -114,7 +114,7 @@ describe('without a page', () => {
     expect(payload).toMatchObject({ sub: 'user_123', client_id: CLIENT.clientId, scope: 'jobs:read clusters:read' })
   })
 
-  it('takes a code once, and only with the redirect URI it was sent to', async () => {
+  test('takes a code once, and only with the redirect URI it was sent to', async () => {
     const code = async () => (await authorize(server)).location?.searchParams.get('code') as string
     expect(await exchange(server, await code(), `${server.redirectUri}/other`)).toMatchObject({
       status: 400,
@@ -125,7 +125,7 @@ describe('without a page', () => {
     expect(await exchange(server, used)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } })
   })
 
-  it.each([
+  test.each([
     { scope: 'jobs:read,jobs:fly' },
     { scope: 'openid' },
     { scope: 'jobs:read,__proto__' },
@@ -139,7 +139,7 @@ describe('without a page', () => {
     })
   })
 
-  it.each([{ scope: 'jobs:read,jobs:fly' }, { scope: null }])(
+  test.each([{ scope: 'jobs:read,jobs:fly' }, { scope: null }])(
     'sends invalid_scope back for an authorization request with $scope',
     async (changes) => {
       const { location } = await authorize(server, changes)
@@ -151,7 +151,7 @@ describe('without a page', () => {
     },
   )
 
-  it.each([
+  test.each([
     ['a wrong client secret', { client_secret: 'wrong' }, 401, 'invalid_client'],
     ['an unknown client', { client_id: 'nobody' }, 401, 'invalid_client'],
     ['another resource', { resource: 'https://other.example' }, 400, 'invalid_target'],
@@ -161,7 +161,7 @@ describe('without a page', () => {
     expect(await requestToken(server, parameters)).toMatchObject({ status, body: { error } })
   })
 
-  it.each([
+  test.each([
     'http://127.0.0.1:1/any/path?with=query',
     'http://localhost:65535/',
     'http://[::1]:8080/cb',
@@ -172,7 +172,7 @@ describe('without a page', () => {
     expect(location?.searchParams.get('code')).toEqual(expect.any(String))
   })
 
-  it.each([
+  test.each([
     'http://app.example/cb',
     'https://127.0.0.1/cb',
     'http://127.0.0.1@app.example/',
@@ -185,7 +185,7 @@ describe('without a page', () => {
     expect(await authorize(server, { redirect_uri: redirectUri })).toEqual({ status: 400, location: null })
   })
 
-  it('shows the code at its redirect URI, as a page or as a line of text', async () => {
+  test('shows the code at its redirect URI, as a page or as a line of text', async () => {
     const url = `${server.redirectUri}?code=a-code_1&state=%3Cb%3E`
     expect(await (await fetch(url)).text()).toBe('CODE=a-code_1\n')
     const page = await (await fetch(url, { headers: { accept: 'text/html' } })).text()
@@ -194,7 +194,7 @@ describe('without a page', () => {
     expect(page).not.toContain('<b>')
   })
 
-  it.each(['?code=$(id)', '?code=a%0Ab', '?code=', '', '?error=access_denied&error_description=%3Cb%3E'])(
+  test.each(['?code=$(id)', '?code=a%0Ab', '?code=', '', '?error=access_denied&error_description=%3Cb%3E'])(
     'shows an error, and nothing to paste, for %s',
     async (query) => {
       const response = await fetch(server.redirectUri + query, { headers: { accept: 'text/html' } })
@@ -205,7 +205,7 @@ describe('without a page', () => {
     },
   )
 
-  it('rejects when its port is taken, with the port', async () => {
+  test('rejects when its port is taken, with the port', async () => {
     const port = Number(new URL(server.issuer).port)
     await expect(start(false, port)).rejects.toMatchObject({ code: 'EADDRINUSE', port })
   })
@@ -253,7 +253,7 @@ describe('with a page', () => {
     }
   }
 
-  it('asks who the user is and what to allow, and sends a code for that user', async () => {
+  test('asks who the user is and what to allow, and sends a code for that user', async () => {
     const browser = openBrowser()
     const { status, html } = await browser.go(authorizeUrl(server))
     expect(status).toBe(200)
@@ -267,7 +267,7 @@ describe('with a page', () => {
     expect(payload).toMatchObject({ sub: 'ada', scope: 'jobs:read clusters:read' })
   })
 
-  it('remembers who signed in, and asks for consent again', async () => {
+  test('remembers who signed in, and asks for consent again', async () => {
     const browser = openBrowser()
     await browser.answer((await browser.go(authorizeUrl(server))).html, { account: 'ada', decision: 'allow' })
     const { html } = await browser.go(authorizeUrl(server, { scope: 'teams:write' }))
@@ -278,7 +278,7 @@ describe('with a page', () => {
     expect((await verify(server, body.access_token)).payload).toMatchObject({ sub: 'ada', scope: 'teams:write' })
   })
 
-  it('sends access_denied back when the user denies, or answers neither way', async () => {
+  test('sends access_denied back when the user denies, or answers neither way', async () => {
     for (const fields of [{ decision: 'deny' }, { account: 'ada' }] as Record<string, string>[]) {
       const browser = openBrowser()
       await browser.answer((await browser.go(authorizeUrl(server))).html, fields)
@@ -287,7 +287,7 @@ describe('with a page', () => {
     }
   })
 
-  it.each(['', ' ', '<b>', 'a'.repeat(65), 'a b'])('asks again for the user name "%s"', async (account) => {
+  test.each(['', ' ', '<b>', 'a'.repeat(65), 'a b'])('asks again for the user name "%s"', async (account) => {
     const browser = openBrowser()
     const first = await browser.go(authorizeUrl(server))
     const { status, html } = await browser.answer(first.html, { account, decision: 'allow' })
@@ -296,7 +296,7 @@ describe('with a page', () => {
     expect(html).not.toContain('<b>')
   })
 
-  it('refuses an answer without the token of its page, or too large', async () => {
+  test('refuses an answer without the token of its page, or too large', async () => {
     const browser = openBrowser()
     const { html } = await browser.go(authorizeUrl(server))
     for (const csrf of ['', 'wrong', 'x'.repeat(5000)]) {
@@ -306,7 +306,7 @@ describe('with a page', () => {
     expect(browser.at().pathname).toMatch(/^\/interaction\//)
   })
 
-  it('opens the page to the browser that began, and to no other', async () => {
+  test('opens the page to the browser that began, and to no other', async () => {
     const browser = openBrowser()
     const { html } = await browser.go(authorizeUrl(server))
     const other = openBrowser()
@@ -317,7 +317,7 @@ describe('with a page', () => {
     expect((await other.go(browser.at())).status).toBe(400)
   })
 
-  it('escapes the name of the client, and permits no script, frame or outside resource', async () => {
+  test('escapes the name of the client, and permits no script, frame or outside resource', async () => {
     const { html, headers } = await openBrowser().go(authorizeUrl(server))
     expect(html).toContain('Tom &amp; &quot;Jerry&quot; &lt;script&gt;')
     expect(html).not.toContain('<script')
@@ -329,7 +329,7 @@ describe('with a page', () => {
     expect(headers.get('referrer-policy')).toBe('no-referrer')
   })
 
-  it.each([
+  test.each([
     ['http://localhost:9999/cb?a=b', 'http://localhost:9999'],
     ['http://[::1]:9999/cb', 'http:'],
   ])('lets its form be answered with a redirect to %s', async (redirectUri, source) => {
@@ -337,7 +337,7 @@ describe('with a page', () => {
     expect(headers.get('content-security-policy')).toContain(`form-action 'self' ${source};`)
   })
 
-  it('labels what it asks for', async () => {
+  test('labels what it asks for', async () => {
     const { html } = await openBrowser().go(authorizeUrl(server))
     expect(html).toContain('<html lang="en">')
     expect(html).toContain('<label for="account">')

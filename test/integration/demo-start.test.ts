@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { readArguments } from '../../demo/arguments.js'
 import { startDemo } from '../../demo/start.js'
 import { freePortRange } from './page/ports.js'
@@ -19,7 +19,7 @@ describe('startDemo', () => {
     await rm(folder, { recursive: true })
   })
 
-  it.each([0, 1, 2, 3])('closes what it had started when the port %i after the first is taken', async (offset) => {
+  test.each([0, 1, 2, 3])('closes what it had started when the port %i after the first is taken', async (offset) => {
     const port = await freePortRange()
     const other = createServer().listen(port + offset, '127.0.0.1')
     await once(other, 'listening')
@@ -34,7 +34,7 @@ describe('startDemo', () => {
     await demo.close()
   })
 
-  it('removes its key store when it closes, once or twice', async () => {
+  test('removes its key store when it closes, once or twice', async () => {
     const demo = await startDemo({ interactive: false })
     expect(await readdir(folder)).toHaveLength(1)
     await Promise.all([demo.close(), demo.close()])
@@ -42,7 +42,7 @@ describe('startDemo', () => {
     await expect(fetch(demo.issuer)).rejects.toThrow()
   })
 
-  it.each([
+  test.each([
     ['VANTAGE_ENVIRONMENT', 'test'],
     ['VANTAGE_ISSUER', 'https://other.example'],
     ['VANTAGE_AUDIENCE', 'https://other.example'],
@@ -75,11 +75,11 @@ describe('startDemo', () => {
 })
 
 describe('readArguments', () => {
-  it('shows no page, prints commands and takes free ports unless told otherwise', () => {
+  test('shows no page, prints commands and takes free ports unless told otherwise', () => {
     expect(readArguments([])).toEqual({ interactive: false, json: false, help: false })
   })
 
-  it('reads each flag', () => {
+  test('reads each flag', () => {
     expect(readArguments(['--interactive', '--json', '-h', '--port', '65532'])).toEqual({
       interactive: true,
       json: true,
@@ -88,11 +88,11 @@ describe('readArguments', () => {
     })
   })
 
-  it.each(['0', '65533', '-1', '1e3', '80.5', 'abc', '', ' 8080'])('refuses "%s" as a port', (port) => {
+  test.each(['0', '65533', '-1', '1e3', '80.5', 'abc', '', ' 8080'])('refuses "%s" as a port', (port) => {
     expect(() => readArguments([`--port=${port}`])).toThrow('--port takes a number from 1 to 65532')
   })
 
-  it.each([[['--nonsense']], [['argument']], [['--port']], [['--json=yes']], [['-x']]])('refuses %j', (args) => {
+  test.each([[['--nonsense']], [['argument']], [['--port']], [['--json=yes']], [['-x']]])('refuses %j', (args) => {
     expect(() => readArguments(args)).toThrow()
   })
 })

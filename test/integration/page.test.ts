@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import * as client from 'openid-client'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { USAGE } from '../../demo/arguments.js'
 import { DOCUMENTED_SCOPES } from '../../src/core/scope.js'
 import { freePortRange } from './page/ports.js'
@@ -220,7 +220,7 @@ describe('the product page', () => {
     return (JSON.parse(body) as { access_token: string }).access_token
   }
 
-  it('prints its addresses and credentials on one line, and nothing else', () => {
+  test('prints its addresses and credentials on one line, and nothing else', () => {
     expect(demo.stderr()).toBe('')
     expect(demo.stdout().trimEnd()).not.toContain('\n')
     expect(line).toEqual({
@@ -234,12 +234,12 @@ describe('the product page', () => {
   })
 
   describe.each(FRAMEWORKS)('on %s', (framework) => {
-    it('answers the call with an API key', async () => {
+    test('answers the call with an API key', async () => {
       const command = fillIn(page.curl.apiKey, line.api[framework], { YOUR_API_KEY: line.apiKey })
       expect(await curl(command)).toEqual({ status: 200, challenge: '', body: JOBS })
     })
 
-    it('leads from the authorize address to a token and an answer', async () => {
+    test('leads from the authorize address to a token and an answer', async () => {
       const api = line.api[framework]
       const url = fillIn(page.authorizeUrl, api, { ...clientValues(), RANDOM_STATE_STRING: 'a-random-state' })
       const redirect = new URL(await paste(`curl -s -o /dev/null -w '%{redirect_url}' '${url}'`))
@@ -262,13 +262,13 @@ describe('the product page', () => {
       expect(answer).toEqual({ status: 200, challenge: '', body: JOBS })
     })
 
-    it('answers with a token of the client credentials flow', async () => {
+    test('answers with a token of the client credentials flow', async () => {
       const token = await clientCredentialsToken()
       const answer = await curl(fillIn(page.curl.accessToken, line.api[framework], { ACCESS_TOKEN: token }))
       expect(answer).toEqual({ status: 200, challenge: '', body: JOBS })
     })
 
-    it('answers the documented 401', async () => {
+    test('answers the documented 401', async () => {
       const command = fillIn(page.curl.apiKey, line.api[framework], { YOUR_API_KEY: 'wrong' })
       expect(JSON.stringify(page.json.unauthorized)).toBe(INVALID_TOKEN)
       expect(await curl(command)).toEqual({
@@ -279,7 +279,7 @@ describe('the product page', () => {
       })
     })
 
-    it.each(['API key', 'access token'])('answers the documented 403 to an %s without the scope', async (kind) => {
+    test.each(['API key', 'access token'])('answers the documented 403 to an %s without the scope', async (kind) => {
       const credential = kind === 'API key' ? line.apiKey : await clientCredentialsToken()
       const command = fillIn(page.curl.apiKey, line.api[framework], { YOUR_API_KEY: credential })
       expect(JSON.stringify(page.json.forbidden)).toBe(INSUFFICIENT_SCOPE)
@@ -291,7 +291,7 @@ describe('the product page', () => {
       })
     })
 
-    it('answers /v1/auth/test as documented', async () => {
+    test('answers /v1/auth/test as documented', async () => {
       const command = fillIn(page.curl.authTest, line.api[framework], { YOUR_API_KEY: line.apiKey })
       const { status, body } = await curl(command)
       const { expires_at } = JSON.parse(body) as { expires_at: string }
@@ -300,7 +300,7 @@ describe('the product page', () => {
       expect(body).toBe(JSON.stringify({ ...page.json.authTest, expires_at }))
     })
 
-    it.each(DOCUMENTED_SCOPES)('lets a token with %s do that and nothing else', async (scope) => {
+    test.each(DOCUMENTED_SCOPES)('lets a token with %s do that and nothing else', async (scope) => {
       const issuer = await discover(line)
       const { access_token: token } = await client.clientCredentialsGrant(issuer, { scope })
       const statuses: Record<string, number> = {}
@@ -319,7 +319,7 @@ describe('the product page', () => {
       )
     })
 
-    it('accepts a body of any type, and says who created what', async () => {
+    test('accepts a body of any type, and says who created what', async () => {
       const { access_token: token } = await client.clientCredentialsGrant(await discover(line), { scope: 'jobs:write' })
       for (const contentType of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
         const response = await fetch(`${line.api[framework]}/v1/jobs`, {
@@ -334,7 +334,7 @@ describe('the product page', () => {
       }
     })
 
-    it.each(['oauth2', 'oidc'] as const)('serves openid-client, which discovers by %s', async (algorithm) => {
+    test.each(['oauth2', 'oidc'] as const)('serves openid-client, which discovers by %s', async (algorithm) => {
       const issuer = await discover(line, algorithm)
       const url = client.buildAuthorizationUrl(issuer, {
         redirect_uri: line.redirectUri,
@@ -380,7 +380,7 @@ describe('the commands that the demo prints', () => {
     interactiveCommands = await interactive.printed(LAST_COMMAND)
   })
 
-  it.each(['bash', 'sh'])('work as they stand, pasted into %s', async (shell) => {
+  test.each(['bash', 'sh'])('work as they stand, pasted into %s', async (shell) => {
     const answers = (await paste(commands, shell)).trimEnd().split('\n')
     const token = {
       access_token: expect.any(String),
@@ -409,13 +409,13 @@ describe('the commands that the demo prints', () => {
     expect(demo.stderr()).toBe('')
   })
 
-  it('fit into 100 columns, under comments that no shell takes for anything else', () => {
+  test('fit into 100 columns, under comments that no shell takes for anything else', () => {
     const lines = `${commands}${interactiveCommands}`.split('\n')
     expect(lines.filter((line) => line.length > 100)).toEqual([])
     expect(lines.filter((line) => line.startsWith('#') && /['"`$&|;<>()[\]{}*?!\\]/.test(line))).toEqual([])
   })
 
-  it('take the code from a browser with --interactive, and send no request without it', async () => {
+  test('take the code from a browser with --interactive, and send no request without it', async () => {
     const [upToAddress, rest] = interactiveCommands.split(/(?<=echo "\$AUTHORIZE_URL"\n)/) as [string, string]
     const address = (await paste(upToAddress)).trimEnd().split('\n').at(-1) as string
     const browser = await mkdtemp(join(tmpdir(), 'vantage-auth-browser-'))
@@ -440,7 +440,7 @@ describe('the commands that the demo prints', () => {
 })
 
 describe('npm run demo', () => {
-  it.each([
+  test.each([
     { started: 'by itself', command: NODE, signal: 'SIGINT' },
     { started: 'by itself', command: NODE, signal: 'SIGHUP' },
     { started: 'by npm', command: NPM, signal: 'SIGINT' },
@@ -460,7 +460,7 @@ describe('npm run demo', () => {
     expect(demo.stderr()).toBe('')
   })
 
-  it('listens on --port and the three after it', async () => {
+  test('listens on --port and the three after it', async () => {
     const port = await freePortRange()
     const { demo, line } = await spawnJsonDemo(passing, ['--port', String(port)])
     expect([line.issuer, line.api.express, line.api.koa, line.api.fastify]).toEqual(
@@ -469,7 +469,7 @@ describe('npm run demo', () => {
     await demo.end('SIGTERM')
   })
 
-  it('names a taken port and the cure, and leaves nothing behind', async () => {
+  test('names a taken port and the cure, and leaves nothing behind', async () => {
     const port = await freePortRange()
     const other = createServer().listen(port + 2, '127.0.0.1')
     await once(other, 'listening')
@@ -486,7 +486,7 @@ describe('npm run demo', () => {
     }
   })
 
-  it('explains its usage on stderr and exits with 2 for a flag that it does not know', async () => {
+  test('explains its usage on stderr and exits with 2 for a flag that it does not know', async () => {
     const demo = spawnDemo(passing, ['--nonsense'])
     expect(await demo.exited).toEqual([2, null])
     expect(demo.stdout()).toBe('')
@@ -494,7 +494,7 @@ describe('npm run demo', () => {
     expect(demo.stderr()).toContain(USAGE)
   })
 
-  it('explains its usage on stdout for --help', async () => {
+  test('explains its usage on stdout for --help', async () => {
     const demo = spawnDemo(passing, ['--help'])
     expect(await demo.exited).toEqual([0, null])
     expect(demo.stderr()).toBe('')

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { digestApiKey, parseApiKey } from '../../src/api-key/format.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../../src/core/errors.js'
 import { DOCUMENTED_SCOPES } from '../../src/core/scope.js'
@@ -40,7 +40,7 @@ async function rejection(promise: Promise<unknown>): Promise<Error> {
 }
 
 describe('create', () => {
-  it('makes a key that parses, and stores its digest and nothing more of it', async () => {
+  test('makes a key that parses, and stores its digest and nothing more of it', async () => {
     const { key, record } = await keyring.create(minimal)
     expect(parseApiKey(key)).toEqual({ environment: 'live', id: record.id })
     const stored = await store.find(record.id)
@@ -48,7 +48,7 @@ describe('create', () => {
     expect(JSON.stringify(stored)).not.toContain(key)
   })
 
-  it('records what it was given', async () => {
+  test('records what it was given', async () => {
     const { record } = await keyring.create({
       subject: 'user_123',
       scopes: ['jobs:write', 'jobs:read', 'jobs:write'],
@@ -78,7 +78,7 @@ describe('create', () => {
     expect(await keyring.get(record.id)).toEqual(record)
   })
 
-  it.each<[string, string | number | null | undefined, number | null]>([
+  test.each<[string, string | number | null | undefined, number | null]>([
     ['a year by default', undefined, 365 * DAY],
     ['seconds', '15s', 15 * SECOND],
     ['minutes', '30m', 30 * 60 * SECOND],
@@ -91,7 +91,7 @@ describe('create', () => {
     expect(record.expiresAt).toEqual(lifeMs === null ? null : new Date(NOW + lifeMs))
   })
 
-  it('follows the options of the keyring', async () => {
+  test('follows the options of the keyring', async () => {
     const other = createKeyring(store, { environment: 'test', expiresIn: '30d', scopes: ['reports:read'] })
     const { key, record } = await other.create({ subject: 's', scopes: ['reports:read', 'jobs:read'] })
     expect(key).toMatch(/^vak_test_/)
@@ -100,7 +100,7 @@ describe('create', () => {
     expect(endless.record.expiresAt).toBeNull()
   })
 
-  it('shows the key as a property alone', async () => {
+  test('shows the key as a property alone', async () => {
     const created = await keyring.create(minimal)
     const { key, record } = created
     expect(created.key).toBe(key)
@@ -118,7 +118,7 @@ describe('create', () => {
     expect(inspect(record, { showHidden: true })).not.toContain(key)
   })
 
-  it('takes the scopes of VANTAGE_SCOPES besides the documented ones', async () => {
+  test('takes the scopes of VANTAGE_SCOPES besides the documented ones', async () => {
     vi.stubEnv('VANTAGE_SCOPES', 'reports:read, reports:write')
     try {
       const { record } = await createKeyring(store).create({ subject: 's', scopes: ['reports:write', 'jobs:read'] })
@@ -129,7 +129,7 @@ describe('create', () => {
     await expect(keyring.create({ subject: 's', scopes: ['reports:write'] })).rejects.toThrow(TypeError)
   })
 
-  it('refuses a list of scopes with one unknown, names the valid ones, and writes nothing', async () => {
+  test('refuses a list of scopes with one unknown, names the valid ones, and writes nothing', async () => {
     const error = await rejection(keyring.create({ subject: 's', scopes: ['jobs:read', 'jobs:wirte'] }))
     expect(error).toBeInstanceOf(TypeError)
     expect(error.message).toContain('"jobs:wirte"')
@@ -137,7 +137,7 @@ describe('create', () => {
     expect((await keyring.list()).keys).toEqual([])
   })
 
-  it.each<[string, object | undefined, RegExp]>([
+  test.each<[string, object | undefined, RegExp]>([
     ['no argument', undefined, /takes its options as an object/],
     ['no subject', { scopes: ['jobs:read'] }, /^subject must/],
     ['an empty subject', { ...minimal, subject: '' }, /^subject must/],
@@ -170,7 +170,7 @@ describe('create', () => {
 })
 
 describe('rotate', () => {
-  it('makes a successor with everything but the secret, and lets the old key live for a day', async () => {
+  test('makes a successor with everything but the secret, and lets the old key live for a day', async () => {
     const first = await keyring.create({ ...minimal, name: 'n', tenant: 'acme', expiresIn: '90d', actor: 'ann' })
     vi.setSystemTime(NOW + 10 * DAY)
     const { key, record, previous } = await keyring.rotate(first.record.id, { actor: 'bob' })
@@ -201,7 +201,7 @@ describe('rotate', () => {
     expect((await keyring.get(previous.id))?.state).toBe('expired')
   })
 
-  it('keeps the environment of the key and scopes that the vocabulary has lost', async () => {
+  test('keeps the environment of the key and scopes that the vocabulary has lost', async () => {
     const other = createKeyring(store, { environment: 'test', scopes: ['reports:read'] })
     const first = await other.create({ subject: 's', scopes: ['reports:read'] })
     const { key, record } = await keyring.rotate(first.record.id)
@@ -209,14 +209,14 @@ describe('rotate', () => {
     expect(record).toMatchObject({ environment: 'test', scopes: ['reports:read'] })
   })
 
-  it('gives the successor of a key without an end no end either', async () => {
+  test('gives the successor of a key without an end no end either', async () => {
     const first = await keyring.create({ ...minimal, expiresIn: null })
     const { record, previous } = await keyring.rotate(first.record.id)
     expect(record.expiresAt).toBeNull()
     expect(previous.expiresAt).toEqual(new Date(NOW + DAY))
   })
 
-  it.each<[string, string | number, number, KeyRecord['state']]>([
+  test.each<[string, string | number, number, KeyRecord['state']]>([
     ['0s', '0s', 0, 'expired'],
     ['zero', 0, 0, 'expired'],
     ['an hour', '1h', HOUR, 'superseded'],
@@ -227,7 +227,7 @@ describe('rotate', () => {
     expect(previous).toMatchObject({ state, expiresAt: new Date(NOW + endMs) })
   })
 
-  it('refuses a key that is replaced, expired or revoked, and names the successor', async () => {
+  test('refuses a key that is replaced, expired or revoked, and names the successor', async () => {
     const replaced = await keyring.create(minimal)
     const { record: successor } = await keyring.rotate(replaced.record.id)
     const revoked = await keyring.create(minimal)
@@ -242,7 +242,7 @@ describe('rotate', () => {
     expect((await keyring.list()).keys).toHaveLength(4)
   })
 
-  it('lets one of several rotations at once win; the others are a KeyStateError', async () => {
+  test('lets one of several rotations at once win; the others are a KeyStateError', async () => {
     const folder = temporaryFolder()
     const rings = [1, 2].map(() => createKeyring(`sqlite:${folder.path('keys.db')}`)) as [Keyring, Keyring]
     try {
@@ -259,7 +259,7 @@ describe('rotate', () => {
     }
   })
 
-  it('goes on when the key changes in between and is active still, and gives up in the end', async () => {
+  test('goes on when the key changes in between and is active still, and gives up in the end', async () => {
     const { record } = await keyring.create(minimal)
     let lost = 3
     const contended: KeyStore = {
@@ -272,7 +272,7 @@ describe('rotate', () => {
     await expect(createKeyring(contended).rotate(next.id)).rejects.toThrow(KeyStateError)
   })
 
-  it('shows the key as a property alone', async () => {
+  test('shows the key as a property alone', async () => {
     const { record } = await keyring.create(minimal)
     const rotated = await keyring.rotate(record.id)
     for (const sight of [JSON.stringify(rotated), inspect(rotated, { depth: 9 }), JSON.stringify({ ...rotated })]) {
@@ -281,7 +281,7 @@ describe('rotate', () => {
     }
   })
 
-  it.each<[object, RegExp]>([
+  test.each<[object, RegExp]>([
     [{ overlap: '1w' }, /^overlap must be a duration/],
     [{ overlap: -1 }, /^overlap must be between zero/],
     [{ overlap: null, actor: '' }, /^actor must/],
@@ -296,7 +296,7 @@ describe('rotate', () => {
 })
 
 describe('revoke', () => {
-  it('ends a key at once, with the reason', async () => {
+  test('ends a key at once, with the reason', async () => {
     const { record } = await keyring.create(minimal)
     const revoked = await keyring.revoke(record.id, { reason: 'leaked', actor: 'ops' })
     expect(revoked).toEqual({ ...record, state: 'revoked', revokedAt: new Date(NOW), revokedReason: 'leaked' })
@@ -304,7 +304,7 @@ describe('revoke', () => {
     expect((await store.find(record.id))?.revokedBy).toBe('ops')
   })
 
-  it('is final: the first reason and time stay', async () => {
+  test('is final: the first reason and time stay', async () => {
     const { record } = await keyring.create(minimal)
     const first = await keyring.revoke(record.id, { reason: 'leaked', actor: 'ann' })
     vi.setSystemTime(NOW + HOUR)
@@ -313,7 +313,7 @@ describe('revoke', () => {
     expect((await store.find(record.id))?.revokedBy).toBe('ann')
   })
 
-  it('of an old key leaves its successor alone, and of an expired one is recorded', async () => {
+  test('of an old key leaves its successor alone, and of an expired one is recorded', async () => {
     const { record } = await keyring.create({ ...minimal, expiresIn: '1s' })
     const { record: successor } = await keyring.rotate(record.id)
     vi.setSystemTime(NOW + SECOND / 2)
@@ -323,7 +323,7 @@ describe('revoke', () => {
     expect((await keyring.revoke(successor.id)).state).toBe('revoked')
   })
 
-  it('refuses a reason that is no text', async () => {
+  test('refuses a reason that is no text', async () => {
     const { record } = await keyring.create(minimal)
     await expect(keyring.revoke(record.id, { reason: '\u0007' })).rejects.toThrow(/^reason must/)
     expect((await keyring.get(record.id))?.state).toBe('active')
@@ -331,14 +331,14 @@ describe('revoke', () => {
 })
 
 describe('ids', () => {
-  it('that are unknown are undefined to get, and a KeyNotFoundError elsewhere', async () => {
+  test('that are unknown are undefined to get, and a KeyNotFoundError elsewhere', async () => {
     expect(await keyring.get('Cvr9ZyvaWKKY')).toBeUndefined()
     for (const call of [keyring.rotate('nope'), keyring.revoke('nope'), keyring.usage('nope')]) {
       await expect(call).rejects.toThrow(KeyNotFoundError)
     }
   })
 
-  it.each(['get', 'rotate', 'revoke', 'usage'] as const)(
+  test.each(['get', 'rotate', 'revoke', 'usage'] as const)(
     'that are no ids are a TypeError of %s, unprinted',
     async (method) => {
       const { key, record } = await keyring.create(minimal)
@@ -353,7 +353,7 @@ describe('ids', () => {
 })
 
 describe('usage', () => {
-  it('gives the total, the last use, and the days asked for', async () => {
+  test('gives the total, the last use, and the days asked for', async () => {
     const { record } = await keyring.create(minimal)
     const day = (ago: number) => new Date(NOW - ago * DAY).toISOString().slice(0, 10)
     await store.addUsage(
@@ -375,12 +375,12 @@ describe('usage', () => {
     expect((await keyring.get(record.id))?.lastUsedAt).toEqual(new Date(NOW))
   })
 
-  it('of a key that was never used is nothing', async () => {
+  test('of a key that was never used is nothing', async () => {
     const { record } = await keyring.create(minimal)
     expect(await keyring.usage(record.id)).toEqual({ total: 0, lastUsedAt: null, days: [] })
   })
 
-  it.each([0, 367, 1.5, -1, '30', Number.NaN])('refuses %s days', async (days) => {
+  test.each([0, 367, 1.5, -1, '30', Number.NaN])('refuses %s days', async (days) => {
     const { record } = await keyring.create(minimal)
     await expect(keyring.usage(record.id, { days: days as number })).rejects.toThrow(
       /^days must be a whole number from 1 to 366$/,
@@ -400,7 +400,7 @@ describe('list', () => {
 
   const idsOf = (page: { keys: readonly KeyRecord[] }) => page.keys.map(({ id }) => id)
 
-  it('gives pages of the newest first, and no cursor on the last one', async () => {
+  test('gives pages of the newest first, and no cursor on the last one', async () => {
     const ids = await fill(5)
     const first = await keyring.list({ limit: 2 })
     const second = await keyring.list({ limit: 2, cursor: first.cursor })
@@ -411,7 +411,7 @@ describe('list', () => {
     expect(idsOf(await keyring.list())).toEqual(ids)
   })
 
-  it('gives a hundred by default, and never a digest', async () => {
+  test('gives a hundred by default, and never a digest', async () => {
     await fill(101)
     const { keys, cursor } = await keyring.list()
     expect(keys).toHaveLength(100)
@@ -419,7 +419,7 @@ describe('list', () => {
     expect(JSON.stringify(keys)).not.toMatch(/sha256|digest/)
   })
 
-  it('filters by subject, state, disuse and expiry', async () => {
+  test('filters by subject, state, disuse and expiry', async () => {
     const old = (await keyring.create({ ...minimal, subject: 'old', tenant: 'acme', expiresIn: '100d' })).record.id
     vi.setSystemTime(NOW + 95 * DAY)
     const young = (await keyring.create({ ...minimal, subject: 'young' })).record.id
@@ -433,7 +433,7 @@ describe('list', () => {
     expect(idsOf(await keyring.list({ state: 'revoked' }))).toEqual([old])
   })
 
-  it.each<[object, RegExp]>([
+  test.each<[object, RegExp]>([
     [{ limit: 0 }, /^limit must be a whole number from 1 to 1000$/],
     [{ limit: 1001 }, /^limit must/],
     [{ limit: '5' }, /^limit must/],
@@ -456,7 +456,7 @@ describe('list', () => {
 })
 
 describe('the store', () => {
-  it('is created by the first operation, and closed when it came from a URL', async () => {
+  test('is created by the first operation, and closed when it came from a URL', async () => {
     const folder = temporaryFolder()
     try {
       const own = createKeyring(`sqlite:${folder.path('keys.db')}`)
@@ -470,14 +470,14 @@ describe('the store', () => {
     }
   })
 
-  it('stays open when it was passed in', async () => {
+  test('stays open when it was passed in', async () => {
     const { record } = await keyring.create(minimal)
     await keyring.close()
     expect((await store.find(record.id))?.id).toBe(record.id)
     await expect(keyring.get(record.id)).rejects.toThrow(/keyring is closed/)
   })
 
-  it('is migrated once, and again after a failure', async () => {
+  test('is migrated once, and again after a failure', async () => {
     let [calls, failures] = [0, 2]
     const migrating: KeyStore = {
       ...store,
@@ -496,7 +496,7 @@ describe('the store', () => {
     expect((await keyring.list()).keys).toHaveLength(2)
   })
 
-  it.each([undefined, null, 5, {}, { find: () => undefined }])(
+  test.each([undefined, null, 5, {}, { find: () => undefined }])(
     'must be a KeyStore or a URL: %j is a TypeError',
     (given) => {
       expect(() => createKeyring(given as unknown as string)).toThrow(
@@ -505,7 +505,7 @@ describe('the store', () => {
     },
   )
 
-  it.each<[object, RegExp]>([
+  test.each<[object, RegExp]>([
     [{ environment: 'prod' }, /^environment must be 'live' or 'test'$/],
     [{ expiresIn: '1y' }, /^expiresIn must be a duration/],
     [{ scopes: 'reports:read' }, /^scopes must be a list/],
@@ -518,13 +518,13 @@ describe('the store', () => {
 })
 
 describe('openKeyStore', () => {
-  it('opens stores in memory', async () => {
+  test('opens stores in memory', async () => {
     const opened = openKeyStore('memory:')
     expect(await opened.find('a')).toBeUndefined()
     await opened.close()
   })
 
-  it.each([
+  test.each([
     ['an absolute path', (path: string) => `sqlite:${path}`],
     ['an absolute path after an empty authority', (path: string) => `sqlite://${path}`],
   ])('opens SQLite files by %s', async (_, toUrl) => {
@@ -539,12 +539,12 @@ describe('openKeyStore', () => {
     }
   })
 
-  it('opens Postgres by either name of its scheme, without connecting', async () => {
+  test('opens Postgres by either name of its scheme, without connecting', async () => {
     for (const scheme of ['postgres', 'postgresql'])
       await openKeyStore(`${scheme}://user:secret@127.0.0.1:1/db`).close()
   })
 
-  it.each([
+  test.each([
     'postgres:user:secret@host/db',
     'postgres://user:secret@[host/db',
     'mysql://user:secret@host/db',

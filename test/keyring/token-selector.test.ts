@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
@@ -9,7 +9,7 @@ const issuer = 'https://issuer.example'
 const HOUR = 3_600_000
 
 describe('revokeTokens', () => {
-  it('tells what it revoked, and until when it is kept', async () => {
+  test('tells what it revoked, and until when it is kept', async () => {
     const keyring = createKeyring(memoryKeyStore())
     const issuedBefore = new Date(Date.now() + HOUR)
     const before = Date.now()
@@ -33,7 +33,7 @@ describe('revokeTokens', () => {
     ])
   })
 
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['a Date', new Date('2026-11-25T12:00:00Z')],
     ['milliseconds', Date.parse('2026-11-25T12:00:00Z')],
     ['a text with a time zone', '2026-11-25T13:00:00+01:00'],
@@ -42,7 +42,7 @@ describe('revokeTokens', () => {
     expect(record.issuedBefore).toEqual(new Date('2026-11-25T12:00:00Z'))
   })
 
-  it.each<[string, unknown, RegExp]>([
+  test.each<[string, unknown, RegExp]>([
     ['nothing', undefined, /revokeTokens/],
     ['no issuer', { tokenId: 'a' }, /^issuer/],
     ['nothing that is revoked', { issuer }, /one of tokenId, subject and clientId/],
@@ -59,7 +59,7 @@ describe('revokeTokens', () => {
     await expect(keyring.revokeTokens(selector as never)).rejects.toThrow(message)
   })
 
-  it('says so when a store of the application keeps neither revocations nor a trail', async () => {
+  test('says so when a store of the application keeps neither revocations nor a trail', async () => {
     const { addTokenRevocation: _, tokenRevocations: __, readAudit: ___, ...store } = memoryKeyStore()
     const keyring = createKeyring(store)
     await expect(keyring.revokeTokens({ issuer, tokenId: 'a' })).rejects.toThrow(KeyStoreError)
@@ -69,7 +69,7 @@ describe('revokeTokens', () => {
 })
 
 describe('audit', () => {
-  it('gives each entry once over its pages', async () => {
+  test('gives each entry once over its pages', async () => {
     const keyring = createKeyring(memoryKeyStore())
     const ids: string[] = []
     for (let i = 0; i < 5; i++) ids.push((await keyring.create({ subject: 's', scopes: ['jobs:read'] })).record.id)
@@ -82,7 +82,7 @@ describe('audit', () => {
     expect(seen).toEqual(ids.reverse())
   })
 
-  it.each([{ cursor: 'x' }, { cursor: '0' }, { limit: 0 }, { id: 'a key' }, { actor: 'ann' }])(
+  test.each([{ cursor: 'x' }, { cursor: '0' }, { limit: 0 }, { id: 'a key' }, { actor: 'ann' }])(
     'refuses %j',
     async (options) => {
       await expect(createKeyring(memoryKeyStore()).audit(options as never)).rejects.toThrow(TypeError)
@@ -90,7 +90,7 @@ describe('audit', () => {
   )
 })
 
-it('a superseded key that is in use is told to whoever observes the store, with its successor', async () => {
+test('a superseded key that is in use is told to whoever observes the store, with its successor', async () => {
   const store = memoryKeyStore()
   const keyring = createKeyring(store)
   const { key, record } = await keyring.create({ subject: 's', scopes: ['jobs:read'] })

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Auth } from '../../src/core/auth.js'
 import { type AnyAuthError, isAuthError } from '../../src/core/errors.js'
 import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
@@ -108,14 +108,14 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     for (const close of closers.reverse()) await close()
   })
 
-  it('is down at first, and live once push is proven', async () => {
+  test('is down at first, and live once push is proven', async () => {
     const { feed } = watch(open(url))
     expect(feed.state).toBe('down')
     await until(() => feed.state !== 'down')
     expect(feed.state).toBe('live')
   })
 
-  it('tells a verifier of a revocation that another service makes', async () => {
+  test('tells a verifier of a revocation that another service makes', async () => {
     const store = open(url)
     const by = verifier(store)
     const { feed } = watch(store)
@@ -128,7 +128,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     }
   })
 
-  it('is polling where LISTEN is cut off, says so once in a process warning, and hears of everything', async () => {
+  test('is polling where LISTEN is cut off, says so once in a process warning, and hears of everything', async () => {
     const warnings: unknown[] = []
     const note = (warning: Error & { code?: string }) => warnings.push(warning.code)
     process.on('warning', note)
@@ -142,7 +142,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     for (const { heard } of feeds) await until(() => heard.includes(id))
   })
 
-  it('starts a new epoch and misses nothing when its connection is ended', async () => {
+  test('starts a new epoch and misses nothing when its connection is ended', async () => {
     const { feed, heard } = watch(open(url))
     await until(() => feed.state === 'live')
     const epoch = feed.epoch
@@ -156,7 +156,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     await until(() => ids.every((id) => heard.includes(id)))
   })
 
-  it('is down at once when its connection ends, so that cached keys are confirmed with the store', async () => {
+  test('is down at once when its connection ends, so that cached keys are confirmed with the store', async () => {
     const proxy = await proxied()
     const store = open(proxy.through(url))
     const by = verifier(store)
@@ -174,7 +174,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     expect(await decide(by, key)).toBe('401 revoked')
   })
 
-  it('comes back after a restart of the server, and the cache with it', async () => {
+  test('comes back after a restart of the server, and the cache with it', async () => {
     const store = open(url)
     const by = verifier(store)
     const { feed, heard } = watch(store)
@@ -194,7 +194,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
   })
 
   describe('over a network that stalls without closing', () => {
-    it('is down within 5 s of the last answer; then 503, never 401 and never a cached key; and refuses what was revoked meanwhile', async () => {
+    test('is down within 5 s of the last answer; then 503, never 401 and never a cached key; and refuses what was revoked meanwhile', async () => {
       const proxy = await proxied()
       const store = open(proxy.through(url))
       const by = verifier(store)
@@ -221,7 +221,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
       expect(await decide(by, other.key)).toBe('accepted')
     }, 60_000)
 
-    it('serves what was confirmed before, for storeMaxStaleSeconds and no revoked key', async () => {
+    test('serves what was confirmed before, for storeMaxStaleSeconds and no revoked key', async () => {
       const proxy = await proxied()
       const store = open(proxy.through(url))
       const by = verifier(store, { storeMaxStaleSeconds: 600 })
@@ -241,7 +241,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
       expect(await decide(by, revoked.key)).not.toBe('accepted')
     }, 60_000)
 
-    it('closes all the same', async () => {
+    test('closes all the same', async () => {
       const proxy = await proxied()
       const store = open(proxy.through(url))
       const { feed } = watch(store)
@@ -263,7 +263,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
       return { feed, heard, epoch: feed.epoch }
     }
 
-    it.each([
+    test.each([
       ['the sequence has gone back', 'DELETE FROM vantage_changes'],
       ['the feed id has changed', `UPDATE vantage_schema SET feed = 'restored'`],
       [
@@ -284,7 +284,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
       await until(() => heard.includes(id))
     })
 
-    it('tells of all keys at once when more has changed than is worth telling one by one', async () => {
+    test('tells of all keys at once when more has changed than is worth telling one by one', async () => {
       const { heard } = await followed()
       await sql(`INSERT INTO vantage_keys (id, digest, subject, environment, scopes, created_at)
         SELECT 'bulk' || i, 'd', 's', 'live', 'jobs:read', now() FROM generate_series(1, 6000) AS i`)
@@ -296,7 +296,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     })
   })
 
-  it('does not keep a process alive', async () => {
+  test('does not keep a process alive', async () => {
     const program = `
       import { postgresKeyStore } from ${JSON.stringify(new URL('../../src/store/postgres/store.ts', import.meta.url).href)}
       const store = postgresKeyStore({ connectionString: process.argv[2] })
@@ -312,7 +312,7 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
-  it('reaches the verifiers of other processes, and none accepts after it has refused', async () => {
+  test('reaches the verifiers of other processes, and none accepts after it has refused', async () => {
     const program = `
       import { createVerifier } from ${JSON.stringify(new URL('../../src/verifier/verifier.ts', import.meta.url).href)}
       const verifier = createVerifier({ issuer: false, keys: process.argv[2] })

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { Client, Pool } from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import type { KeyChange, KeyStore, StoredKey } from '../../src/store/contract.js'
@@ -94,7 +94,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
   })
 
   describe('the schema', () => {
-    it('is created by migrate, and by nothing else', async () => {
+    test('is created by migrate, and by nothing else', async () => {
       const store = open()
       for (const call of [store.find('a'), store.insert(storedKey('a')), store.addUsage([])]) {
         await expect(call).rejects.toThrow(/has no key schema; run: vantage-auth keys migrate$/)
@@ -105,14 +105,14 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await store.find('a')).toEqual(storedKey('a'))
     })
 
-    it('is created once by many who do it at the same time', async () => {
+    test('is created once by many who do it at the same time', async () => {
       const stores = Array.from({ length: 6 }, (_, i) => open(`${url}?application_name=admin_${i}`))
       const versions = await Promise.all(stores.map((store) => store.migrate?.()))
       expect(new Set(versions)).toEqual(new Set([SCHEMA_VERSION]))
       expect(await sql('SELECT version FROM vantage_schema')).toEqual([{ version: SCHEMA_VERSION }])
     })
 
-    it('is refused when it is newer or older than the package knows, with the command that helps', async () => {
+    test('is refused when it is newer or older than the package knows, with the command that helps', async () => {
       await open().migrate?.()
       await sql('UPDATE vantage_schema SET version = 999')
       const newer = open(`${url}?application_name=newer`)
@@ -123,7 +123,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await newer.migrate?.()).toBe(SCHEMA_VERSION)
     })
 
-    it.each([
+    test.each([
       ['a trigger is missing', 'DROP TRIGGER vantage_keys_changed ON vantage_keys'],
       ['a trigger is switched off', 'ALTER TABLE vantage_keys DISABLE TRIGGER vantage_keys_before'],
       ['the function for usage is missing', 'DROP FUNCTION vantage_add_usage'],
@@ -143,7 +143,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await next(1)).toEqual(['a'])
     })
 
-    it('of version 1 is brought up to date with its keys', async () => {
+    test('of version 1 is brought up to date with its keys', async () => {
       const store = open()
       await store.migrate?.()
       await store.insert(storedKey('a'))
@@ -157,7 +157,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect((await later.readAudit?.({ limit: 9 }))?.map(({ action }) => action)).toEqual(['revoke'])
     })
 
-    it('may be that of the search path', async () => {
+    test('may be that of the search path', async () => {
       await sql('CREATE SCHEMA "Fleet keys"')
       const elsewhere = `${url}?options=-c%20search_path%3D%22Fleet%5C%20keys%22`
       const store = open(elsewhere)
@@ -179,7 +179,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       for (const id of ['a', 'b', 'c']) await store.insert(storedKey(id))
     })
 
-    it.each([
+    test.each([
       ['an update of several rows', `UPDATE vantage_keys SET revoked_at = now() WHERE id IN ('a', 'c')`, ['a', 'c']],
       ['a deletion', `DELETE FROM vantage_keys WHERE id <> 'b'`, ['a', 'c']],
       ['TRUNCATE', 'TRUNCATE vantage_keys', ['*']],
@@ -214,7 +214,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect((await next(expected.length)).sort()).toEqual(expected)
     })
 
-    it('is what the store says afterwards', async () => {
+    test('is what the store says afterwards', async () => {
       await sql(`UPDATE vantage_keys SET revoked_at = '2026-11-25 12:00:00.1239+00', scopes = 'jobs:read,jobs:write'
         WHERE id = 'a'`)
       expect(await store.find('a')).toMatchObject({
@@ -226,7 +226,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await store.update(current, { ...current, name: 'n' })).toBe(true)
     })
 
-    it('leaves its traces in the audit trail, which cannot be changed', async () => {
+    test('leaves its traces in the audit trail, which cannot be changed', async () => {
       await sql(
         `UPDATE vantage_keys SET revoked_at = now(), revoked_by = 'ops', revoked_reason = 'leaked' WHERE id = 'a'`,
       )
@@ -253,7 +253,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       }
     })
 
-    it.each([
+    test.each([
       `UPDATE vantage_keys SET expires_at = 'infinity'`,
       `UPDATE vantage_keys SET environment = 'staging'`,
       `UPDATE vantage_keys SET created_at = '1969-01-01'`,
@@ -261,7 +261,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await expect(sql(statement)).rejects.toThrow(/check constraint/)
     })
 
-    it('of a role that may write keys and nothing else travels as well', async () => {
+    test('of a role that may write keys and nothing else travels as well', async () => {
       const { next } = await watched(store)
       await sql(`CREATE ROLE revoker_${server.port} LOGIN PASSWORD 'r'`)
       await sql(`GRANT SELECT, UPDATE ON vantage_keys TO revoker_${server.port}`)
@@ -274,7 +274,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
   })
 
   describe('changes at the same time', () => {
-    it('are lost to a reader of sequence numbers alone when they commit out of order', async () => {
+    test('are lost to a reader of sequence numbers alone when they commit out of order', async () => {
       // The fault that the statement trigger closes, shown without it.
       await open().migrate?.()
       await sql(`INSERT INTO vantage_keys (id, digest, subject, environment, scopes, created_at)
@@ -289,7 +289,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(Number(missed)).toBeLessThan(Number(last))
     })
 
-    it('are told in the order of their commits, and none is lost', async () => {
+    test('are told in the order of their commits, and none is lost', async () => {
       const store = open()
       await store.migrate?.()
       for (const id of ['a', 'b']) await store.insert(storedKey(id))
@@ -307,7 +307,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await next(2)).toEqual(['a', 'b'])
     })
 
-    it('of several rows in opposite orders do not wait for each other for ever', async () => {
+    test('of several rows in opposite orders do not wait for each other for ever', async () => {
       const store = open()
       await store.migrate?.()
       for (const id of ['a', 'b']) await store.insert(storedKey(id))
@@ -323,7 +323,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await sql('SELECT DISTINCT name FROM vantage_keys')).toEqual([{ name: 'other' }])
     })
 
-    it('of many keyrings, with hand-written SQL among them, lose no update and tell every key', async () => {
+    test('of many keyrings, with hand-written SQL among them, lose no update and tell every key', async () => {
       const stores = Array.from({ length: 4 }, (_, i) => open(`${url}?application_name=service_${i}`))
       const keyrings = stores.map((store) => createKeyring(store))
       await keyrings[0]?.get('a')
@@ -359,7 +359,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await until(() => ids.every((id) => heard.includes(id)))
     })
 
-    it('of a key that is rotated by many, one succeeds', async () => {
+    test('of a key that is rotated by many, one succeeds', async () => {
       const stores = Array.from({ length: 4 }, (_, i) => open(`${url}?application_name=service_${i}`))
       const keyrings = stores.map((store) => createKeyring(store))
       const { record } = (await keyrings[0]?.create({ subject: 's', scopes: ['jobs:read'] })) ?? {}
@@ -370,7 +370,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
   })
 
   describe('the log of changes', () => {
-    it('is kept for seven days, and pruned by the next write down to the newest entry', async () => {
+    test('is kept for seven days, and pruned by the next write down to the newest entry', async () => {
       const store = open()
       await store.migrate?.()
       await store.insert(storedKey('a'))
@@ -380,7 +380,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await sql('SELECT id FROM vantage_changes ORDER BY seq')).toEqual([{ id: 'b' }, { id: 'c' }])
     })
 
-    it('takes the usage of deleted keys along when it is pruned, and of no others', async () => {
+    test('takes the usage of deleted keys along when it is pruned, and of no others', async () => {
       const store = open()
       await store.migrate?.()
       for (const id of ['a', 'b']) await store.insert(storedKey(id))
@@ -395,7 +395,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
   })
 
   describe('usage', () => {
-    it('of many services at once is counted exactly', async () => {
+    test('of many services at once is counted exactly', async () => {
       const stores = Array.from({ length: 4 }, (_, i) => open(`${url}?application_name=service_${i}`))
       const [first] = stores as [KeyStore]
       await first.migrate?.()
@@ -416,7 +416,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(rows).toEqual([{ count: 100, s: 9 }])
     })
 
-    it('adds up what one batch says twice of a day', async () => {
+    test('adds up what one batch says twice of a day', async () => {
       const store = open()
       await store.migrate?.()
       await store.insert(storedKey('a'))
@@ -439,7 +439,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       service = url.replace(/\/\/[^@]*@/, `//${role}:service@`)
     })
 
-    it('finds keys, hears of changes and adds usage', async () => {
+    test('finds keys, hears of changes and adds usage', async () => {
       const store = open(service)
       expect(await store.find('a')).toEqual(storedKey('a'))
       const { next } = await watched(store)
@@ -450,7 +450,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await sql('SELECT count::int FROM vantage_usage')).toEqual([{ count: 3 }])
     })
 
-    it('can do nothing else', async () => {
+    test('can do nothing else', async () => {
       const store = open(service)
       const refused = /does not permit this to the role/
       await expect(store.insert(storedKey('b'))).rejects.toThrow(refused)
@@ -470,7 +470,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       }
     })
 
-    it('is needed for usage: nobody else may add to it', async () => {
+    test('is needed for usage: nobody else may add to it', async () => {
       await sql(
         `DO $$ BEGIN CREATE ROLE nobody_${server.port} LOGIN PASSWORD 'n'; EXCEPTION WHEN duplicate_object THEN END $$`,
       )
@@ -491,7 +491,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       return row?.n
     }
 
-    it('are two and one that listens, however many stores a process opens from one URL', async () => {
+    test('are two and one that listens, however many stores a process opens from one URL', async () => {
       const database = new URL(url).pathname.slice(1)
       const stores = Array.from({ length: 5 }, () => openKeyStore(url))
       await stores[0]?.migrate?.()
@@ -510,7 +510,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await until(async () => (await count(database)) === 0)
     })
 
-    it('of a pool that the application gave stay its own', async () => {
+    test('of a pool that the application gave stay its own', async () => {
       const database = new URL(url).pathname.slice(1)
       const pool = new Pool({ connectionString: url, max: 1 })
       pool.on('error', () => {})
@@ -526,7 +526,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect((await pool.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
     })
 
-    it('are asked for many keys at once, and each look-up gets its own', async () => {
+    test('are asked for many keys at once, and each look-up gets its own', async () => {
       const pool = new Pool({ connectionString: url })
       closers.push(() => pool.end())
       const asked: unknown[][] = []
@@ -563,7 +563,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(others).toEqual(stored.slice(2).map((value) => ({ status: 'fulfilled', value })))
     })
 
-    it('are read right whatever the application does to the types of its driver', async () => {
+    test('are read right whatever the application does to the types of its driver', async () => {
       const pool = new Pool({ connectionString: url, types: { getTypeParser: () => () => 'spoilt' } as never })
       closers.push(() => pool.end())
       const store = postgresKeyStore({ pool })
@@ -573,7 +573,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
     })
   })
 
-  it('does not end the process when the server ends a connection in the breath that opens it', async () => {
+  test('does not end the process when the server ends a connection in the breath that opens it', async () => {
     const message = (type: string, body: Buffer) => {
       const length = Buffer.alloc(4)
       length.writeInt32BE(body.length + 4)
@@ -606,7 +606,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
   })
 
   describe('secrets', () => {
-    it('are in no error and no inspection, whatever goes wrong', async () => {
+    test('are in no error and no inspection, whatever goes wrong', async () => {
       const secret = 'S3cretPassw0rd'
       const closed = url.replace(/:\d+\//, ':1/')
       const wrong = [
@@ -625,7 +625,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       }
     })
 
-    it.each([
+    test.each([
       ['none', undefined],
       ['neither of the two', {}],
       ['another form of connection string', { connectionString: 'host=localhost password=S3cret' }],
@@ -644,7 +644,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
     })
   })
 
-  it('rejects a key with a value that its column does not admit, in words of its own', async () => {
+  test('rejects a key with a value that its column does not admit, in words of its own', async () => {
     const store = open()
     await store.migrate?.()
     await expect(store.insert(storedKey('a', { name: 'nul\0' }))).rejects.toThrow(/does not accept/)
@@ -652,7 +652,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
     expect(await store.find('a')).toBeUndefined()
   })
 
-  it('leaves no transaction behind when a write fails', async () => {
+  test('leaves no transaction behind when a write fails', async () => {
     const store = open()
     await store.migrate?.()
     await store.insert(storedKey('a'))

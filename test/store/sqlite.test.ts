@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../../src/store/contract.js'
@@ -100,7 +100,7 @@ function watch(store: KeyStore): Watched {
 }
 
 describe('the file', () => {
-  it('is not created by looking for a key, listing, counting or watching', async () => {
+  test('is not created by looking for a key, listing, counting or watching', async () => {
     const store = open()
     const feed = watch(store).feed
     feed.poll?.()
@@ -113,7 +113,7 @@ describe('the file', () => {
     expect(existsSync(path)).toBe(false)
   })
 
-  it('is found once somebody has created it, by a store that was there before', async () => {
+  test('is found once somebody has created it, by a store that was there before', async () => {
     const early = open()
     const watched = watch(early)
     await expect(early.find('a')).rejects.toThrow(KeyStoreError)
@@ -124,7 +124,7 @@ describe('the file', () => {
     expect(watched.feed.state).toBe('polling')
   })
 
-  it('may have a name that looks like a URL', async () => {
+  test('may have a name that looks like a URL', async () => {
     const odd = folder.path('a?mode=memory#b%20 c.db')
     const store = await create(odd)
     await store.insert(storedKey('a'))
@@ -132,7 +132,7 @@ describe('the file', () => {
     expect(rows(odd, 'SELECT id FROM vantage_keys')).toMatchObject([{ id: 'a' }])
   })
 
-  it('is refused untouched when it is not a database', async () => {
+  test('is refused untouched when it is not a database', async () => {
     const text = 'This is a text, and longer than the hundred bytes that the header of a database has. '.repeat(3)
     writeFileSync(path, text)
     const store = open()
@@ -143,7 +143,7 @@ describe('the file', () => {
     expect(readdirSync(folder.path('.'))).toEqual(['keys.db'])
   })
 
-  it('is refused when it is a folder, lies in one that is absent, or in one that is a file', async () => {
+  test('is refused when it is a folder, lies in one that is absent, or in one that is a file', async () => {
     mkdirSync(path)
     writeFileSync(folder.path('file'), '')
     await expect(open().find('a')).rejects.toThrow(/is not a file/)
@@ -153,13 +153,13 @@ describe('the file', () => {
     await expect(open(folder.path('file/keys.db')).find('a')).rejects.toThrow(/no key store|cannot be opened/)
   })
 
-  it('is refused untouched when it is a database without our schema', async () => {
+  test('is refused untouched when it is a database without our schema', async () => {
     sql(path, 'CREATE TABLE recipes (name TEXT)')
     await expect(open().find('a')).rejects.toThrow(/has no key schema; run: vantage-auth keys migrate/)
     expect(rows(path, 'SELECT name FROM sqlite_master')).toMatchObject([{ name: 'recipes' }])
   })
 
-  it.each([
+  test.each([
     ['older', -1, /has (an old|no) key schema; run: vantage-auth keys migrate/],
     ['newer', 1, /has key schema 3, and this vantage-auth knows 2; update vantage-auth/],
   ])('is refused when its schema is of an %s version', async (_, difference, message) => {
@@ -168,14 +168,14 @@ describe('the file', () => {
     await expect(open().find('a')).rejects.toThrow(message)
   })
 
-  it('is not migrated back from a newer version', async () => {
+  test('is not migrated back from a newer version', async () => {
     await create()
     sql(path, `UPDATE vantage_schema SET version = ${SCHEMA_VERSION + 1}`)
     await expect(open().migrate?.()).rejects.toThrow(/update vantage-auth/)
     expect(rows(path, 'SELECT version FROM vantage_schema')).toMatchObject([{ version: SCHEMA_VERSION + 1 }])
   })
 
-  it('is refused without one of its triggers, also by stores that have it open, until it is migrated', async () => {
+  test('is refused without one of its triggers, also by stores that have it open, until it is migrated', async () => {
     const store = await create()
     await store.insert(storedKey('a'))
     const watched = watch(store)
@@ -192,7 +192,7 @@ describe('the file', () => {
     expect((await watched.next()).heard).toEqual(['a'])
   })
 
-  it('keeps its keys, and is not written to, when it is migrated again', async () => {
+  test('keeps its keys, and is not written to, when it is migrated again', async () => {
     const store = await create()
     await store.insert(storedKey('a'))
     const before = rows(path, 'SELECT * FROM vantage_changes')
@@ -202,7 +202,7 @@ describe('the file', () => {
     expect(rows(path, 'PRAGMA journal_mode')).toMatchObject([{ journal_mode: 'wal' }])
   })
 
-  it('of version 1 is brought up to date with its keys, and traces of hand-written SQL are kept', async () => {
+  test('of version 1 is brought up to date with its keys, and traces of hand-written SQL are kept', async () => {
     const store = await create()
     await store.insert(storedKey('a'))
     sql(
@@ -232,7 +232,7 @@ describe('the file', () => {
     }
   })
 
-  it('is created once when several processes and stores create it at the same time', async () => {
+  test('is created once when several processes and stores create it at the same time', async () => {
     const script = `
       import { sqliteKeyStore } from ${JSON.stringify(new URL('../../src/store/sqlite/store.ts', import.meta.url).href)}
       const stores = Array.from({ length: 3 }, () => sqliteKeyStore({ path: ${JSON.stringify(path)} }))
@@ -244,14 +244,14 @@ describe('the file', () => {
     expect(await open().find('a')).toBeUndefined()
   })
 
-  it('is created by one migration that fails half-way, whole or not at all', async () => {
+  test('is created by one migration that fails half-way, whole or not at all', async () => {
     // A table of that name and another shape lets the statements after it fail.
     sql(path, 'CREATE TABLE vantage_changes (other TEXT)')
     await expect(open().migrate?.()).rejects.toThrow(KeyStoreError)
     expect(rows(path, 'SELECT name FROM sqlite_master')).toMatchObject([{ name: 'vantage_changes' }])
   })
 
-  it('is waited for while another program writes, without holding up the process', async () => {
+  test('is waited for while another program writes, without holding up the process', async () => {
     const store = await create()
     const writer = loadSqliteDriver().open(pathToFileURL(path).href)
     writer.exec('BEGIN IMMEDIATE')
@@ -270,7 +270,7 @@ describe('the file', () => {
     expect((await store.find('a'))?.id).toBe('a')
   })
 
-  it.each([{}, { path: '' }, { path: 5 }, { path: ':memory:' }, { path: 'a\0b' }, undefined])(
+  test.each([{}, { path: '' }, { path: 5 }, { path: ':memory:' }, { path: 'a\0b' }, undefined])(
     'must be named: %j is a TypeError',
     (options) => {
       expect(() => sqliteKeyStore(options as { path: string })).toThrow(TypeError)
@@ -278,7 +278,7 @@ describe('the file', () => {
   )
 })
 
-it('prints no warning of an experimental driver', async () => {
+test('prints no warning of an experimental driver', async () => {
   const url = new URL('../../src/store/sqlite/store.ts', import.meta.url).href
   const output = await run(`
     import { sqliteKeyStore } from ${JSON.stringify(url)}
@@ -300,7 +300,7 @@ describe('hand-written SQL', () => {
     expect(watched.feed.state).toBe('polling')
   })
 
-  it.each<[string, string, string[]]>([
+  test.each<[string, string, string[]]>([
     ['UPDATE', "UPDATE vantage_keys SET revoked_at = 1 WHERE id = 'b'", ['b']],
     ['UPDATE of all', 'UPDATE vantage_keys SET revoked_at = 1', ['a', 'b', 'c']],
     ['UPDATE of the id: the old and the new one', `UPDATE vantage_keys SET id = 'z' WHERE id = 'b'`, ['b', 'z']],
@@ -325,7 +325,7 @@ describe('hand-written SQL', () => {
     expect(newEpoch).toBe(false)
   })
 
-  it('travels not when it is rolled back', async () => {
+  test('travels not when it is rolled back', async () => {
     sql(
       path,
       `BEGIN; UPDATE vantage_keys SET revoked_at = 1; ROLLBACK; UPDATE vantage_keys SET subject = 's' WHERE id = 'c'`,
@@ -333,7 +333,7 @@ describe('hand-written SQL', () => {
     expect((await watched.next()).heard).toEqual(['c'])
   })
 
-  it('is heard as a change of all keys beyond a thousand of them', async () => {
+  test('is heard as a change of all keys beyond a thousand of them', async () => {
     const insertMany = (n: number, prefix: string) =>
       `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${n})
        INSERT INTO vantage_keys (id, digest, subject, environment, scopes, created_at)
@@ -346,12 +346,12 @@ describe('hand-written SQL', () => {
     expect((await watched.next()).heard).toEqual(['a'])
   })
 
-  it('may list scopes with commas', async () => {
+  test('may list scopes with commas', async () => {
     sql(path, `UPDATE vantage_keys SET scopes = 'jobs:read,jobs:write, teams:read' WHERE id = 'a'`)
     expect((await store.find('a'))?.scopes).toEqual(['jobs:read', 'jobs:write', 'teams:read'])
   })
 
-  it.each([
+  test.each([
     `UPDATE vantage_keys SET revoked_at = datetime('now')`,
     'UPDATE vantage_keys SET expires_at = 9223372036854775807',
     'UPDATE vantage_keys SET expires_at = 1.5',
@@ -363,7 +363,7 @@ describe('hand-written SQL', () => {
     expect(await store.find('a')).toEqual(storedKey('a'))
   })
 
-  it('takes the usage of a deleted key along', async () => {
+  test('takes the usage of a deleted key along', async () => {
     await store.addUsage(['a', 'b'].map((id) => ({ id, day: '2026-11-25', count: 1, lastUsedAt: 1 })))
     sql(path, `DELETE FROM vantage_keys WHERE id = 'a'`)
     expect(rows(path, 'SELECT id FROM vantage_usage')).toMatchObject([{ id: 'b' }])
@@ -371,7 +371,7 @@ describe('hand-written SQL', () => {
 })
 
 describe('the changes', () => {
-  it('are kept for seven days', async () => {
+  test('are kept for seven days', async () => {
     const store = await create()
     for (const id of ['a', 'b', 'c']) await store.insert(storedKey(id))
     const age = (id: string, ms: number) => sql(path, `UPDATE vantage_changes SET at = at - ${ms} WHERE id = '${id}'`)
@@ -385,14 +385,14 @@ describe('the changes', () => {
     ])
   })
 
-  it('are pruned by hand-written SQL as well', async () => {
+  test('are pruned by hand-written SQL as well', async () => {
     const store = await create()
     await store.insert(storedKey('a'))
     sql(path, `UPDATE vantage_changes SET at = at - ${8 * DAY}; UPDATE vantage_keys SET revoked_at = 1`)
     expect(rows(path, 'SELECT id FROM vantage_changes')).toMatchObject([{ id: 'a' }])
   })
 
-  it.each<[string, string]>([
+  test.each<[string, string]>([
     ['were pruned past the position of a reader', 'DELETE FROM vantage_changes'],
     ['went back', `DELETE FROM vantage_changes WHERE id = 'b'; UPDATE sqlite_sequence SET seq = seq - 1`],
     [
@@ -418,7 +418,7 @@ describe('the changes', () => {
     expect(await watched.next()).toEqual({ heard: ['a'], newEpoch: false })
   })
 
-  it('of usage are none', async () => {
+  test('of usage are none', async () => {
     const [store, writer] = [await create(), open()]
     await store.insert(storedKey('a'))
     const watched = watch(store)
@@ -427,7 +427,7 @@ describe('the changes', () => {
     expect((await watched.next()).heard).toEqual(['b'])
   })
 
-  it('reach the other stores of one process at once, whatever path they know the file by', async () => {
+  test('reach the other stores of one process at once, whatever path they know the file by', async () => {
     const link = folder.path('link.db')
     symlinkSync(path, link)
     const [store, writer] = [await create(), open(link)]
@@ -462,7 +462,7 @@ describe('the file, when it is replaced', () => {
     expect(feed.state).toBe('down')
   }
 
-  it('with its companions, is opened anew and starts a new epoch', async () => {
+  test('with its companions, is opened anew and starts a new epoch', async () => {
     const aside = await createAside('new')
     const store = await create()
     await store.insert(storedKey('old'))
@@ -476,7 +476,7 @@ describe('the file, when it is replaced', () => {
   })
 
   // SQLite would replay the log of the old file into the new one: the old keys would be back.
-  it('without its companions, is refused until they are deleted', async () => {
+  test('without its companions, is refused until they are deleted', async () => {
     const aside = await createAside('new')
     const store = await create()
     await store.insert(storedKey('old'))
@@ -490,7 +490,7 @@ describe('the file, when it is replaced', () => {
     expect((await store.find('new'))?.id).toBe('new')
   })
 
-  it('is not created anew beside the companions of a deleted one', async () => {
+  test('is not created anew beside the companions of a deleted one', async () => {
     const store = await create()
     await store.insert(storedKey('old'))
     rmSync(path)
@@ -500,7 +500,7 @@ describe('the file, when it is replaced', () => {
     expect(await open().migrate?.()).toBe(SCHEMA_VERSION)
   })
 
-  it('by nothing, is out of reach until it comes back', async () => {
+  test('by nothing, is out of reach until it comes back', async () => {
     const aside = await createAside('new')
     const store = await create()
     await store.insert(storedKey('old'))
@@ -536,7 +536,7 @@ describe('two processes on one file', () => {
     console.log(`${what} by another process: median ${median} ms, at most ${most} ms (bound: 100 ms)`)
   }
 
-  it('hear of the changes of each other, also by hand in SQL', async () => {
+  test('hear of the changes of each other, also by hand in SQL', async () => {
     const store = await create()
     await store.insert(storedKey('a'))
     const follower = follow(path)
@@ -556,7 +556,7 @@ describe('two processes on one file', () => {
     print('a change is heard', measured)
   })
 
-  it('refuse a key that the other revoked, also by hand in SQL', async () => {
+  test('refuse a key that the other revoked, also by hand in SQL', async () => {
     const keyring = createKeyring(`sqlite:${path}`)
     closers.push(() => keyring.close())
     const { key, record } = await keyring.create({ subject: 's', scopes: ['jobs:read'] })

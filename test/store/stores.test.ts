@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
 import type {
   ChangeFeed,
@@ -137,7 +137,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
   const ids = (changes: KeyChange[]) => changes.map((change) => ('id' in change ? change.id : '(all)'))
 
   describe('find and insert', () => {
-    it('gives back every field of a key as it was inserted', async () => {
+    test('gives back every field of a key as it was inserted', async () => {
       const store = await openStore()
       const full = storedKey({
         subject: 'Größe "日本" \' 🚀',
@@ -160,7 +160,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.find(bare.id)).toEqual(bare)
     })
 
-    it('finds nothing under an unknown id, an empty one, or one in other letters', async () => {
+    test('finds nothing under an unknown id, an empty one, or one in other letters', async () => {
       const store = await openStore()
       await store.insert(storedKey({ id: 'AbcdefGhijkl' }))
       expect(await store.find('unknown')).toBeUndefined()
@@ -168,7 +168,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.find('abcdefghijkl')).toBeUndefined()
     })
 
-    it('rejects a second key of one id and keeps the first', async () => {
+    test('rejects a second key of one id and keeps the first', async () => {
       const store = await openStore()
       const key = storedKey()
       await store.insert(key)
@@ -176,7 +176,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.find(key.id)).toEqual(key)
     })
 
-    it('keeps a key as it was when the caller changes its object afterwards', async () => {
+    test('keeps a key as it was when the caller changes its object afterwards', async () => {
       const store = await openStore()
       const scopes = ['jobs:read']
       const key = storedKey({ scopes })
@@ -187,7 +187,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
   })
 
   describe('update', () => {
-    it('replaces a key and adds its successor', async () => {
+    test('replaces a key and adds its successor', async () => {
       const store = await openStore()
       const key = storedKey()
       const successor = storedKey({ replaces: key.id })
@@ -198,7 +198,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.find(successor.id)).toEqual(successor)
     })
 
-    it.each<[string, Partial<StoredKey>]>([
+    test.each<[string, Partial<StoredKey>]>([
       ['expiry', { expiresAt: NOW + 1 }],
       ['expiry, to none,', { expiresAt: null }],
       ['revocation', { revokedAt: NOW }],
@@ -215,7 +215,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.find(successor.id)).toBeUndefined()
     })
 
-    it('writes nothing for an unknown key', async () => {
+    test('writes nothing for an unknown key', async () => {
       const store = await openStore()
       const key = storedKey()
       const successor = storedKey()
@@ -224,7 +224,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.find(successor.id)).toBeUndefined()
     })
 
-    it('writes nothing when the id of the successor is taken', async () => {
+    test('writes nothing when the id of the successor is taken', async () => {
       const store = await openStore()
       const [key, taken] = [storedKey(), storedKey()]
       await store.insert(key)
@@ -235,7 +235,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.find(taken.id)).toEqual(taken)
     })
 
-    it('lets one of several updates at once win', async () => {
+    test('lets one of several updates at once win', async () => {
       const { store, another } = await opened()
       const key = storedKey()
       await store.insert(key)
@@ -258,14 +258,14 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       for (const [id, values] of Object.entries(keys)) await store.insert(storedKey({ id, ...values }))
     }
 
-    it('gives the newest first, and of one instant the greater id', async () => {
+    test('gives the newest first, and of one instant the greater id', async () => {
       const store = await openStore()
       await fill(store, { b: {}, d: {}, old: { createdAt: NOW - 1 }, new: { createdAt: NOW + 1 }, a: {}, B: {} })
       expect(await listed(store, {})).toEqual(['new', 'd', 'b', 'a', 'B', 'old'])
       expect(await listed(store, { limit: 2 })).toEqual(['new', 'd'])
     })
 
-    it('gives every field, and the last use', async () => {
+    test('gives every field, and the last use', async () => {
       const store = await openStore()
       const key = storedKey({ tenant: 'acme', name: 'n', createdBy: 'ops' })
       await store.insert(key)
@@ -274,7 +274,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await store.list({ now: NOW, limit: 1 })).toEqual([{ ...key, lastUsedAt: NOW + 7 }])
     })
 
-    it('filters by id, subject and tenant', async () => {
+    test('filters by id, subject and tenant', async () => {
       const store = await openStore()
       await fill(store, {
         a: { subject: 'ann' },
@@ -289,7 +289,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await listed(store, { id: 'b', subject: 'ann' })).toEqual([])
     })
 
-    it('filters by state: revocation outranks expiry, and expiry outranks replacement', async () => {
+    test('filters by state: revocation outranks expiry, and expiry outranks replacement', async () => {
       const store = await openStore()
       await fill(store, {
         active: {},
@@ -313,7 +313,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       ])
     })
 
-    it('filters those that were not used since an instant, and existed before it', async () => {
+    test('filters those that were not used since an instant, and existed before it', async () => {
       const store = await openStore()
       const old = { createdAt: NOW - 100 * DAY }
       await fill(store, { never: old, before: old, at: old, after: old, young: { createdAt: NOW - DAY } })
@@ -327,7 +327,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await listed(store, { unusedSince: since })).toEqual(['never', 'before'])
     })
 
-    it('filters those that are accepted and will not be at an instant', async () => {
+    test('filters those that are accepted and will not be at an instant', async () => {
       const store = await openStore()
       await fill(store, {
         endless: { expiresAt: null },
@@ -340,7 +340,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await listed(store, { expiringBefore: NOW + 30 * DAY })).toEqual(['superseded', 'soon'])
     })
 
-    it('gives every key once over pages of any length, also where instants are equal', async () => {
+    test('gives every key once over pages of any length, also where instants are equal', async () => {
       const store = await openStore()
       for (let i = 0; i < 23; i++) await store.insert(storedKey({ createdAt: NOW + Math.floor(i / 5) }))
       const all = await listed(store, {})
@@ -357,7 +357,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       }
     })
 
-    it('combines filters with a place in the list', async () => {
+    test('combines filters with a place in the list', async () => {
       const store = await openStore()
       await fill(store, { a: { subject: 'ann' }, b: { subject: 'bob' }, c: { subject: 'ann' }, d: { subject: 'ann' } })
       expect(await listed(store, { subject: 'ann', after: { createdAt: NOW, id: 'd' }, limit: 1 })).toEqual(['c'])
@@ -365,7 +365,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
   })
 
   describe('usage', () => {
-    it('adds up counts by day, and lets the last use only move forward', async () => {
+    test('adds up counts by day, and lets the last use only move forward', async () => {
       const store = await openStore()
       const key = storedKey()
       await store.insert(key)
@@ -388,7 +388,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect((await store.list({ now: NOW, id: key.id, limit: 1 }))[0]?.lastUsedAt).toBe(NOW)
     })
 
-    it('ignores ids that are not there, and counts the others', async () => {
+    test('ignores ids that are not there, and counts the others', async () => {
       const store = await openStore()
       const key = storedKey()
       await store.insert(key)
@@ -403,7 +403,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
   })
 
   describe('list, for keys that are to be given up', () => {
-    it('filters those that were created before an instant', async () => {
+    test('filters those that were created before an instant', async () => {
       const store = await openStore()
       const [old, young] = [storedKey({ createdAt: NOW - 1 }), storedKey({ createdAt: NOW })]
       await store.insert(old)
@@ -411,7 +411,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect((await store.list({ now: NOW, createdBefore: NOW, limit: 9 })).map(({ id }) => id)).toEqual([old.id])
     })
 
-    it('filters those that are superseded and were used since', async () => {
+    test('filters those that are superseded and were used since', async () => {
       const store = await openStore()
       const uses: [string, number][] = []
       const rotated = async (id: string, usedAt: number, values: Partial<StoredKey> = {}) => {
@@ -449,7 +449,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       ...values,
     })
 
-    it('come back as they were added, until they end', async () => {
+    test('come back as they were added, until they end', async () => {
       const store = await openStore()
       const all = [
         revocation('a', { createdBy: 'ops', reason: 'Größe "日本" \' 🚀' }),
@@ -464,14 +464,14 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(await read(NOW + DAY)).toEqual([])
     })
 
-    it('that have ended are dropped by the next one', async () => {
+    test('that have ended are dropped by the next one', async () => {
       const store = await openStore()
       await store.addTokenRevocation?.(revocation('a', { endsAt: NOW + 1 }))
       await store.addTokenRevocation?.(revocation('b', { createdAt: NOW + 1 }))
       expect((await store.tokenRevocations?.(0))?.map(({ id }) => id)).toEqual(['b'])
     })
 
-    it('are told to every watcher, as no change of any key', async () => {
+    test('are told to every watcher, as no change of any key', async () => {
       const { store, another } = await opened()
       const writer = another?.() ?? store
       closers.push(() => writer.close())
@@ -485,7 +485,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
   })
 
   describe('the audit trail', () => {
-    it('tells of creation, rotation and revocation, newest first, and of nothing that was not done', async () => {
+    test('tells of creation, rotation and revocation, newest first, and of nothing that was not done', async () => {
       const store = await openStore()
       const key = storedKey({ createdBy: 'ann' })
       const successor = storedKey({ createdBy: 'bob', replaces: key.id })
@@ -527,7 +527,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       ])
     })
 
-    it('can be read by key and by page', async () => {
+    test('can be read by key and by page', async () => {
       const store = await openStore()
       const keys = [storedKey(), storedKey(), storedKey()]
       for (const key of keys) await store.insert(key)
@@ -546,7 +546,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
   })
 
   describe('watch', () => {
-    it('tells of a key that is added, changed, or gets a successor', async () => {
+    test('tells of a key that is added, changed, or gets a successor', async () => {
       const store = await openStore()
       const changes: KeyChange[] = []
       const feed = watch(store, changes)
@@ -562,7 +562,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(ids(changes).slice(1).sort()).toEqual([key.id, successor.id])
     })
 
-    it('tells nothing of what was before, of usage, of a lost race, or of a rejected key', async () => {
+    test('tells nothing of what was before, of usage, of a lost race, or of a rejected key', async () => {
       const store = await openStore()
       const key = storedKey()
       await store.insert(key)
@@ -578,7 +578,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(ids(changes)).toEqual([marker.id])
     })
 
-    it('tells every watcher, and none after its feed is closed', async () => {
+    test('tells every watcher, and none after its feed is closed', async () => {
       const store = await openStore()
       const heard: [KeyChange[], KeyChange[]] = [[], []]
       const feeds = heard.map((into) => watch(store, into)) as [ChangeFeed, ChangeFeed]
@@ -595,7 +595,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(ids(heard[1])).toEqual([first.id, second.id])
     })
 
-    it('tells of what another store on the same keys wrote', async () => {
+    test('tells of what another store on the same keys wrote', async () => {
       const { store, another } = await opened()
       const writer = another?.() ?? store
       closers.push(() => writer.close())
@@ -611,7 +611,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
   })
 
   describe('close', () => {
-    it('may be repeated; afterwards everything rejects and feeds are down', async () => {
+    test('may be repeated; afterwards everything rejects and feeds are down', async () => {
       const store = await openStore()
       const feed = watch(store, [])
       await until(feed, () => feed.state !== 'down')
@@ -633,7 +633,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
       expect(feed.state).toBe('down')
     })
 
-    it('may come before the first use', async () => {
+    test('may come before the first use', async () => {
       const { store, another } = await opened()
       const unused = another?.() ?? store
       await unused.close()
@@ -641,7 +641,7 @@ describe.each(candidates)('a key store: $name', ({ open }) => {
     })
   })
 
-  it('migrates to the same version however often it is asked', async () => {
+  test('migrates to the same version however often it is asked', async () => {
     const store = await openStore()
     const versions = [await store.migrate?.(), await store.migrate?.()]
     expect(versions[0]).toBe(versions[1])

@@ -1,10 +1,10 @@
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { createVerifier } from '../../src/index.js'
 import { createTestIssuer } from '../../src/testing/issuer.js'
 
 const noNetwork: typeof fetch = () => Promise.reject(new Error('a test must not fetch'))
 
-it('mints tokens that a verifier with its options accepts, without a network', async () => {
+test('mints tokens that a verifier with its options accepts, without a network', async () => {
   const issuer = createTestIssuer()
   const verifier = createVerifier({ ...issuer.options, keys: false, fetch: noNetwork })
   const auth = await verifier.authenticate({
@@ -20,7 +20,7 @@ it('mints tokens that a verifier with its options accepts, without a network', a
   await verifier.close()
 })
 
-it.each([
+test.each([
   ['another subject', { sub: 'user_9' }, {}, undefined],
   ['an expired token', { exp: 1 }, {}, 'expired'],
   ['another audience', { aud: 'https://other.test' }, {}, 'audience'],
@@ -35,7 +35,7 @@ it.each([
   await verifier.close()
 })
 
-it('makes a key of its own each time: one test issuer does not stand for another', async () => {
+test('makes a key of its own each time: one test issuer does not stand for another', async () => {
   const [one, other] = [createTestIssuer(), createTestIssuer()]
   const verifier = createVerifier({ ...one.options, keys: false, fetch: noNetwork })
   await expect(async () => verifier.authenticate({ authorization: `Bearer ${other.mint()}` })).rejects.toMatchObject({
@@ -45,7 +45,7 @@ it('makes a key of its own each time: one test issuer does not stand for another
   await verifier.close()
 })
 
-it('counts from the clock that it is given', async () => {
+test('counts from the clock that it is given', async () => {
   const clock = () => Date.parse('2024-12-31T23:54:59Z')
   const issuer = createTestIssuer({ clock })
   const verifier = createVerifier({ ...issuer.options, keys: false, clock })

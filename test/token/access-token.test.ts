@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { resolveOptions, type VerifierOptions } from '../../src/config/options.js'
 import type { AccessTokenAuth } from '../../src/core/auth.js'
 import {
@@ -73,7 +73,7 @@ function change(good: Record<string, unknown>, { set, without = [], raw = {} }: 
 const verifierOf = ({ profile }: Vector) => (profile === 'lenient' ? verifiers.lenient : strict)
 
 describe('a good token', () => {
-  it.each(SIGNING_ALGORITHMS)('signed with %s is accepted', async (alg) => {
+  test.each(SIGNING_ALGORITHMS)('signed with %s is accepted', async (alg) => {
     const other = createTestIssuer({ alg, clock })
     const verifier = verifierFor(other.options)
 
@@ -82,7 +82,7 @@ describe('a good token', () => {
     expect(await outcomeOf(verifier, other.mint().slice(0, -8).concat('AAAAAAAA'))).not.toBe('accepted')
   })
 
-  it('becomes an Auth that says what the token says', async () => {
+  test('becomes an Auth that says what the token says', async () => {
     const token = issuer.mint({
       sub: 'user_9',
       client_id: 'c',
@@ -106,12 +106,12 @@ describe('a good token', () => {
     expect(() => (auth.claims.tier as string[]).push('x')).toThrow(TypeError)
   })
 
-  it('has null for client and id where the lenient profile does without', async () => {
+  test('has null for client and id where the lenient profile does without', async () => {
     const auth = await authOf(verifiers.lenient, issuer.mint({ client_id: undefined, jti: undefined, iat: undefined }))
     expect(auth).toMatchObject({ clientId: null, tokenId: null })
   })
 
-  it('of exactly 8192 bytes is accepted, and of one more refused', async () => {
+  test('of exactly 8192 bytes is accepted, and of one more refused', async () => {
     // No base64url text has a length of 4n + 1: what the claims cannot fill, the header does.
     const sized = (bytes: number) => {
       const fill = Math.floor(((bytes - issuer.mint({ pad: '' }, { spare: '' }).length) * 3) / 4) - 8
@@ -129,7 +129,7 @@ describe('a good token', () => {
     expect(await outcomeOf(strict, sized(8193))).toBe('malformed')
   })
 
-  it('may nest its claims as deep as its size permits', async () => {
+  test('may nest its claims as deep as its size permits', async () => {
     const nested = `${'['.repeat(2800)}${']'.repeat(2800)}`
     const token = issuer.mintRaw({ payload: change(issuer.claims(), { name: '', reason: '', raw: { x: nested } }) })
     const auth = await authOf(strict, token)
@@ -144,7 +144,7 @@ describe('a good token', () => {
 })
 
 describe('the header', () => {
-  it.each(readVectors<Vector>('headers'))('$name: $reason $profile', async (vector) => {
+  test.each(readVectors<Vector>('headers'))('$name: $reason $profile', async (vector) => {
     const header = change(issuer.header(), vector)
     expect(await outcomeOf(verifierOf(vector), issuer.mintRaw({ header }))).toBe(vector.reason)
   })
@@ -153,7 +153,7 @@ describe('the header', () => {
 describe('a header that the token before had as well', () => {
   const stranger = createTestIssuer({ kid: 'key-1', clock })
 
-  it('saves its decoding, and no check', async () => {
+  test('saves its decoding, and no check', async () => {
     const bad = { typ: 'dpop+jwt' }
     for (const mint of [issuer.mint, issuer.mint]) {
       expect(await outcomeOf(strict, mint({}, bad))).toBe('type')
@@ -167,7 +167,7 @@ describe('a header that the token before had as well', () => {
     }
   })
 
-  it('is the header of its own token, also when several are read in turns', async () => {
+  test('is the header of its own token, also when several are read in turns', async () => {
     await outcomeOf(strict, issuer.mint())
     const readings = [{}, { typ: 'JWT' }, {}].map((header) => createReading(issuer.mint({}, header), NOW, policies))
     for (const check of headerChecks.slice(0, 3))
@@ -177,7 +177,7 @@ describe('a header that the token before had as well', () => {
 })
 
 describe('the claims', () => {
-  it.each(readVectors<Vector>('claims'))('$name: $reason $profile', async (vector) => {
+  test.each(readVectors<Vector>('claims'))('$name: $reason $profile', async (vector) => {
     const payload = change(issuer.claims(), vector)
     expect(await outcomeOf(verifierOf(vector), issuer.mintRaw({ payload }))).toBe(vector.reason)
   })
@@ -201,7 +201,7 @@ describe('shape and encoding', () => {
   const lessLoosePayload = encode(JSON.stringify(issuer.claims()).padEnd(401))
   const signed = (input: string) => `${input}.${encode(signer('ES256', issuer.privateKey)(Buffer.from(input)))}`
 
-  it.each<[name: string, token: string]>([
+  test.each<[name: string, token: string]>([
     ['an empty part only', '.'],
     ['no dot', 'token'],
     ['one dot', `${header}.${payload}`],
@@ -234,20 +234,20 @@ describe('shape and encoding', () => {
     expect(await outcomeOf(strict, token)).toBe('malformed')
   })
 
-  it('accepts the parts that the cases above respell', async () => {
+  test('accepts the parts that the cases above respell', async () => {
     expect(await outcomeOf(strict, signed(`${looseHeader}.${payload}`))).toBe('accepted')
     expect(await outcomeOf(strict, signed(`${header}.${loosePayload}`))).toBe('accepted')
     expect(await outcomeOf(strict, signed(`${lessLooseHeader}.${payload}`))).toBe('accepted')
     expect(await outcomeOf(strict, signed(`${header}.${lessLoosePayload}`))).toBe('accepted')
   })
 
-  it('finds no parts in a text without dots, whatever it encodes', async () => {
+  test('finds no parts in a text without dots, whatever it encodes', async () => {
     // Less its last character it is both a header and claims.
     const text = JSON.stringify({ ...issuer.header(), ...issuer.claims() }).padEnd(400)
     expect(await outcomeOf(strict, `${encode(text)}A`)).toBe('malformed')
   })
 
-  it('refuses a token without its signature, or with another one', async () => {
+  test('refuses a token without its signature, or with another one', async () => {
     expect(await outcomeOf(strict, `${header}.${payload}.`)).toBe('signature')
     expect(await outcomeOf(strict, `${header}.${payload}.${issuer.mint().split('.')[2]}`)).toBe('signature')
     expect(await outcomeOf(strict, `${header}.${encode(issuer.claims({ sub: 'root' }))}.${signature}`)).toBe(
@@ -258,7 +258,7 @@ describe('shape and encoding', () => {
 
   const text = { header: JSON.stringify(issuer.header()), payload: JSON.stringify(issuer.claims()) }
   describe.each(['header', 'payload'] as const)('a %s', (part) => {
-    it.each<[name: string, bytes: string | Buffer]>([
+    test.each<[name: string, bytes: string | Buffer]>([
       ['with a byte order mark', `\uFEFF${text[part]}`],
       ['with two byte order marks', `\uFEFF\uFEFF${text[part]}`],
       ['in UTF-16', Buffer.from(text[part], 'utf16le')],
@@ -288,13 +288,13 @@ describe('shape and encoding', () => {
       expect(await outcomeOf(strict, issuer.mintRaw({ [part]: bytes }))).toBe('malformed')
     })
 
-    it('may have white space and characters of any plane', async () => {
+    test('may have white space and characters of any plane', async () => {
       const spaced = ` \n${text[part].replace('{', '{"é€😀\uFFFD":"\\ud800", ')}\t\r\n`
       expect(await outcomeOf(strict, issuer.mintRaw({ [part]: spaced }))).toBe('accepted')
     })
   })
 
-  it('takes the last of two members of one name, as RFC 7515 §4 permits', async () => {
+  test('takes the last of two members of one name, as RFC 7515 §4 permits', async () => {
     const payload = JSON.stringify(issuer.claims()).replace('{', '{"sub":"first",')
     expect((await authOf(strict, issuer.mintRaw({ payload }))).subject).toBe('user_123')
   })
@@ -330,23 +330,23 @@ describe('the algorithm', () => {
   }
 
   describe.each(['HS256', 'HS384', 'HS512'] as const)('%s', (alg) => {
-    it.each(Object.keys(secrets))('keyed with the public key as %s is refused', async (form) => {
+    test.each(Object.keys(secrets))('keyed with the public key as %s is refused', async (form) => {
       const token = compact(rsa.header({ alg }), rsa.claims(), hmacSigner(alg, secrets[form] as string))
       expect(await outcomeOf(verifierFor(rsa.options), token)).toBe('algorithm')
       expect(await outcomeOf(verifierFor({ ...rsa.options, profile: 'lenient' }), token)).toBe('algorithm')
     })
 
-    it('is no algorithm that an option can name', () => {
+    test('is no algorithm that an option can name', () => {
       expect(() => verifierFor({ algorithms: [alg as 'RS256'] })).toThrow(/^algorithms must be a list of asymmetric/)
     })
 
-    it('under the name of an asymmetric algorithm is a wrong signature', async () => {
+    test('under the name of an asymmetric algorithm is a wrong signature', async () => {
       const token = compact(rsa.header(), rsa.claims(), hmacSigner(alg, spki))
       expect(await outcomeOf(verifierFor(rsa.options), token)).toBe('signature')
     })
   })
 
-  it.each(['none', 'None', 'NONE', 'nonE'])('%s is refused with and without a signature', async (alg) => {
+  test.each(['none', 'None', 'NONE', 'nonE'])('%s is refused with and without a signature', async (alg) => {
     const token = issuer.mint({}, { alg })
     expect(await outcomeOf(strict, token)).toBe('algorithm')
     expect(await outcomeOf(strict, token.slice(0, token.lastIndexOf('.') + 1))).toBe('algorithm')
@@ -364,7 +364,7 @@ describe('the algorithm', () => {
     ).toBe('algorithm')
   })
 
-  it('that the issuer does not use is refused, whatever the keys would permit', async () => {
+  test('that the issuer does not use is refused, whatever the keys would permit', async () => {
     const keys = createKeyPair('RS256')
     const jwks = { keys: [publicJwk(keys.publicKey, { kid: 'key-1' })] }
     for (const alg of ['RS256', 'RS512', 'PS256'] as const) {
@@ -375,7 +375,7 @@ describe('the algorithm', () => {
     }
   })
 
-  it.each([
+  test.each([
     ['EdDSA', 'Ed25519'],
     ['Ed25519', 'EdDSA'],
     ['EdDSA', 'EdDSA'],
@@ -390,7 +390,7 @@ describe('the algorithm', () => {
     expect(await outcomeOf(verifierFor({ ...options, jwks: mixed, algorithms: ['ES256'] }), mint())).toBe('algorithm')
   })
 
-  it.each(SIGNING_ALGORITHMS)('%s in the header does not fit a key of another type or curve', async (alg) => {
+  test.each(SIGNING_ALGORITHMS)('%s in the header does not fit a key of another type or curve', async (alg) => {
     const others = SIGNING_ALGORITHMS.filter((other) => family(other) !== family(alg))
     for (const other of others) {
       const { options, mint } = createTestIssuer({ alg: other, kid: 'key-1', clock })
@@ -419,7 +419,7 @@ describe('keys that a token brings along', () => {
     ['a web URL as kid', { kid: 'https://attacker.example/key.pem' }, 'key'],
   ]
 
-  it.each(brought)('%s: is ignored, and nothing is fetched', async (_, header, reason) => {
+  test.each(brought)('%s: is ignored, and nothing is fetched', async (_, header, reason) => {
     const fetched: string[] = []
     const fetch: typeof globalThis.fetch = async (url) => {
       fetched.push(String(url))
@@ -431,7 +431,7 @@ describe('keys that a token brings along', () => {
 })
 
 describe('the issuer', () => {
-  it.each(readVectors<{ name: string; iss: unknown }>('issuers'))(
+  test.each(readVectors<{ name: string; iss: unknown }>('issuers'))(
     'that differs by $name is refused, and nothing is fetched',
     async ({ iss }) => {
       const fetched: string[] = []
@@ -450,14 +450,14 @@ describe('the issuer', () => {
     },
   )
 
-  it('has to be named', async () => {
+  test('has to be named', async () => {
     expect(await outcomeOf(strict, issuer.mint({ iss: undefined }))).toBe('issuer')
     const inherited = JSON.stringify(issuer.claims({ iss: undefined, inherited: { iss: DEFAULT_ISSUER } }))
     const payload = inherited.replace('"inherited"', '"__proto__"')
     expect(await outcomeOf(strict, issuer.mintRaw({ payload }))).toBe('issuer')
   })
 
-  it('has to be configured: keys only refuses every token', async () => {
+  test('has to be configured: keys only refuses every token', async () => {
     expect(await outcomeOf(createVerifier({ issuer: false, keys: false, clock }), issuer.mint())).toBe('issuer')
   })
 })
@@ -488,7 +488,7 @@ describe('two issuers', () => {
   })
   const sameKid = createTestIssuer({ issuer: a.issuer, kid: 'key-a', audience: 'https://api.a.example', clock })
 
-  it.each<[name: string, token: string, reason: string]>([
+  test.each<[name: string, token: string, reason: string]>([
     ['accept each its own', a.mint(), 'accepted'],
     ['accept each its own, in its own profile', b.mint({ jti: undefined }, { typ: 'JWT' }), 'accepted'],
     ["do not lend each other keys: a's token signed by b", b.mint({ iss: a.issuer, aud: a.claims().aud }), 'algorithm'],
@@ -505,7 +505,7 @@ describe('two issuers', () => {
     expect(await outcomeOf(verifier, token)).toBe(reason)
   })
 
-  it('do not lend each other keys, not even of one algorithm', async () => {
+  test('do not lend each other keys, not even of one algorithm', async () => {
     const c = createTestIssuer({ issuer: 'https://c.example', clock })
     const d = createTestIssuer({ issuer: 'https://d.example', clock })
     const both = createVerifier({ issuer: [c, d].map(({ options }) => options), keys: false, clock })
@@ -515,7 +515,7 @@ describe('two issuers', () => {
     expect(await outcomeOf(both, d.mint({ iss: c.issuer }, { kid: undefined }))).toBe('signature')
   })
 
-  it('do not lend each other claims for tenant and scopes', async () => {
+  test('do not lend each other claims for tenant and scopes', async () => {
     const claims = { org: 'org_1', roles: ['jobs:read'], scope: 'jobs:write' }
     expect(await authOf(verifier, a.mint(claims))).toMatchObject({ tenant: 'org_1', scopes: ['jobs:read'] })
     expect(await authOf(verifier, b.mint(claims))).toMatchObject({ tenant: null, scopes: ['jobs:write'] })
@@ -534,7 +534,7 @@ describe('the time', () => {
   describe.each([['without a cache', false] as const, ['on cache hits', { ttlSeconds: 86_400 }] as const])(
     '%s',
     (_, cache) => {
-      it.each([0, 5, 300])('exp ends a token after a tolerance of %d s, to the millisecond', async (tolerance) => {
+      test.each([0, 5, 300])('exp ends a token after a tolerance of %d s, to the millisecond', async (tolerance) => {
         const verifier = moving({ cache, clockToleranceSeconds: tolerance })
         const token = issuer.mint({ exp: NOW + 100 })
         expect(await at(verifier, NOW, token)).toBe('accepted')
@@ -542,7 +542,7 @@ describe('the time', () => {
         expect(await at(verifier, NOW + 100 + tolerance, token)).toBe('expired')
       })
 
-      it.each([0, 5])('maxTokenAgeSeconds ends a token after a tolerance of %d s as well', async (tolerance) => {
+      test.each([0, 5])('maxTokenAgeSeconds ends a token after a tolerance of %d s as well', async (tolerance) => {
         const verifier = moving({ cache, clockToleranceSeconds: tolerance, maxTokenAgeSeconds: 60 })
         const token = issuer.mint({ iat: NOW, exp: NOW + 86_400 })
         expect(await at(verifier, NOW, token)).toBe('accepted')
@@ -552,7 +552,7 @@ describe('the time', () => {
     },
   )
 
-  it.each([0, 5])('nbf and iat may be ahead by a tolerance of %d s, to the millisecond', async (tolerance) => {
+  test.each([0, 5])('nbf and iat may be ahead by a tolerance of %d s, to the millisecond', async (tolerance) => {
     for (const claims of [{ nbf: NOW + 100 }, { iat: NOW + 100 }, { nbf: NOW + 100, iat: NOW + 100 }]) {
       const verifier = moving({ clockToleranceSeconds: tolerance })
       const token = issuer.mint(claims)
@@ -561,19 +561,19 @@ describe('the time', () => {
     }
   })
 
-  it('of issue is required, also by the lenient profile, where an age is', async () => {
+  test('of issue is required, also by the lenient profile, where an age is', async () => {
     const verifier = verifierFor({ profile: 'lenient', maxTokenAgeSeconds: 60 })
     expect(await outcomeOf(verifier, issuer.mint({ iat: undefined }))).toBe('claims')
     expect(await outcomeOf(verifier, issuer.mint({ iat: NOW - 59 }))).toBe('accepted')
   })
 
-  it('of no clock at all lets nobody in', async () => {
+  test('of no clock at all lets nobody in', async () => {
     expect(await outcomeOf(verifierFor({ clock: () => Number.NaN }), issuer.mint())).not.toBe('accepted')
     const reading = createReading(issuer.mint(), Number.NaN, policies)
     expect(firstFailure([...headerChecks, ...claimChecks], reading)).toBe('expired')
   })
 
-  it('decides on the end of an accepted token', () => {
+  test('decides on the end of an accepted token', () => {
     const [policy] = resolveOptions({ ...issuer.options, keys: false, maxTokenAgeSeconds: 60 }, {}).issuers
     const reading = createReading('', NOW, new Map())
     reading.policy = policy
@@ -588,7 +588,7 @@ describe('scopes', () => {
   const scopesOf = async (claims: Record<string, unknown>, options: VerifierOptions = {}) =>
     (await authOf(verifierFor(options), issuer.mint({ scope: undefined, ...claims }))).scopes
 
-  it.each<[name: string, claims: Record<string, unknown>, scopes: string[]]>([
+  test.each<[name: string, claims: Record<string, unknown>, scopes: string[]]>([
     ['a string with spaces', { scope: 'jobs:read jobs:write' }, ['jobs:read', 'jobs:write']],
     ['a string with commas', { scope: 'jobs:read,jobs:write' }, ['jobs:read', 'jobs:write']],
     ['a string with both, and too many of them', { scope: ' jobs:read, ,,jobs:write ' }, ['jobs:read', 'jobs:write']],
@@ -607,7 +607,7 @@ describe('scopes', () => {
     expect(await scopesOf(claims)).toEqual(scopes)
   })
 
-  it('come from the claims that the option names, and no other', async () => {
+  test('come from the claims that the option names, and no other', async () => {
     const options = { scopeClaims: ['permissions', 'constructor'] }
     expect(await scopesOf({ permissions: ['a'], scope: 'b' }, options)).toEqual(['a'])
     expect(await scopesOf({ scope: 'b' }, options)).toEqual([])
@@ -617,7 +617,7 @@ describe('scopes', () => {
 })
 
 describe('the tenant', () => {
-  it.each<[name: string, claim: unknown, tenant: string | null | 'claims']>([
+  test.each<[name: string, claim: unknown, tenant: string | null | 'claims']>([
     ['is the claim that the option names', 'org_1', 'org_1'],
     ['is null without the claim', undefined, null],
     ['is never an empty string', '', 'claims'],
@@ -631,11 +631,14 @@ describe('the tenant', () => {
     else expect((await authOf(verifier, token)).tenant).toBe(tenant)
   })
 
-  it.each(['__proto__', 'constructor', 'toString'])('is null where the token has no claim called %s', async (name) => {
-    expect((await authOf(verifierFor({ tenantClaim: name }), issuer.mint())).tenant).toBeNull()
-  })
+  test.each(['__proto__', 'constructor', 'toString'])(
+    'is null where the token has no claim called %s',
+    async (name) => {
+      expect((await authOf(verifierFor({ tenantClaim: name }), issuer.mint())).tenant).toBeNull()
+    },
+  )
 
-  it('is null without the option', async () => {
+  test('is null without the option', async () => {
     expect((await authOf(strict, issuer.mint({ tenant: 'org_1', org: 'org_1' }))).tenant).toBeNull()
     expect((await authOf(strict, issuer.mint({ undefined: 7 }))).tenant).toBeNull()
   })
@@ -646,21 +649,21 @@ describe('keys of one issuer', () => {
   if (first === undefined || second === undefined || third === undefined) throw new Error('three issuers')
   const keysOf = (...issuers: { jwks: { keys: object[] } }[]) => ({ keys: issuers.flatMap(({ jwks }) => jwks.keys) })
 
-  it('of one kid are tried in their order, two at most', async () => {
+  test('of one kid are tried in their order, two at most', async () => {
     const verifier = verifierFor({ jwks: keysOf(first, second, third) as never })
     expect(await outcomeOf(verifier, first.mint())).toBe('accepted')
     expect(await outcomeOf(verifier, second.mint())).toBe('accepted')
     expect(await outcomeOf(verifier, third.mint())).toBe('signature')
   })
 
-  it('of one kid and another algorithm do not count', async () => {
+  test('of one kid and another algorithm do not count', async () => {
     const rsa = createTestIssuer({ alg: 'RS256', kid: 'key-1', clock })
     const edwards = createTestIssuer({ alg: 'EdDSA', kid: 'key-1', clock })
     const verifier = verifierFor({ jwks: keysOf(rsa, edwards, first, second) as never })
     for (const { mint } of [rsa, edwards, first, second]) expect(await outcomeOf(verifier, mint())).toBe('accepted')
   })
 
-  it.each(['ES384', 'ES512'] as const)('of one kid are tried with %s as well', async (alg) => {
+  test.each(['ES384', 'ES512'] as const)('of one kid are tried with %s as well', async (alg) => {
     const [a, b, c] = [0, 1, 2].map(() => createTestIssuer({ alg, kid: 'key-1', clock }))
     if (a === undefined || b === undefined || c === undefined) throw new Error('three issuers')
     const verifier = verifierFor({ jwks: keysOf(a, b, c) as never })
@@ -669,7 +672,7 @@ describe('keys of one issuer', () => {
     expect(await outcomeOf(verifier, c.mint())).toBe('signature')
   })
 
-  it('are not guessed: without a kid only a single fitting one is taken', async () => {
+  test('are not guessed: without a kid only a single fitting one is taken', async () => {
     const rsa = createTestIssuer({ alg: 'RS256', kid: 'key-2', clock })
     const noKid = { kid: undefined }
     expect(await outcomeOf(verifierFor({ jwks: keysOf(first, rsa) as never }), first.mint({}, noKid))).toBe('accepted')
@@ -752,7 +755,7 @@ describe('the order of the checks', () => {
     return [...headerChecks, ...claimChecks].find((check) => !check.holds(reading))?.name
   }
 
-  it('is the one that is documented', () => {
+  test('is the one that is documented', () => {
     const names = [...headerChecks.map(({ name }) => name), 'key', 'signature', ...claimChecks.map(({ name }) => name)]
     expect(names).toEqual(faults.map(({ check }) => check))
     expect([...headerChecks, ...claimChecks].map(({ reason }) => reason)).toEqual(
@@ -760,13 +763,13 @@ describe('the order of the checks', () => {
     )
   })
 
-  it.each(faults)('$check alone is $reason', async (fault) => {
+  test.each(faults)('$check alone is $reason', async (fault) => {
     expect(await outcomeOf(verifier, tokenWith())).toBe('accepted')
     expect(await outcomeOf(verifier, tokenWith(fault))).toBe(fault.reason)
     if (fault.check !== 'key' && fault.check !== 'signature') expect(failedCheck(tokenWith(fault))).toBe(fault.check)
   })
 
-  it.each(faults.slice(0, -1).map((fault, index) => ({ fault, check: fault.check, later: faults.slice(index + 1) })))(
+  test.each(faults.slice(0, -1).map((fault, index) => ({ fault, check: fault.check, later: faults.slice(index + 1) })))(
     '$check comes before everything behind it',
     async ({ fault, later }) => {
       for (const other of later) {
@@ -779,21 +782,21 @@ describe('the order of the checks', () => {
     },
   )
 
-  it('comes before what a token says', () => {
+  test('comes before what a token says', () => {
     const reading = createReading(tokenWith(), NOW, policies)
     expect(() => readAuth(reading)).toThrow('a token is read before it is checked')
     expect(firstFailure([...headerChecks, ...claimChecks], reading)).toBeUndefined()
     expect(readAuth(reading).subject).toBe('user_123')
   })
 
-  it('stops at the first failure', () => {
+  test('stops at the first failure', () => {
     const reading = createReading('', NOW, policies)
     const unreached = { ...(headerChecks[0] as (typeof headerChecks)[0]), holds: () => expect.unreachable() }
     expect(firstFailure([{ ...unreached, reason: 'key', holds: () => false }, unreached], reading)).toBe('key')
     expect(firstFailure([{ ...unreached, holds: () => true }], reading)).toBeUndefined()
   })
 
-  it.each<[check: string, expected: string, found: string]>([
+  test.each<[check: string, expected: string, found: string]>([
     ['shape', 'three parts separated by dots (RFC 7515 §3.1)', '4 part(s)'],
     ['encoding', 'canonical base64url without padding (RFC 7515 §2)', 'another encoding'],
     ['header', 'a JSON object in UTF-8 (RFC 7515 §4)', 'something else'],
@@ -831,7 +834,7 @@ describe('the order of the checks', () => {
     expect([failed?.name, failed?.expected(reading), failed?.found(reading)]).toEqual([check, expected, found])
   })
 
-  it.each(faults)('tells people what $check expects and finds, in one printable line without the token', (fault) => {
+  test.each(faults)('tells people what $check expects and finds, in one printable line without the token', (fault) => {
     const token = tokenWith(fault)
     const reading = createReading(token, NOW, policies)
     for (const check of [...headerChecks, ...claimChecks]) {
@@ -856,7 +859,7 @@ describe('what people are told of a check', () => {
     return [check.expected(reading), check.found(reading)]
   }
 
-  it.each<[check: string, claims: Record<string, unknown>, told: [string, string]]>([
+  test.each<[check: string, claims: Record<string, unknown>, told: [string, string]]>([
     ['aud', { aud: 'x' }, [`one of ["${DEFAULT_AUDIENCE}"]`, '"x"']],
     ['aud', {}, [`one of ["${DEFAULT_AUDIENCE}"]`, 'none']],
     [
@@ -878,7 +881,7 @@ describe('what people are told of a check', () => {
     expect(told(check, { claims })).toEqual(expected)
   })
 
-  it('depends on the header, and on what the issuer is allowed', () => {
+  test('depends on the header, and on what the issuer is allowed', () => {
     const header = { b64: false }
     expect(told('crit, b64', { header })).toEqual(['neither', 'crit none, b64 false'])
     expect(told('typ of the issuer', { header })).toEqual(['at+jwt or application/at+jwt', 'none'])
@@ -891,7 +894,7 @@ describe('what people are told of a check', () => {
     ])
   })
 
-  it('is short, whatever a claim holds, and moves no cursor', () => {
+  test('is short, whatever a claim holds, and moves no cursor', () => {
     const sub = (value: unknown) => told('sub', { claims: { sub: value } })[1]
     expect(sub('a\u202eb€')).toBe('"a?b?"')
     expect(sub('x'.repeat(198))).toBe(`"${'x'.repeat(198)}"`)
@@ -900,7 +903,7 @@ describe('what people are told of a check', () => {
     expect(sub(JSON.parse(`${'['.repeat(2900)}${']'.repeat(2900)}`))).toMatch(/^[\x20-\x7E]+…?$/)
   })
 
-  it('is not kept by an error', async () => {
+  test('is not kept by an error', async () => {
     const token = issuer.mint({ aud: 'https://canary.example' })
     const error = await Promise.resolve()
       .then(() => strict.authenticate({ authorization: `Bearer ${token}` }))

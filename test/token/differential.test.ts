@@ -2,7 +2,7 @@ import { sign } from 'node:crypto'
 import fc from 'fast-check'
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { withMember } from '../support/hostile.js'
 import { outcomeOf } from '../support/outcome.js'
@@ -423,7 +423,7 @@ function shortPssTokens(count: number): string[] {
   return found
 }
 
-it(`decides on ${TOKENS} tokens as jose and oauth4webapi do, save the listed differences`, {
+test(`decides on ${TOKENS} tokens as jose and oauth4webapi do, save the listed differences`, {
   timeout: 180_000,
 }, async () => {
   const recipes = fc.sample(recipe, { seed: SEED, numRuns: TOKENS - 1 })

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, generateKeyPairSync, type JsonWebKey, randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type KeySet, MAX_KEYS, parseKeySet, type VerificationKey } from '../../src/token/key-set.js'
 import { verifySignature } from '../../src/token/signature.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
@@ -30,29 +30,29 @@ const only = (set: KeySet, alg: string, kid = 'a'): VerificationKey => {
 }
 
 describe('a key set', () => {
-  it.each([undefined, null, 1, 'keys', [], {}, { keys: null }, { keys: {} }, { keys: 'x' }])('is not %j', (value) => {
+  test.each([undefined, null, 1, 'keys', [], {}, { keys: null }, { keys: {} }, { keys: 'x' }])('is not %j', (value) => {
     expect(() => parseKeySet(value)).toThrow(TypeError)
   })
 
-  it('may be empty, and then knows no kid', () => {
+  test('may be empty, and then knows no kid', () => {
     expect(parseKeySet({ keys: [] })).toMatchObject({ size: 0 })
     expect(parseKeySet({ keys: [] }).match('ES256', 'a')).toEqual({ keys: [], unknown: true })
     expect(parseKeySet({ keys: [] }).match('ES256', undefined)).toEqual({ keys: [], unknown: false })
   })
 
-  it('holds 1000 keys at most', () => {
+  test('holds 1000 keys at most', () => {
     const keys = Array.from({ length: MAX_KEYS }, (_, n) => ({ ...ec, kid: String(n) }))
     expect(MAX_KEYS).toBe(1000)
     expect(parseKeySet({ keys }).size).toBe(1000)
     expect(() => parseKeySet({ keys: [...keys, ec] })).toThrow(/more than 1000 keys/)
   })
 
-  it('passes over entries that are no objects', () => {
+  test('passes over entries that are no objects', () => {
     const set = parseKeySet({ keys: [null, 1, 'x', true, [], ec] })
     expect(set.match('ES256', 'a').keys).toHaveLength(1)
   })
 
-  it('holds a key once that is listed twice', () => {
+  test('holds a key once that is listed twice', () => {
     const set = parseKeySet({ keys: [ec, { ...ec }, { ...ec, x5t: 'other' }] })
     expect(set.size).toBe(1)
     expect(set.match('ES256', undefined).keys).toHaveLength(1)
@@ -60,21 +60,21 @@ describe('a key set', () => {
 })
 
 describe('a key fits', () => {
-  it.each(SIGNING_ALGORITHMS)('%s, and the algorithms of its type and curve', (alg) => {
+  test.each(SIGNING_ALGORITHMS)('%s, and the algorithms of its type and curve', (alg) => {
     const jwk = jwkOf(alg, { kid: 'a' })
     const fitting = SIGNING_ALGORITHMS.filter((other) => count(jwk, other) === 1)
     const family = (name: string) => (/^[RP]S/.test(name) ? 'RSA' : name.startsWith('Ed') ? 'Ed25519' : name)
     expect(fitting).toEqual(SIGNING_ALGORITHMS.filter((other) => family(other) === family(alg)))
   })
 
-  it.each(['none', 'HS256', 'ES256K', 'Ed448', 'RSA-OAEP', '', '__proto__', 'constructor', 'toString'])(
+  test.each(['none', 'HS256', 'ES256K', 'Ed448', 'RSA-OAEP', '', '__proto__', 'constructor', 'toString'])(
     'no algorithm called %j',
     (alg) => {
       for (const jwk of [ec, rsa, ed]) expect(count(jwk, alg)).toBe(0)
     },
   )
 
-  it('only its own alg, where it names one', () => {
+  test('only its own alg, where it names one', () => {
     for (const alg of SIGNING_ALGORITHMS) {
       const jwk = jwkOf(alg, { kid: 'a', alg })
       for (const other of SIGNING_ALGORITHMS) {
@@ -84,11 +84,11 @@ describe('a key fits', () => {
     }
   })
 
-  it.each([null, '', 1, 'es256', 'ECDH-ES', ['ES256']])('nothing where its alg is %j', (alg) => {
+  test.each([null, '', 1, 'es256', 'ECDH-ES', ['ES256']])('nothing where its alg is %j', (alg) => {
     expect(count({ ...ec, alg }, 'ES256')).toBe(0)
   })
 
-  it.each<[members: object, fits: boolean]>([
+  test.each<[members: object, fits: boolean]>([
     [{ use: 'sig' }, true],
     [{ use: 'enc' }, false],
     [{ use: 'SIG' }, false],
@@ -112,12 +112,12 @@ describe('a key fits', () => {
 })
 
 describe('keys that are passed over', () => {
-  it.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth'])('one with the private member %s', (member) => {
+  test.each(['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth'])('one with the private member %s', (member) => {
     expect(count({ ...rsa, [member]: 'AAAA' }, 'RS256')).toBe(0)
     expect(count({ ...ec, [member]: 'AAAA' }, 'ES256')).toBe(0)
   })
 
-  it('whole private keys, and symmetric ones', () => {
+  test('whole private keys, and symmetric ones', () => {
     for (const alg of ['RS256', 'ES256', 'EdDSA'] as const) {
       const jwk = createKeyPair(alg).privateKey.export({ format: 'jwk' })
       expect(count({ ...jwk, kid: 'a' }, alg)).toBe(0)
@@ -126,7 +126,7 @@ describe('keys that are passed over', () => {
     for (const alg of [...SIGNING_ALGORITHMS, 'HS256']) expect(count(oct, alg)).toBe(0)
   })
 
-  it.each([
+  test.each([
     ['of another curve', { crv: 'secp256k1' }],
     ['of a curve that does not hold the point', { crv: 'P-384' }],
     ['of no curve', { crv: undefined }],
@@ -143,7 +143,7 @@ describe('keys that are passed over', () => {
     for (const alg of SIGNING_ALGORITHMS) expect(count({ ...ec, ...members }, alg)).toBe(0)
   })
 
-  it.each(['Ed448', 'X25519', 'X448'] as const)('one on %s', (crv) => {
+  test.each(['Ed448', 'X25519', 'X448'] as const)('one on %s', (crv) => {
     const pair = {
       Ed448: () => generateKeyPairSync('ed448'),
       X25519: () => generateKeyPairSync('x25519'),
@@ -161,7 +161,7 @@ describe('keys that are passed over', () => {
     return bytes.toString('base64url')
   }
 
-  it.each([
+  test.each([
     [512, 0],
     [1024, 0],
     [2040, 0],
@@ -178,7 +178,7 @@ describe('keys that are passed over', () => {
       expect(count({ kty: 'RSA', n: modulus(bits), e: 'AQAB', kid: 'a' }, alg)).toBe(fits)
   })
 
-  it.each([
+  test.each([
     ['0', '', 0],
     ['0, written out', 'AA', 0],
     ['1', 'AQ', 0],
@@ -190,7 +190,7 @@ describe('keys that are passed over', () => {
     expect(count({ kty: 'RSA', n: modulus(2048), e, kid: 'a' }, 'RS256')).toBe(fits)
   })
 
-  it('RSA with an exponent of 1, under which everybody can sign', async () => {
+  test('RSA with an exponent of 1, under which everybody can sign', async () => {
     const jwk: JWK = { kty: 'RSA', n: modulus(2048), e: 'AQ', kid: 'key-1', alg: 'RS256', use: 'sig' }
     const issuer = createTestIssuer({ alg: 'RS256', kid: 'key-1' })
     // The signature to the power of 1 is itself: it has to be no more than the padded digest (RFC 8017 §9.2).
@@ -206,7 +206,7 @@ describe('keys that are passed over', () => {
     expect(await outcomeOf(verifier, forged)).toBe('key')
   })
 
-  it('a small RSA key that is real, with a signature that is right', async () => {
+  test('a small RSA key that is real, with a signature that is right', async () => {
     const keys = generateKeyPairSync('rsa', { modulusLength: 1024 })
     const issuer = createTestIssuer({ alg: 'RS256', keys })
     expect(await verifySignature('RS256', issuer.publicKey, issuer.mint())).toBe(true)
@@ -214,7 +214,7 @@ describe('keys that are passed over', () => {
     expect(await outcomeOf(createVerifier({ ...issuer.options, jwks, keys: false }), issuer.mint())).toBe('key')
   })
 
-  it('leave the good ones of their set alone', () => {
+  test('leave the good ones of their set alone', () => {
     const keys = [{ kty: 'oct', k: 'AAAA', kid: 'a' }, { ...ec, use: 'enc' }, { ...rsa, e: 'AQ' }, ec, null]
     expect(parseKeySet({ keys }).match('ES256', 'a').keys).toHaveLength(1)
     expect(parseKeySet({ keys }).match('ES256', undefined).keys).toHaveLength(1)
@@ -225,7 +225,7 @@ describe('keys that are passed over', () => {
 describe('the kid', () => {
   const many = (n: number, members: Partial<JWK>) => Array.from({ length: n }, () => jwkOf('ES256', members))
 
-  it('finds its key, character for character', () => {
+  test('finds its key, character for character', () => {
     const set = parseKeySet({ keys: [ec, jwkOf('ES256', { kid: 'b' })] })
     expect(only(set, 'ES256', 'a').kid).toBe('a')
     expect(only(set, 'ES256', 'b').kid).toBe('b')
@@ -234,17 +234,17 @@ describe('the kid', () => {
     }
   })
 
-  it.each(['__proto__', 'constructor', 'toString', ''])('may be %j, and is unknown where it is not', (kid) => {
+  test.each(['__proto__', 'constructor', 'toString', ''])('may be %j, and is unknown where it is not', (kid) => {
     expect(only(parseKeySet({ keys: [{ ...ec, kid }] }), 'ES256', kid).kid).toBe(kid)
     expect(parseKeySet({ keys: [ec] }).match('ES256', kid)).toEqual({ keys: [], unknown: true })
   })
 
-  it('is known without a fitting key, so that nothing is fetched', () => {
+  test('is known without a fitting key, so that nothing is fetched', () => {
     expect(parseKeySet({ keys: [ec] }).match('RS256', 'a')).toEqual({ keys: [], unknown: false })
     expect(parseKeySet({ keys: [{ ...ec, use: 'enc' }] }).match('ES256', 'a')).toEqual({ keys: [], unknown: false })
   })
 
-  it('of several keys gives those that fit, in their order, two at most', () => {
+  test('of several keys gives those that fit, in their order, two at most', () => {
     const keys = many(3, { kid: 'a' })
     const matched = parseKeySet({ keys: [rsa, ...keys, ed] }).match('ES256', 'a').keys
     expect(matched.map((key) => key.keyObject()?.export({ format: 'jwk' }).x)).toEqual(
@@ -252,7 +252,7 @@ describe('the kid', () => {
     )
   })
 
-  it('left out takes a single fitting key, with or without a kid of its own', () => {
+  test('left out takes a single fitting key, with or without a kid of its own', () => {
     const [without] = many(1, {})
     expect(parseKeySet({ keys: [without, rsa] }).match('ES256', undefined).keys).toHaveLength(1)
     expect(parseKeySet({ keys: [ec, rsa] }).match('ES256', undefined).keys).toHaveLength(1)
@@ -260,13 +260,13 @@ describe('the kid', () => {
     expect(parseKeySet({ keys: [rsa] }).match('ES256', undefined)).toEqual({ keys: [], unknown: false })
   })
 
-  it('does not find a key without one', () => {
+  test('does not find a key without one', () => {
     const [without] = many(1, {})
     expect(parseKeySet({ keys: [without] }).match('ES256', 'a')).toEqual({ keys: [], unknown: true })
     expect(parseKeySet({ keys: [without] }).match('ES256', 'undefined')).toEqual({ keys: [], unknown: true })
   })
 
-  it.each([null, 1, true, ['a'], {}])('that is %j counts as none', (kid) => {
+  test.each([null, 1, true, ['a'], {}])('that is %j counts as none', (kid) => {
     const set = parseKeySet({ keys: [{ ...ec, kid }] })
     expect(set.match('ES256', String(kid))).toEqual({ keys: [], unknown: true })
     expect(set.match('ES256', undefined).keys.map((key) => key.kid)).toEqual([undefined])
@@ -274,7 +274,7 @@ describe('the kid', () => {
 })
 
 describe('a newer set', () => {
-  it('keeps the object of a key that is still there, and retires the others', () => {
+  test('keeps the object of a key that is still there, and retires the others', () => {
     const b = jwkOf('ES256', { kid: 'b' })
     const before = parseKeySet({ keys: [ec, b] })
     const [kept, gone] = [only(before, 'ES256', 'a'), only(before, 'ES256', 'b')]
@@ -290,7 +290,7 @@ describe('a newer set', () => {
     expect(gone.isCurrent()).toBe(false)
   })
 
-  it.each<[what: string, members: object]>([
+  test.each<[what: string, members: object]>([
     ['material', { x: jwkOf('ES256').x }],
     ['kid', { kid: 'b' }],
     ['use', { use: 'enc' }],
@@ -304,13 +304,13 @@ describe('a newer set', () => {
     expect(key.isCurrent()).toBe(false)
   })
 
-  it('keeps a key whose decoration changed', () => {
+  test('keeps a key whose decoration changed', () => {
     const before = parseKeySet({ keys: [ec] })
     const key = only(before, 'ES256')
     expect(only(parseKeySet({ keys: [{ x5t: 'AAAA', exp: 1, ...ec }] }, before), 'ES256')).toBe(key)
   })
 
-  it('that cannot be read leaves the one before as it is', () => {
+  test('that cannot be read leaves the one before as it is', () => {
     const before = parseKeySet({ keys: [ec] })
     expect(() => parseKeySet({ keys: 'x' }, before)).toThrow(TypeError)
     expect(() => parseKeySet({ keys: Array(MAX_KEYS + 1).fill(ec) }, before)).toThrow(TypeError)

@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey, sign } from 'node:crypto'
 import { compactVerify } from 'jose'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { verifySignature } from '../../src/token/signature.js'
 import {
   compact,
@@ -39,7 +39,7 @@ function withSignature(token: string, signature: Uint8Array): string {
 }
 
 describe('the examples of the specifications', () => {
-  it.each(readVectors<{ source: string; alg: string; jwk: JsonWebKey; token: string }>('signatures'))(
+  test.each(readVectors<{ source: string; alg: string; jwk: JsonWebKey; token: string }>('signatures'))(
     '$source ($alg) verifies, and no longer after any change of a byte',
     async ({ alg, jwk, token }) => {
       const key = createPublicKey({ key: jwk, format: 'jwk' })
@@ -59,18 +59,18 @@ describe('the examples of the specifications', () => {
 describe.each(SIGNING_ALGORITHMS)('%s', (alg) => {
   const { mint, publicKey, privateKey } = issuerOf(alg)
 
-  it('verifies what its key signed, and nothing else', async () => {
+  test('verifies what its key signed, and nothing else', async () => {
     const token = mint()
     expect(await verifySignature(alg, publicKey, token)).toBe(true)
     expect(await verifySignature(alg, publicKey, withSignature(token, split(mint()).signature))).toBe(false)
     expect(await verifySignature(alg, createKeyPair(alg).publicKey, token)).toBe(false)
   })
 
-  it('agrees with jose on its own signatures', async () => {
+  test('agrees with jose on its own signatures', async () => {
     expect((await compactVerify(mint(), publicKey)).protectedHeader.alg).toBe(alg)
   })
 
-  it('refuses signatures that are too short, too long, empty or of one byte throughout', async () => {
+  test('refuses signatures that are too short, too long, empty or of one byte throughout', async () => {
     const token = mint()
     const { signature } = split(token)
     const { length } = signature
@@ -89,7 +89,7 @@ describe.each(SIGNING_ALGORITHMS)('%s', (alg) => {
     for (const bytes of wrong) expect(await verifySignature(alg, publicKey, withSignature(token, bytes))).toBe(false)
   })
 
-  it('does not verify under the name of another algorithm', async () => {
+  test('does not verify under the name of another algorithm', async () => {
     for (const other of SIGNING_ALGORITHMS.filter((name) => !sameMethod(name, alg))) {
       const token = compact({ alg: other }, 'payload', signer(alg, privateKey))
       // That the key fits is checked before; where it does not, jose rejects.
@@ -116,13 +116,13 @@ describe.each(EC)('%s', (alg) => {
   const one = Buffer.alloc(bytes)
   one[bytes - 1] = 1
 
-  it('refuses the DER encoding, which other libraries write', async () => {
+  test('refuses the DER encoding, which other libraries write', async () => {
     const der = compact({ alg }, 'payload', (input) => sign(`sha${alg.slice(2)}`, input, privateKey))
     expect(split(der).signature[0]).toBe(0x30)
     expect(await verifySignature(alg, publicKey, der)).toBe(false)
   })
 
-  it('refuses r and s of zero, of one and of the order of the curve (RFC 8725 §3.4)', async () => {
+  test('refuses r and s of zero, of one and of the order of the curve (RFC 8725 §3.4)', async () => {
     for (const r of [zero, one, order]) {
       for (const s of [zero, one, order]) {
         expect(await verifySignature(alg, publicKey, withSignature(mint(), Buffer.concat([r, s])))).toBe(false)
@@ -130,7 +130,7 @@ describe.each(EC)('%s', (alg) => {
     }
   })
 
-  it('refuses a good r beside an s of zero or more than the order', async () => {
+  test('refuses a good r beside an s of zero or more than the order', async () => {
     const token = mint()
     const { signature } = split(token)
     const r = signature.subarray(0, bytes)
@@ -146,7 +146,7 @@ describe.each(EC)('%s', (alg) => {
 describe.each(RSA)('%s', (alg) => {
   const { mint, publicKey } = issuerOf(alg)
 
-  it('refuses a signature without its leading zeros (RFC 8017 §8.1.2, §8.2.2)', async () => {
+  test('refuses a signature without its leading zeros (RFC 8017 §8.1.2, §8.2.2)', async () => {
     let token = mint()
     for (let tries = 0; split(token).signature[0] !== 0; tries++) {
       expect(tries).toBeLessThan(20_000)
@@ -156,7 +156,7 @@ describe.each(RSA)('%s', (alg) => {
     expect(await verifySignature(alg, publicKey, withSignature(token, split(token).signature.subarray(1)))).toBe(false)
   })
 
-  it('refuses a signature that is not below the modulus', async () => {
+  test('refuses a signature that is not below the modulus', async () => {
     const token = mint()
     const n = BigInt(`0x${Buffer.from(publicKey.export({ format: 'jwk' }).n as string, 'base64url').toString('hex')}`)
     const beyond = (BigInt(`0x${split(token).signature.toString('hex')}`) + n).toString(16)
@@ -165,7 +165,7 @@ describe.each(RSA)('%s', (alg) => {
     expect(await verifySignature(alg, publicKey, withSignature(token, Buffer.from(n.toString(16), 'hex')))).toBe(false)
   })
 
-  it('refuses the HMAC that takes the key for a secret', async () => {
+  test('refuses the HMAC that takes the key for a secret', async () => {
     const secret = publicKey.export({ type: 'spki', format: 'pem' }) as string
     const token = compact({ alg }, 'payload', hmacSigner('HS256', secret))
     expect(await verifySignature(alg, publicKey, token)).toBe(false)
@@ -175,7 +175,7 @@ describe.each(RSA)('%s', (alg) => {
 describe.each(Object.entries(PSS))('%s', (alg, right) => {
   const { publicKey, privateKey } = issuerOf(alg as keyof typeof PSS)
 
-  it.each([0, 1, 20, 32, 48, 64, right - 1, right + 1, 100])('with a salt of %d bytes', async (saltLength) => {
+  test.each([0, 1, 20, 32, 48, 64, right - 1, right + 1, 100])('with a salt of %d bytes', async (saltLength) => {
     const token = compact({ alg }, 'payload', pssSigner(`sha${alg.slice(2)}`, saltLength, privateKey))
     expect(await verifySignature(alg, publicKey, token)).toBe(saltLength === right)
   })
@@ -184,7 +184,7 @@ describe.each(Object.entries(PSS))('%s', (alg, right) => {
 describe.each(['EdDSA', 'Ed25519'] as const)('%s', (alg) => {
   const { mint, publicKey } = issuerOf(alg)
 
-  it('refuses a scalar that is not below the order of the group (RFC 8032 §5.1.7)', async () => {
+  test('refuses a scalar that is not below the order of the group (RFC 8032 §5.1.7)', async () => {
     const token = mint()
     const { signature } = split(token)
     const order = 2n ** 252n + 27742317777372353535851937790883648493n
@@ -195,14 +195,14 @@ describe.each(['EdDSA', 'Ed25519'] as const)('%s', (alg) => {
   })
 })
 
-it('verifies in place, except for the curves that would hold the event loop', () => {
+test('verifies in place, except for the curves that would hold the event loop', () => {
   for (const alg of SIGNING_ALGORITHMS) {
     const slow = alg === 'ES384' || alg === 'ES512'
     expect(verifySignature(alg, issuerOf(alg).publicKey, issuerOf(alg).mint()) instanceof Promise).toBe(slow)
   }
 })
 
-it('verifies no algorithm that it does not know', async () => {
+test('verifies no algorithm that it does not know', async () => {
   const { publicKey, mint } = issuerOf('ES256')
   for (const alg of ['none', 'HS256', 'ES256K', '', '__proto__', 'toString']) {
     expect(await verifySignature(alg, publicKey, mint({}, { alg }))).toBe(false)

@@ -9,7 +9,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { createKeyring, createVerifier, isAuthError, memoryKeyStore, type VerifierOptions } from 'vantage-auth'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { generateApiKey } from '../../src/api-key/format.js'
 import { FRAMEWORKS, type Running } from '../support/frameworks.js'
 import { CANARY, type HostileRequest, hostileRequests, type Surroundings } from '../support/hostile.js'
@@ -220,7 +220,7 @@ function leaks(text: string, secrets: readonly string[]): string[] {
 
 const STATUS = /^HTTP\/1\.1 (\d{3}) /
 
-it(`decides on ${CASES} hostile requests without a 5xx, a hang, a leak or a request elsewhere`, {
+test(`decides on ${CASES} hostile requests without a 5xx, a hang, a leak or a request elsewhere`, {
   timeout: 7_200_000,
 }, async () => {
   const { surroundings, shown, options } = await createSurroundings()
@@ -340,7 +340,7 @@ it(`decides on ${CASES} hostile requests without a 5xx, a hang, a leak or a requ
   }
 })
 
-it('prints nothing of hostile credentials where NODE_DEBUG asks for every refusal', async () => {
+test('prints nothing of hostile credentials where NODE_DEBUG asks for every refusal', async () => {
   const script = fileURLToPath(new URL('../support/hostile-log.ts', import.meta.url))
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', script], {
     env: { ...process.env, NODE_DEBUG: 'vantage-auth' },

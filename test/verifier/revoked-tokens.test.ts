@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { VerifierOptions } from '../../src/config/options.js'
 import { type AnyAuthError, isAuthError } from '../../src/core/errors.js'
 import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
@@ -98,7 +98,7 @@ describe.each(fleets)('tokens revoked %s', (_, open) => {
     by = verifier(service)
   })
 
-  it('are refused within the bound of the store, cached or not, one by its id and no other', async () => {
+  test('are refused within the bound of the store, cached or not, one by its id and no other', async () => {
     const [token, other] = [issuer.mint({ jti: 'one' }), issuer.mint({ jti: 'other' })]
     for (const each of [token, other]) {
       expect(await decide(by, each)).toBe('accepted')
@@ -110,13 +110,13 @@ describe.each(fleets)('tokens revoked %s', (_, open) => {
     expect(await decide(by, other)).toBe('accepted')
   })
 
-  it('are refused by a service that starts later', async () => {
+  test('are refused by a service that starts later', async () => {
     await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'one' })
     expect(await decide(by, issuer.mint({ jti: 'one' }))).toBe('401 revoked')
     expect(await decide(by, issuer.mint())).toBe('accepted')
   })
 
-  it('are those of a subject or a client that were issued before', async () => {
+  test('are those of a subject or a client that were issued before', async () => {
     const instant = now()
     const of = { issuer: issuer.issuer, issuedBefore: new Date(instant * 1000) }
     await keyring.revokeTokens({ ...of, subject: 'stolen' })
@@ -132,14 +132,14 @@ describe.each(fleets)('tokens revoked %s', (_, open) => {
 })
 
 describe('tokens revoked', () => {
-  it('of another issuer do not matter', async () => {
+  test('of another issuer do not matter', async () => {
     const store = memoryKeyStore()
     const keyring = createKeyring(store)
     await keyring.revokeTokens({ issuer: `${issuer.issuer}/`, tokenId: 'one' })
     expect(await decide(verifier(store), issuer.mint({ jti: 'one' }))).toBe('accepted')
   })
 
-  it('before an instant are also those that do not say when they were issued', async () => {
+  test('before an instant are also those that do not say when they were issued', async () => {
     const store = memoryKeyStore()
     await createKeyring(store).revokeTokens({ issuer: issuer.issuer, subject: 'u', issuedBefore: new Date() })
     const by = verifier(store, { profile: 'lenient' })
@@ -147,7 +147,7 @@ describe('tokens revoked', () => {
     expect(await decide(by, issuer.mint({ sub: 'v', iat: undefined } as never))).toBe('accepted')
   })
 
-  it('are refused without a cache as well', async () => {
+  test('are refused without a cache as well', async () => {
     const store = memoryKeyStore()
     const by = verifier(store, { cache: false })
     const token = issuer.mint({ jti: 'one' })
@@ -156,7 +156,7 @@ describe('tokens revoked', () => {
     expect(await decide(by, token)).toBe('401 revoked')
   })
 
-  it('do not reach isRevoked any more', async () => {
+  test('do not reach isRevoked any more', async () => {
     const store = memoryKeyStore()
     await createKeyring(store).revokeTokens({ issuer: issuer.issuer, tokenId: 'one' })
     const asked: unknown[] = []
@@ -206,7 +206,7 @@ const one: StoredTokenRevocation = {
 }
 
 describe('a store out of reach', () => {
-  it('that never said which tokens are revoked means 503, and not ready', async () => {
+  test('that never said which tokens are revoked means 503, and not ready', async () => {
     const answer = { revocations: () => Promise.reject(new Error('down')) as Promise<unknown> }
     const by = verifier(ownStore(answer).store)
     expect(await decide(by, issuer.mint())).toBe('503')
@@ -217,7 +217,7 @@ describe('a store out of reach', () => {
     await by.ready()
   })
 
-  it('leaves in force what it said before, and hears of more once it is back', async () => {
+  test('leaves in force what it said before, and hears of more once it is back', async () => {
     const answer = { revocations: async (): Promise<unknown> => [one], state: 'live' }
     const { store } = ownStore(answer)
     const by = verifier(store)
@@ -232,7 +232,7 @@ describe('a store out of reach', () => {
     await until(async () => (await decide(by, other)) === '401 revoked')
   })
 
-  it('after it told of a change means 503 until that can be read', async () => {
+  test('after it told of a change means 503 until that can be read', async () => {
     const answer = { revocations: async (): Promise<unknown> => [] }
     const { store, tell } = ownStore(answer)
     const by = verifier(store)
@@ -245,7 +245,7 @@ describe('a store out of reach', () => {
     await until(async () => (await decide(by, token)) === '401 revoked')
   })
 
-  it.each([
+  test.each([
     ['no list', null],
     ['no issuer', [{ ...one, issuer: undefined }]],
     ['nothing that is revoked', [{ ...one, tokenId: null }]],
@@ -256,7 +256,7 @@ describe('a store out of reach', () => {
   })
 })
 
-it('a store is read once for many tokens, and again after a change', async () => {
+test('a store is read once for many tokens, and again after a change', async () => {
   const { store, reads, tell } = ownStore({ revocations: async () => [one] })
   const by = verifier(store)
   await Promise.all(Array.from({ length: 50 }, () => decide(by, issuer.mint())))
@@ -272,7 +272,7 @@ it('a store is read once for many tokens, and again after a change', async () =>
   expect(reads).toHaveLength(3)
 })
 
-it('a store without revocations of tokens is not asked for them', async () => {
+test('a store without revocations of tokens is not asked for them', async () => {
   const store = { find: () => Promise.reject(new Error('down')) } as never
   expect(await decide(verifier(store), issuer.mint())).toBe('accepted')
 })
