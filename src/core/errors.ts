@@ -33,12 +33,29 @@ export interface ErrorBody {
 const BRAND = Symbol.for('vantage-auth.AuthError')
 
 /**
+ * An error without a stack trace: it is an answer to a client, not a defect, and capturing a stack for each refusal would
+ * make refusals expensive.
+ */
+class StacklessError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    const limit = Error.stackTraceLimit
+    // Not an assignment, which throws where `Error` is frozen, for example under `node --frozen-intrinsics`.
+    const isLimited = Reflect.set(Error, 'stackTraceLimit', 0)
+    try {
+      super(message, options)
+    } finally {
+      if (isLimited) Error.stackTraceLimit = limit
+    }
+    if (!isLimited) this.stack = `${this.name}: ${message}`
+  }
+}
+
+/**
  * A request that is not let through. `message` is a fixed sentence that may be shown to anybody; what happened is in
  * `cause`, and, for a refused credential, in `reason`.
- *
- * It carries no stack: it is an answer, not a defect.
+ * It carries no stack trace.
  */
-export abstract class AuthError extends Error {
+export abstract class AuthError extends StacklessError {
   abstract readonly code: string
   /** HTTP status. Writable, since frameworks assign to it. */
   status: number
@@ -51,10 +68,7 @@ export abstract class AuthError extends Error {
   readonly #error: ErrorBody['error']
 
   constructor(status: number, body: ErrorBody, headers: Record<string, string>, cause?: unknown) {
-    const limit = Error.stackTraceLimit
-    Error.stackTraceLimit = 0
     super(body.error_description, cause === undefined ? undefined : { cause })
-    Error.stackTraceLimit = limit
     this.status = status
     this.statusCode = status
     this.headers = headers

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
@@ -171,4 +173,42 @@ test.each([
   expect(KeyError.code).toBe(code)
   expect(error.stack).toContain('errors.test.ts')
   expect(inspect(error)).toContain(code)
+})
+
+test('is made where the intrinsics are frozen, without a stack, and leaves the stacks of others alone', () => {
+  const errors = fileURLToPath(new URL('../../src/core/errors.ts', import.meta.url))
+  const program = `
+    const { InvalidTokenError, UnavailableError } = await import(${JSON.stringify(errors)})
+    const refusal = new InvalidTokenError('vantage', 'key')
+    const outage = new UnavailableError(new Error('down'))
+    console.log(JSON.stringify([
+      Object.isFrozen(Error), refusal.stack, refusal.status, outage.stack, outage.cause.message, Error.stackTraceLimit
+    ]))`
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--frozen-intrinsics', '--import', 'tsx', '--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
+  )
+  expect(stdout, stderr).not.toBe('')
+  expect(JSON.parse(stdout)).toEqual([
+    true,
+    'InvalidTokenError: The access token provided is invalid',
+    401,
+    'UnavailableError: The credentials cannot be verified at the moment',
+    'down',
+    10,
+  ])
+})
+
+test('puts the limit of stack traces back when its construction throws', () => {
+  const before = Error.stackTraceLimit
+  const newTarget = new Proxy(InvalidTokenError, {
+    get() {
+      throw new Error('no prototype')
+    },
+  })
+  expect(() => Reflect.construct(InvalidTokenError, ['vantage', 'key'], newTarget)).toThrow('no prototype')
+  const after = Error.stackTraceLimit
+  Error.stackTraceLimit = before
+  expect(after).toBe(before)
 })
