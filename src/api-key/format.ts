@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { Environment } from '../core/environments.js'
+import { ENVIRONMENTS, type Environment } from '../core/environments.js'
 
 /** What can be read off a well-formed key without a store. */
 export interface ParsedApiKey {
@@ -10,26 +10,39 @@ export interface ParsedApiKey {
 }
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-/** By character code. */
+/** The value of each character, by its code; undefined for what is not base62. */
 const BASE62_VALUES: readonly (number | undefined)[] = Array.from({ length: 128 }, (_, code) => {
   const value = BASE62.indexOf(String.fromCharCode(code))
   return value === -1 ? undefined : value
 })
-const PREFIX_LENGTH = 'vak_live_'.length
 const ID_LENGTH = 12
 const SECRET_LENGTH = 43 // 62^43 > 2^256
 const CHECKSUM_LENGTH = 6
-const KEY_LENGTH = PREFIX_LENGTH + ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
+const START = 'vak_'
+
+/** How the keys of each environment begin: `vak_live_`, `vak_test_`. */
+export const KEY_PREFIXES: readonly string[] = ENVIRONMENTS.map(keyPrefix)
+/** Characters of a key after its prefix. */
+export const KEY_BODY_LENGTH = ID_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
+
+function keyPrefix(environment: Environment): string {
+  return `${START}${environment}_`
+}
 
 /** Whether a credential claims to be an API key, well-formed or not. No JWT begins like this. */
 export function looksLikeApiKey(token: string): boolean {
-  return token.startsWith('vak_')
+  return token.startsWith(START)
+}
+
+/** A new random identifier. */
+export function generateId(): string {
+  return randomBase62(ID_LENGTH)
 }
 
 /** Makes a new key with 256 random bits. The caller stores {@link digestApiKey} of it and shows the key once. */
 export function generateApiKey(environment: Environment): { readonly id: string; readonly key: string } {
-  const id = randomBase62(ID_LENGTH)
-  const body = `vak_${environment}_${id}${randomBase62(SECRET_LENGTH)}`
+  const id = generateId()
+  const body = `${keyPrefix(environment)}${id}${randomBase62(SECRET_LENGTH)}`
   return { id, key: body + checksum(body) }
 }
 
@@ -38,11 +51,14 @@ export function generateApiKey(environment: Environment): { readonly id: string;
  * It does not check that the key was ever issued.
  */
 export function parseApiKey(token: string): ParsedApiKey | 'malformed' | 'checksum' {
-  const environment = token.startsWith('vak_live_') ? 'live' : token.startsWith('vak_test_') ? 'test' : undefined
-  if (environment === undefined || token.length !== KEY_LENGTH) return 'malformed'
-  const end = KEY_LENGTH - CHECKSUM_LENGTH
+  const index = KEY_PREFIXES.findIndex((prefix) => token.startsWith(prefix))
+  const environment = ENVIRONMENTS[index]
+  const prefix = KEY_PREFIXES[index]
+  if (environment === undefined || prefix === undefined) return 'malformed'
+  if (token.length !== prefix.length + KEY_BODY_LENGTH) return 'malformed'
+  const end = token.length - CHECKSUM_LENGTH
   let stated = 0
-  for (let i = PREFIX_LENGTH; i < KEY_LENGTH; i++) {
+  for (let i = prefix.length; i < token.length; i++) {
     const value = BASE62_VALUES[token.charCodeAt(i)]
     if (value === undefined) return 'malformed'
     if (i >= end) stated = stated * 62 + value
@@ -50,27 +66,35 @@ export function parseApiKey(token: string): ParsedApiKey | 'malformed' | 'checks
   return stated === crc32(token.slice(0, end)) ? { environment, id: idOf(token) } : 'checksum'
 }
 
-/** The id of a key, if it is one: {@link parseApiKey} says so. */
+/**
+ * The characters at the place of the id. It checks nothing: they are the id only if {@link parseApiKey} accepts the key,
+ * or if the whole key is known from before.
+ */
 export function idOf(token: string): string {
-  return token.slice(PREFIX_LENGTH, PREFIX_LENGTH + ID_LENGTH)
+  // Prefixes differ in length; the id follows the second underscore of each.
+  const start = token.indexOf('_', START.length) + 1
+  return token.slice(start, start + ID_LENGTH)
 }
 
-/** What a store keeps of a key. A fast hash is right for 256 random bits; a slow one would only serve an attacker's load. */
+/**
+ * What a store keeps of a key. A fast hash is enough, since nobody can guess 256 random bits; a slow one would let anybody
+ * load the service with wrong keys.
+ */
 export function digestApiKey(key: string): string {
   return `sha256:${hash('sha256', key, 'hex')}`
 }
 
-/** SHA-256 of a credential, for memory alone: one character a byte takes half of what hexadecimal takes. */
+/** SHA-256 of a credential, for use in memory only. One character per byte, half the size of hexadecimal. */
 export function fingerprint(credential: string): string {
   return hash('sha256', credential, 'binary')
 }
 
 /** The public part of a key, as tables and logs show it. */
 export function apiKeyHint(environment: Environment, id: string): string {
-  return `vak_${environment}_${id}…`
+  return `${keyPrefix(environment)}${id}…`
 }
 
-/** CRC-32 (ISO-HDLC) in base62, so that scanners of source code have no false alarms. */
+/** CRC-32 (ISO-HDLC) in base62. Scanners of source code use it to tell keys from texts that only look like one. */
 function checksum(body: string): string {
   let rest = crc32(body)
   let digits = ''
@@ -81,7 +105,7 @@ function checksum(body: string): string {
   return digits
 }
 
-/** Uniform characters: bytes from 248 up are thrown away, since 256 is no multiple of 62. */
+/** Bytes from 248 up are thrown away: 256 is not a multiple of 62, so some characters would come up more often. */
 function randomBase62(length: number): string {
   let text = ''
   while (text.length < length) {

@@ -1,14 +1,14 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type ApiKeyAuth, createApiKeyAuth } from '../core/auth.js'
+import { isEnvironment } from '../core/environments.js'
 import type { Reason } from '../core/errors.js'
 import { createScopeReader } from '../core/scope.js'
 import type { StoredKey } from '../store/contract.js'
-
 import type { ParsedApiKey } from './format.js'
 
 /**
- * Checks what a store answered: a store may be the application's own, and a key whose revocation cannot be read must not
- * open anything.
+ * Checks what a store answered. Applications bring their own stores, and a key whose revocation or expiry cannot be read
+ * must not be accepted.
  *
  * @throws {TypeError} that names the member
  */
@@ -24,7 +24,7 @@ export function checkStoredKey(value: unknown, id: string): asserts value is Sto
     (typeof key.subject !== 'string' && 'subject') ||
     (!isOptionalText(key.tenant) && 'tenant') ||
     (!isOptionalText(key.name) && 'name') ||
-    (key.environment !== 'live' && key.environment !== 'test' && 'environment') ||
+    (!isEnvironment(key.environment) && 'environment') ||
     (!isListOfTexts(key.scopes) && 'scopes') ||
     (!isOptionalInstant(key.expiresAt) && 'expiresAt') ||
     (!isOptionalInstant(key.revokedAt) && 'revokedAt')
@@ -33,7 +33,12 @@ export function checkStoredKey(value: unknown, id: string): asserts value is Sto
 
 const readScopes = createScopeReader((json) => Object.freeze(JSON.parse(json) as string[]))
 
-/** What a stored key grants to whoever presents a key of its id with this digest; or why it does not. */
+/**
+ * Decides on a presented key by what the store has under its id.
+ *
+ * @param presentedDigest `digestApiKey` of the whole presented key
+ * @returns what the key grants, or why it is refused
+ */
 export function judgeStoredKey(
   stored: StoredKey | undefined,
   presented: ParsedApiKey,
@@ -49,7 +54,7 @@ export function judgeStoredKey(
   return createApiKeyAuth({ subject, scopes, tenant, keyId: id, name }, expiresAt)
 }
 
-/** In constant time, though what is compared are digests: it costs nothing to give nothing away. */
+/** In constant time. Digests give little away anyhow, but it costs nothing. */
 function sameDigest(stored: string, presented: string): boolean {
   const [a, b] = [Buffer.from(stored), Buffer.from(presented)]
   return a.length === b.length && timingSafeEqual(a, b)

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { digestApiKey, looksLikeApiKey, parseApiKey } from '../api-key/format.js'
+import { digestApiKey, KEY_BODY_LENGTH, KEY_PREFIXES, looksLikeApiKey, parseApiKey } from '../api-key/format.js'
 import { judgeStoredKey } from '../api-key/verdict.js'
 import { type Configuration, resolveOptions, type VerifierOptions } from '../config/options.js'
+import { formatChoice } from '../core/choice.js'
 import { parseAuthorization } from '../core/credentials.js'
-import type { Environment } from '../core/environments.js'
+import { ENVIRONMENTS, type Environment } from '../core/environments.js'
 import { isAuthError } from '../core/errors.js'
 import type { StoredKey } from '../store/contract.js'
 
@@ -39,7 +40,7 @@ Options:
   --issuer URL         accepted issuer [VANTAGE_ISSUER]
   --audience LIST      accepted audiences, separated by commas [VANTAGE_AUDIENCE]
   --profile NAME       rfc9068 or lenient [VANTAGE_PROFILE]
-  --environment NAME   live or test [VANTAGE_ENVIRONMENT]
+  --environment NAME   ${formatChoice(ENVIRONMENTS)} [VANTAGE_ENVIRONMENT]
   --jwks FILE          verify the signature with this key set
   --fetch              verify the signature with the issuer's keys, fetched
   --store URL          where keys and revoked tokens are [VANTAGE_KEY_STORE] (default sqlite:vantage-auth.db)
@@ -124,7 +125,8 @@ async function readCredential(): Promise<string> {
 
 async function explainApiKey(key: string, environment: Environment, given: Arguments): Promise<Finding[]> {
   const parsed = parseApiKey(key)
-  const format = '"vak_live_" or "vak_test_" and 61 letters and digits'
+  const prefixes = formatChoice(KEY_PREFIXES.map((prefix) => `"${prefix}"`))
+  const format = `${prefixes} and ${KEY_BODY_LENGTH} letters and digits`
   if (parsed === 'malformed') return [failed('format', format, `${key.length} characters`, parsed)]
   const wellFormed = passed('format', format, 'the same')
   if (parsed === 'checksum') {

@@ -1,8 +1,8 @@
-import type { Environment } from '../core/environments.js'
+import { formatChoice } from '../core/choice.js'
+import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { KeyNotFoundError } from '../core/errors.js'
 import type { KeyRecord } from '../keyring/record.js'
 import type { KeyState } from '../store/contract.js'
-
 import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
 import { audit, due } from './keys-review.js'
 import { openStore, STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
@@ -18,7 +18,7 @@ const create: Command = {
   --scopes LIST        scopes, separated by commas (required)
   --name TEXT          what people call the key
   --tenant TEXT        tenant of the key
-  --environment NAME   live or test [VANTAGE_ENVIRONMENT] (default live)
+  --environment NAME   ${formatChoice(ENVIRONMENTS)} [VANTAGE_ENVIRONMENT] (default ${DEFAULT_ENVIRONMENT})
   --expires DURATION   such as 12h or 90d, or never (default 365d)
   --actor TEXT         who creates it, for the record
 ${STORE_HELP}
@@ -258,9 +258,10 @@ function idOf(given: Arguments): string {
 function readEnvironment(given: Arguments): Environment {
   const flag = given.text('environment')
   const variable = process.env.VANTAGE_ENVIRONMENT?.trim() || undefined
-  const value = flag ?? variable ?? 'live'
-  if (value === 'live' || value === 'test') return value
-  throw new UsageError(`${flag === undefined ? 'VANTAGE_ENVIRONMENT' : '--environment'} must be live or test`)
+  const value = flag ?? variable ?? DEFAULT_ENVIRONMENT
+  if (isEnvironment(value)) return value
+  const name = flag === undefined ? 'VANTAGE_ENVIRONMENT' : '--environment'
+  throw new UsageError(`${name} must be ${formatChoice(ENVIRONMENTS)}`)
 }
 
 function printKey(given: Arguments, key: string, records: Record<string, KeyRecord>): void {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import type { Environment } from '../core/environments.js'
+import { DEFAULT_ENVIRONMENT, type Environment } from '../core/environments.js'
 import { KeyStoreError } from '../core/errors.js'
 import { createKeyring, type Keyring } from '../keyring/keyring.js'
 import type { KeyStore } from '../store/contract.js'
@@ -24,7 +24,7 @@ interface KeyringNeeds {
 /** Opens the keyring of the store that the arguments name, and closes it. */
 export async function withKeyring(
   given: Arguments,
-  { mayCreate = false, environment = 'live' }: KeyringNeeds,
+  { mayCreate = false, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
   use: (keyring: Keyring) => Promise<void>,
 ): Promise<void> {
   const path = sqlitePath(storeUrl(given).url)

@@ -1,3 +1,5 @@
+import { formatChoice } from '../core/choice.js'
+
 /** One value, and the name under which whoever gave it knows it. */
 export interface Setting {
   readonly value: unknown
@@ -57,7 +59,7 @@ export function checkInteger(value: unknown, name: string, { min, max }: Range):
 
 export function checkOneOf<T extends string>({ value, name }: Setting, allowed: readonly T[]): T {
   const found = allowed.find((candidate) => candidate === value)
-  if (found === undefined) throw new TypeError(`${name} must be ${allowed.map((text) => `"${text}"`).join(' or ')}`)
+  if (found === undefined) throw new TypeError(`${name} must be ${formatChoice(allowed.map((text) => `"${text}"`))}`)
   return found
 }
 

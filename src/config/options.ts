@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { JSONWebKeySet } from 'jose'
 import type { Auth } from '../core/auth.js'
-import type { Environment } from '../core/environments.js'
+import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
 import { isScopeToken } from '../core/scope.js'
 import type { KeyStore } from '../store/contract.js'
 import { openKeyStore, sqlitePath } from '../store/open.js'
@@ -187,8 +187,8 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     issuers: resolveIssuers({ issuer, jwksUri, jwks: optionSetting(given.jwks, 'jwks') }, shared),
     environment: checked<Environment>(
       setting('environment', 'VANTAGE_ENVIRONMENT'),
-      (given) => checkOneOf(given, ['live', 'test']),
-      'live',
+      (given) => checkOneOf(given, ENVIRONMENTS),
+      DEFAULT_ENVIRONMENT,
     ),
     cache: resolveCache(given.cache),
     isRevoked: fn<NonNullable<Configuration['isRevoked']>>('isRevoked'),

@@ -23,6 +23,11 @@ export function parseDuration(value: unknown, name: string, minimumSeconds = 1):
   return ms
 }
 
+/** Whether less than `spanMs` has passed. False when the clock was set back, since the age is then unknown. */
+export function isWithin(sinceMs: number, nowMs: number, spanMs: number): boolean {
+  return nowMs >= sinceMs && nowMs - sinceMs < spanMs
+}
+
 function durationMs(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isInteger(value) ? value * 1000 : undefined
   const match = typeof value === 'string' ? DURATION.exec(value) : null

@@ -1,4 +1,5 @@
-import { looksLikeApiKey } from '../api-key/format.js'
+import { KEY_PREFIXES, looksLikeApiKey } from '../api-key/format.js'
+import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
 import type { KeyQuery } from '../store/contract.js'
 
@@ -28,7 +29,7 @@ export function checkOptionalText(value: unknown, name: string): string | null {
 /** What is no id is never printed: it may be the key. */
 export function checkId(id: unknown): void {
   if (typeof id === 'string' && looksLikeApiKey(id)) {
-    throw new TypeError('id must be the 12 characters after vak_live_ or vak_test_, not the key or its hint')
+    throw new TypeError(`id must be the 12 characters after ${formatChoice(KEY_PREFIXES)}, not the key or its hint`)
   }
   if (typeof id !== 'string' || !/^[\x21-\x7e]{1,64}$/.test(id)) {
     throw new TypeError('id must be the id of a key, as list() shows it')

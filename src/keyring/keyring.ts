@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
-import { digestApiKey, generateApiKey } from '../api-key/format.js'
+import { digestApiKey, generateApiKey, generateId } from '../api-key/format.js'
 import { environmentScopes } from '../config/options.js'
 import { checkVocabulary, readVocabulary } from '../config/vocabulary.js'
+import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
-import type { Environment } from '../core/environments.js'
+import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import type { Scope } from '../core/scope.js'
 import {
@@ -214,8 +215,10 @@ const MAX_ROUNDS = 20
 export function createKeyring(store: KeyStore | string, options: KeyringOptions = {}): Keyring {
   checkNames('createKeyring()', options, ['scopes', 'environment', 'expiresIn'])
   const vocabulary = readVocabulary(options.scopes ?? environmentScopes())
-  const environment = options.environment ?? 'live'
-  if (environment !== 'live' && environment !== 'test') throw new TypeError(`environment must be 'live' or 'test'`)
+  const environment = options.environment ?? DEFAULT_ENVIRONMENT
+  if (!isEnvironment(environment)) {
+    throw new TypeError(`environment must be ${formatChoice(ENVIRONMENTS.map((name) => `'${name}'`))}`)
+  }
   const defaultLifeMs = parseLife(options.expiresIn, DEFAULT_LIFE)
   const keys = typeof store === 'string' ? openKeyStore(store) : checkKeyStore(store)
   let migration: Promise<unknown> | undefined
@@ -375,7 +378,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       await ready()
       const createdAt = Date.now()
       const endsAt = Math.max(createdAt, selected.issuedBefore ?? 0) + lifeMs
-      const stored = { id: generateApiKey('live').id, ...selected, createdAt, createdBy, reason, endsAt }
+      const stored = { id: generateId(), ...selected, createdAt, createdBy, reason, endsAt }
       await supported(keys.addTokenRevocation)(stored)
       return toTokenRevocation(stored)
     },

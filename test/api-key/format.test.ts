@@ -6,9 +6,12 @@ import {
   digestApiKey,
   fingerprint,
   generateApiKey,
+  idOf,
+  KEY_PREFIXES,
   looksLikeApiKey,
   parseApiKey,
 } from '../../src/api-key/format.js'
+import { ENVIRONMENTS } from '../../src/core/environments.js'
 import { readVectors } from '../support/vectors.js'
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -149,4 +152,11 @@ test('digests as any other SHA-256 does', () => {
     expect(digestApiKey(text)).toBe(`sha256:${digest.toString('hex')}`)
     expect(fingerprint(text)).toBe(digest.toString('latin1'))
   }
+})
+
+test.each(ENVIRONMENTS)('%s has keys of its own, whose prefix, id and environment are read back', (environment) => {
+  const { id, key } = generateApiKey(environment)
+  expect(KEY_PREFIXES.filter((prefix) => key.startsWith(prefix))).toEqual([`vak_${environment}_`])
+  expect(parseApiKey(key)).toEqual({ environment, id })
+  expect(idOf(key)).toBe(id)
 })
