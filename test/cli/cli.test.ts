@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import {
   chmodSync,
   copyFileSync,
@@ -17,6 +16,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { digestApiKey, parseApiKey } from '../../src/api-key/format.js'
 import { formatTable, printable } from '../../src/cli/terminal.js'
 import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
+import { type ChildOutput, outputOf } from '../support/child-output.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const KEY = 'vak_live_Cvr9ZyvaWKKYwpeJ62eF0j8C8xyH6vCWyo4xGvNPDouCeE05Qt7GMSZ12pFd8'
@@ -47,12 +47,6 @@ beforeEach(() => {
 
 afterEach(() => folder.remove())
 
-interface Ended {
-  readonly stdout: string
-  readonly stderr: string
-  readonly code: number | null
-}
-
 interface Circumstances {
   env?: Record<string, string>
   /** A command with its flags that runs the process. */
@@ -60,21 +54,13 @@ interface Circumstances {
 }
 
 /** Runs the command in a process of its own, in the test's folder. */
-async function vantageAuth(words: string[], { env = {}, through = [] }: Circumstances = {}): Promise<Ended> {
+async function vantageAuth(words: string[], { env = {}, through = [] }: Circumstances = {}): Promise<ChildOutput> {
   const [command = process.execPath, ...flags] = [...through, process.execPath]
   const child = spawn(command, [...flags, shipped.path('src/cli/main.js'), ...words], {
     cwd: folder.path('.'),
     env: { PATH: process.env.PATH, ...env },
   })
-  let [stdout, stderr] = ['', '']
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { stdout, stderr, code }
+  return outputOf(child)
 }
 
 const keys = (...words: string[]) => vantageAuth(['keys', ...words])

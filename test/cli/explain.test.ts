@@ -8,42 +8,29 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
 import { temporaryFolder } from '../store/sqlite-files.js'
+import { type ChildOutput, outputOf } from '../support/child-output.js'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const folder = temporaryFolder()
 
-interface Explained {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
 /** Runs `vantage-auth explain` as a process. The credential goes to its standard input, and must not come out anywhere. */
-async function explain(input: string, ...flags: string[]): Promise<Explained> {
+async function explain(input: string, ...flags: string[]): Promise<ChildOutput> {
   const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/cli/main.ts'), 'explain', ...flags], {
     cwd: ROOT,
     env: { ...process.env, VANTAGE_KEY_STORE: '', VANTAGE_ISSUER: '', VANTAGE_AUDIENCE: '' },
   })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk
-  })
   child.stdin.end(input)
-  const [code] = (await once(child, 'close')) as [number | null]
+  const ended = await outputOf(child)
   for (const part of input.replace(/^Bearer /, '').split('.')) {
     // Of a key the id is public: what comes after it is not.
     const secret = part.startsWith('vak_') ? part.slice(21) : part
-    if (secret.length >= 16) expect(stdout + stderr).not.toContain(secret.slice(0, 16))
+    if (secret.length >= 16) expect(ended.stdout + ended.stderr).not.toContain(secret.slice(0, 16))
   }
-  return { code, stdout, stderr }
+  return ended
 }
 
-function failures({ stdout }: Explained): string[] {
+function failures({ stdout }: ChildOutput): string[] {
   return stdout.split('\n').filter((line) => line.startsWith('FAIL'))
 }
 

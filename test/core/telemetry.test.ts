@@ -13,6 +13,7 @@ import {
 } from '../../src/core/telemetry.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
+import { outputOf } from '../support/child-output.js'
 import { outcomeOf } from '../support/outcome.js'
 import { createDeferred, createOwnStore, createTestKey } from '../support/stored-keys.js'
 import { createTestIssuer } from '../support/tokens.js'
@@ -268,15 +269,7 @@ async function run(program: string, env: Record<string, string>) {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 30_000,
   })
-  let [stdout, stderr] = ['', '']
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const code = await new Promise((resolve) => child.once('close', resolve))
-  return { code, stdout, stderr }
+  return outputOf(child)
 }
 
 describe('a process', () => {

@@ -3,16 +3,15 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Auth } from '../../src/core/auth.js'
-import { type AnyAuthError, isAuthError } from '../../src/core/errors.js'
 import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
 import type { ChangeFeed, KeyChange, KeyStore } from '../../src/store/contract.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { createVerifier, type Verifier } from '../../src/verifier/verifier.js'
+import { decide } from '../support/outcome.js'
 import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
 import { type PostgresProxy, startProxy } from '../support/postgres-proxy.js'
+import { until } from '../support/until.js'
 
 let server: PostgresServer
 let url: string
@@ -52,31 +51,10 @@ function watch(store: KeyStore): Watched {
   return { feed, heard }
 }
 
-/** The limit only tells "never" from "later". */
-async function until(condition: () => unknown, limitMs = 20_000): Promise<void> {
-  const limit = performance.now() + limitMs
-  while (!(await condition())) {
-    if (performance.now() > limit) throw new Error('it did not come about')
-    await delay(5)
-  }
-}
-
 function verifier(store: KeyStore, options: { storeMaxStaleSeconds?: number } = {}): Verifier {
   const made = createVerifier({ issuer: false, keys: store, ...options })
   closers.push(() => made.close())
   return made
-}
-
-/** `accepted`, or the code and the reason of the refusal. */
-async function decide(by: Verifier, key: string): Promise<string> {
-  try {
-    const auth: Auth = await by.authenticate({ authorization: `Bearer ${key}` })
-    return auth.kind === 'api_key' ? 'accepted' : 'another kind'
-  } catch (error) {
-    if (!isAuthError(error)) throw error
-    const { status, reason } = error as AnyAuthError & { reason?: string }
-    return reason === undefined ? String(status) : `${status} ${reason}`
-  }
 }
 
 /** Whether the decision comes from the cache: it is synchronous then. */

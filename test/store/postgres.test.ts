@@ -9,6 +9,8 @@ import { openKeyStore } from '../../src/store/open.js'
 import { SCHEMA_VERSION } from '../../src/store/postgres/schema.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
+import { storedKey } from '../support/stored-keys.js'
+import { until } from '../support/until.js'
 
 const DAY = 86_400_000
 
@@ -21,27 +23,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => server?.stop())
-
-function storedKey(id: string, values: Partial<StoredKey> = {}): StoredKey {
-  return {
-    id,
-    digest: `sha256:${id}`,
-    subject: 'user_123',
-    tenant: null,
-    name: null,
-    environment: 'live',
-    scopes: ['jobs:read'],
-    createdAt: 1_700_000_000_123,
-    createdBy: null,
-    expiresAt: null,
-    revokedAt: null,
-    revokedBy: null,
-    revokedReason: null,
-    replaces: null,
-    replacedBy: null,
-    ...values,
-  }
-}
 
 function open(connectionString = url): KeyStore {
   const store = postgresKeyStore({ connectionString })
@@ -70,14 +51,6 @@ async function watched(store: KeyStore): Promise<{ heard: string[]; next(count: 
       await until(() => heard.length >= count)
       return heard.splice(0)
     },
-  }
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const limit = performance.now() + 10_000
-  while (!(await condition())) {
-    if (performance.now() > limit) throw new Error('it did not come about')
-    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 

@@ -1,5 +1,4 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import {
   existsSync,
   mkdirSync,
@@ -14,10 +13,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
-import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../../src/store/contract.js'
+import type { ChangeFeed, KeyChange, KeyStore } from '../../src/store/contract.js'
 import { loadSqliteDriver } from '../../src/store/sqlite/driver.js'
 import { SCHEMA_VERSION } from '../../src/store/sqlite/schema.js'
 import { sqliteKeyStore } from '../../src/store/sqlite/store.js'
+import { type ChildOutput, outputOf } from '../support/child-output.js'
+import { storedKey } from '../support/stored-keys.js'
+import { until } from '../support/until.js'
 import { rows, sql, temporaryFolder } from './sqlite-files.js'
 
 const DAY = 86_400_000
@@ -48,26 +50,6 @@ async function create(at = path): Promise<KeyStore> {
   return store
 }
 
-function storedKey(id: string): StoredKey {
-  return {
-    id,
-    digest: `sha256:${id}`,
-    subject: 'user_123',
-    tenant: null,
-    name: null,
-    environment: 'live',
-    scopes: ['jobs:read'],
-    createdAt: 1_700_000_000_000,
-    createdBy: null,
-    expiresAt: null,
-    revokedAt: null,
-    revokedBy: null,
-    revokedReason: null,
-    replaces: null,
-    replacedBy: null,
-  }
-}
-
 interface Watched {
   readonly feed: ChangeFeed
   /** What was heard since the last call: ids, or `*` for all of them. */
@@ -86,12 +68,10 @@ function watch(store: KeyStore): Watched {
     feed,
     heard,
     async next() {
-      const limit = performance.now() + 5000
-      while (changes.length === 0 && feed.epoch === epoch) {
-        if (performance.now() > limit) throw new Error(`nothing was heard; the feed is ${feed.state}`)
-        await new Promise((resolve) => setTimeout(resolve, 5))
+      await until(() => {
         feed.poll?.()
-      }
+        return changes.length > 0 || feed.epoch !== epoch
+      })
       const newEpoch = feed.epoch !== epoch
       epoch = feed.epoch
       return { heard: heard(), newEpoch }
@@ -454,12 +434,10 @@ describe('the file, when it is replaced', () => {
 
   /** Looks until the feed is down. */
   async function untilDown({ feed }: Watched): Promise<void> {
-    const limit = performance.now() + 5000
-    while (feed.state !== 'down' && performance.now() < limit) {
-      await new Promise((resolve) => setTimeout(resolve, 5))
+    await until(() => {
       feed.poll?.()
-    }
-    expect(feed.state).toBe('down')
+      return feed.state === 'down'
+    })
   }
 
   test('with its companions, is opened anew and starts a new epoch', async () => {
@@ -591,15 +569,7 @@ function message(child: ChildProcess): Promise<unknown> {
   })
 }
 
-async function run(script: string): Promise<{ stdout: string; stderr: string; code: number | null }> {
+async function run(script: string): Promise<ChildOutput> {
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script])
-  let [stdout, stderr] = ['', '']
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk
-  })
-  const [code] = await once(child, 'close')
-  return { stdout, stderr, code }
+  return outputOf(child)
 }

@@ -1,25 +1,17 @@
 import { digestApiKey, generateApiKey } from '../../src/api-key/format.js'
 import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../../src/store/contract.js'
 
-/** A key and what a store holds of it. */
-export interface TestKey {
-  readonly id: string
-  readonly key: string
-  readonly stored: StoredKey
-}
-
-export function createTestKey(over: Partial<StoredKey> = {}): TestKey {
-  const environment = over.environment ?? 'live'
-  const { id, key } = generateApiKey(environment)
-  const stored: StoredKey = {
+/** What a store may hold of an ordinary key that has no end. */
+export function storedKey(id: string, over: Partial<StoredKey> = {}): StoredKey {
+  return {
     id,
-    digest: digestApiKey(key),
-    subject: 'user_1',
+    digest: `sha256:${id}`,
+    subject: 'user_123',
     tenant: null,
     name: null,
-    environment,
+    environment: 'live',
     scopes: ['jobs:read'],
-    createdAt: 0,
+    createdAt: 1_700_000_000_123,
     createdBy: null,
     expiresAt: null,
     revokedAt: null,
@@ -29,7 +21,18 @@ export function createTestKey(over: Partial<StoredKey> = {}): TestKey {
     replacedBy: null,
     ...over,
   }
-  return { id, key, stored }
+}
+
+/** A key and what a store holds of it. */
+export interface TestKey {
+  readonly id: string
+  readonly key: string
+  readonly stored: StoredKey
+}
+
+export function createTestKey(over: Partial<StoredKey> = {}): TestKey {
+  const { id, key } = generateApiKey(over.environment ?? 'live')
+  return { id, key, stored: storedKey(id, { digest: digestApiKey(key), subject: 'user_1', createdAt: 0, ...over }) }
 }
 
 /** A KeyStore that an application brings: it keeps what a test puts into it, and counts. */

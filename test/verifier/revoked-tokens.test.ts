@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { VerifierOptions } from '../../src/config/options.js'
-import { type AnyAuthError, isAuthError } from '../../src/core/errors.js'
 import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
 import type { KeyChange, KeyStore, StoredTokenRevocation } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
@@ -9,7 +8,9 @@ import { sqliteKeyStore } from '../../src/store/sqlite/store.js'
 import { createTestIssuer } from '../../src/testing/issuer.js'
 import { createVerifier, type Verifier } from '../../src/verifier/verifier.js'
 import { temporaryFolder } from '../store/sqlite-files.js'
+import { decide } from '../support/outcome.js'
 import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
+import { until } from '../support/until.js'
 
 const issuer = createTestIssuer()
 const now = () => Math.floor(Date.now() / 1000)
@@ -26,26 +27,6 @@ function verifier(keys: KeyStore, options: VerifierOptions = {}): Verifier {
   const made = createVerifier({ ...issuer.options, keys, ...options })
   closers.push(() => made.close())
   return made
-}
-
-/** `accepted`, or the status and the reason of the refusal. */
-async function decide(by: Verifier, token: string): Promise<string> {
-  try {
-    await by.authenticate({ authorization: `Bearer ${token}` })
-    return 'accepted'
-  } catch (error) {
-    if (!isAuthError(error)) throw error
-    const { status, reason } = error as AnyAuthError & { reason?: string }
-    return reason === undefined ? String(status) : `${status} ${reason}`
-  }
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const limit = performance.now() + 10_000
-  while (!(await condition())) {
-    if (performance.now() > limit) throw new Error('it did not come about')
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
 }
 
 let server: Promise<PostgresServer> | undefined

@@ -18,6 +18,7 @@ import type { StoreEvent } from '../../src/core/telemetry.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { createVerifier, type Verifier } from '../../src/verifier/verifier.js'
+import { outputOf } from '../support/child-output.js'
 import { outcomeOf } from '../support/outcome.js'
 import { createDeferred, createOwnStore, createTestKey, turn } from '../support/stored-keys.js'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.js'
@@ -1305,11 +1306,7 @@ describe('a process with a verifier', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 30_000,
     })
-    let [stdout, stderr] = ['', '']
-    child.stdout.on('data', (chunk) => (stdout += chunk))
-    child.stderr.on('data', (chunk) => (stderr += chunk))
-    const [code, signal] = await new Promise<unknown[]>((resolve) => child.once('close', (...ended) => resolve(ended)))
-    expect({ code, signal, stdout, stderr }).toEqual({ code: 0, signal: null, stdout: 'decided\n', stderr: '' })
+    expect(await outputOf(child)).toEqual({ code: 0, stdout: 'decided\n', stderr: '' })
     rmSync(folder, { recursive: true })
   }, 40_000)
 })
