@@ -11,7 +11,11 @@ export default {
     'src/api-key/format.ts',
     'src/core/scope.ts',
     'src/token/issuer.ts',
-    'src/verifier/cache.ts',
+    'src/verifier/caches.ts',
+    'src/verifier/key-cache.ts',
+    'src/verifier/refusals.ts',
+    'src/verifier/shared-limit.ts',
+    'src/verifier/token-cache.ts',
   ],
   testRunner: 'vitest',
   // `related` would follow the imports of each mutated file; the list of the configuration is short enough.

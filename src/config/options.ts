@@ -59,8 +59,9 @@ export interface VerifierOptions {
   /** Deployment whose keys are accepted. [`VANTAGE_ENVIRONMENT`] Default: `'live'`. */
   environment?: Environment | undefined
   /**
-   * Cache of verified credentials: at most `maxEntries` (default 10 000) with `maxBytes` of credentials in all (default
-   * 16 MiB), each for `ttlSeconds` (default 300, at most 86 400) and never beyond its own end. `false` verifies each time.
+   * Cache of verified credentials. `maxEntries` (default 10 000) bounds their number and `maxBytes` (default 16 MiB) the
+   * length of all of them, tokens and keys together. Each serves for `ttlSeconds` (default 300, at most 86 400) and never
+   * beyond its own end. `false` verifies each time.
    */
   cache?: CacheOptions | false | undefined
   /**

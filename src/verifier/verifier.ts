@@ -7,6 +7,7 @@ import { resolveOptions, type VerifierOptions } from '../config/options.js'
 import { type ApiKeyAuth, type Auth, endOfKey } from '../core/auth.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { allReady, settledBy } from '../core/deadline.js'
+import { isWithin } from '../core/duration.js'
 import {
   type AnyAuthError,
   InvalidRequestError,
@@ -20,7 +21,8 @@ import { decisionsObserved, observeDecision, publishStore, type Trace } from '..
 import { authOf, claimChecks, createReading, endOf, firstFailure, headerChecks } from '../token/access-token.js'
 import { createIssuer, type VerificationKey } from '../token/issuer.js'
 import { findSigner } from '../token/signature.js'
-import { createCredentialCache, isWithin, noCache, type Origin } from './cache.js'
+import { createCaches } from './caches.js'
+import type { Basis } from './refusals.js'
 import { createRevocationCheck } from './revocation-check.js'
 import { createRevokedTokens } from './revoked-tokens.js'
 
@@ -64,11 +66,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   const { clock, realm, timeoutMs } = config
   const policies = new Map(config.issuers.map((policy) => [policy.issuer, policy]))
   const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
-  const cache = config.cache === false ? noCache : createCredentialCache(config.cache)
+  const caches = config.cache === false ? undefined : createCaches(config.cache)
   const store = config.keys ? config.keys.store : undefined
   // Without a cache of keys there may still be revocations of tokens to hear of.
-  const watched = config.cache !== false || typeof store?.tokenRevocations === 'function'
-  const keys = store && createKeyLookup(store, timeoutMs, watched ? cache.forget : undefined)
+  const watched = caches !== undefined || typeof store?.tokenRevocations === 'function'
+  const keys = store && createKeyLookup(store, timeoutMs, watched ? (change) => caches?.keys.forget(change) : undefined)
   const revokedTokens =
     keys && issuers.size > 0 && typeof store?.tokenRevocations === 'function'
       ? createRevokedTokens(store.tokenRevocations.bind(store), keys, timeoutMs)
@@ -94,7 +96,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (trace) trace.kind = 'access_token'
     const digest = fingerprint(token)
     const now = clock()
-    const known = cache.token(digest, now)
+    const known = caches?.tokens.get(digest, now)
     if (known !== undefined) {
       const served = known.issuer.serves(known.key, now)
       if (trace && served) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
@@ -125,7 +127,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (trace) trace.stale = issuer.serves(signer, now) === 'stale'
       const auth = authOf(reading)
       const endsAt = endOf(reading) * 1000
-      cache.setToken(digest, { auth, issuer, key: signer, confirmedAt: now, endsAt }, token.length)
+      caches?.tokens.set(digest, { auth, issuer, key: signer, confirmedAt: now, endsAt }, token.length)
       return admit(auth, now)
     }
     const candidates = issuer.keysFor(alg, kid)
@@ -138,7 +140,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     // Before the cache is asked: a change that is heard of now drops what is cached.
     const epoch = keys?.currentEpoch()
     const now = clock()
-    const known = epoch === undefined ? undefined : cache.key(idOf(key), digest, now)
+    const known = epoch === undefined ? undefined : caches?.keys.get(idOf(key), digest, now)
     if (known !== undefined && known.epoch === epoch) {
       if (trace) Object.assign(trace, { keyId: known.auth.keyId, cached: true })
       return admit(known.auth, now)
@@ -160,20 +162,20 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       const verdict = judgeStoredKey(stored, parsed, digestApiKey(key), now)
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
-        cache.deleteKey(parsed.id, digest)
-        cache.refuse(digest, { reason: verdict, origin: keys, generation, refusedAt: now })
+        caches?.keys.delete(parsed.id, digest)
+        caches?.refusals.add(digest, { reason: verdict, basis: keys, generation, refusedAt: now })
         return verdict
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
-      cache.setKey({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
+      caches?.keys.set({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
       return verdict
     }
     return keys.find(parsed.id, judge).then(
       (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict, clock())),
       (error: unknown) => {
         // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
-        const confirmed = cache.lastConfirmed(parsed.id, digest)
+        const confirmed = caches?.keys.lastConfirmed(parsed.id, digest)
         const now = clock()
         if (confirmed === undefined || now >= endOfKey(confirmed.auth)) throw error
         if (!isAuthError(error) || !isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
@@ -200,15 +202,15 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return new InvalidTokenError(realm, reason)
   }
 
-  function refusedFor(digest: string, reason: Reason, origin: Origin | undefined, generation = origin?.generation) {
-    cache.refuse(digest, { reason, origin, generation, refusedAt: clock() })
+  function refusedFor(digest: string, reason: Reason, basis: Basis | undefined, generation = basis?.generation) {
+    caches?.refusals.add(digest, { reason, basis, generation, refusedAt: clock() })
     return refused(reason)
   }
 
   function rememberedRefusal(digest: string, now: number, trace: Trace | undefined): InvalidTokenError | undefined {
-    const refusal = cache.refusal(digest, now)
+    const refusal = caches?.refusals.get(digest, now)
     if (refusal === undefined) return undefined
-    if (trace) Object.assign(trace, { issuer: refusal.origin?.policy?.issuer, cached: true })
+    if (trace) Object.assign(trace, { issuer: refusal.basis?.policy?.issuer, cached: true })
     return refused(refusal.reason)
   }
 
