@@ -3,6 +3,7 @@ import {
   type ChangeFeed,
   type KeyChange,
   type KeyQuery,
+  type KeyState,
   type KeyStore,
   keyStateAt,
   type ListedKey,
@@ -93,9 +94,10 @@ export function memoryKeyStore(): KeyStore {
       checkOpen()
       const listed: ListedKey[] = []
       for (const key of keys.values()) {
-        const candidate = { ...key, lastUsedAt: lastUse(key.id) }
+        const listedKey = { ...key, lastUsedAt: lastUse(key.id) }
         const successor = key.replacedBy === null ? undefined : keys.get(key.replacedBy)
-        if (matches(candidate, query, successor)) listed.push(candidate)
+        const candidate = { key: listedKey, state: keyStateAt(key, query.now), successor }
+        if (meetsAll(candidate, query)) listed.push(listedKey)
       }
       return listed.sort(newestFirst).slice(0, query.limit)
     },
@@ -145,7 +147,7 @@ export function memoryKeyStore(): KeyStore {
     },
 
     watch(listener): ChangeFeed {
-      // A wrapper of its own, so that one listener given twice is two feeds.
+      // A function of its own for each feed, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)
       if (!closed) listeners.add(deliver)
       return {
@@ -176,25 +178,42 @@ function copyOf(key: StoredKey): StoredKey {
   return Object.freeze({ ...key, scopes: Object.freeze([...key.scopes]) })
 }
 
-function matches(key: ListedKey, query: KeyQuery, successor: StoredKey | undefined): boolean {
-  const { now, id, subject, tenant, state, unusedSince, expiringBefore, createdBefore, supersededInUse, after } = query
-  return (
-    (id === undefined || key.id === id) &&
-    (subject === undefined || key.subject === subject) &&
-    (tenant === undefined || key.tenant === tenant) &&
-    (state === undefined || keyStateAt(key, now) === state) &&
-    (unusedSince === undefined ||
-      (key.createdAt < unusedSince && (key.lastUsedAt === null || key.lastUsedAt < unusedSince))) &&
-    (expiringBefore === undefined ||
-      (key.revokedAt === null && key.expiresAt !== null && key.expiresAt > now && key.expiresAt < expiringBefore)) &&
-    (createdBefore === undefined || key.createdAt < createdBefore) &&
-    (supersededInUse === undefined ||
-      (keyStateAt(key, now) === 'superseded' &&
-        key.lastUsedAt !== null &&
-        successor !== undefined &&
-        key.lastUsedAt >= successor.createdAt)) &&
-    (after === undefined || newestFirst(after, key) < 0)
-  )
+interface Candidate {
+  readonly key: ListedKey
+  readonly state: KeyState
+  /** The key that takes over from it, if the store has it. */
+  readonly successor: StoredKey | undefined
+}
+
+type Filters = Required<Omit<KeyQuery, 'now' | 'limit'>>
+
+/** Whether a key meets a filter. A new filter does not compile until it has its line here. */
+const FILTERS: {
+  readonly [F in keyof Filters]: (candidate: Candidate, given: Filters[F], now: number) => boolean
+} = {
+  id: ({ key }, id) => key.id === id,
+  subject: ({ key }, subject) => key.subject === subject,
+  tenant: ({ key }, tenant) => key.tenant === tenant,
+  state: (candidate, state) => candidate.state === state,
+  unusedSince: ({ key }, since) => key.createdAt < since && (key.lastUsedAt === null || key.lastUsedAt < since),
+  expiringBefore: ({ key }, before, now) =>
+    key.revokedAt === null && key.expiresAt !== null && key.expiresAt > now && key.expiresAt < before,
+  createdBefore: ({ key }, before) => key.createdAt < before,
+  supersededInUse: ({ key, state, successor }) =>
+    state === 'superseded' &&
+    key.lastUsedAt !== null &&
+    successor !== undefined &&
+    key.lastUsedAt >= successor.createdAt,
+  after: ({ key }, place) => newestFirst(place, key) < 0,
+}
+
+function meetsAll(candidate: Candidate, query: KeyQuery): boolean {
+  const asked: { readonly [F in keyof Filters]?: Filters[F] } = query
+  const meets = <F extends keyof Filters>(name: F): boolean => {
+    const given = asked[name]
+    return given === undefined || FILTERS[name](candidate, given, query.now)
+  }
+  return (Object.keys(FILTERS) as (keyof Filters)[]).every((name) => meets(name))
 }
 
 type Place = Pick<StoredKey, 'createdAt' | 'id'>

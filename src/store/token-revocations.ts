@@ -1,11 +1,11 @@
 import type { StoredTokenRevocation } from './contract.js'
 
-/** Most revocations that are in force at a time: each service keeps all of them in memory. */
+/** How many revocations may be in force at a time: each service keeps all of them in memory. */
 export const MAX_TOKEN_REVOCATIONS = 100_000
 export const TOO_MANY_TOKEN_REVOCATIONS =
   'There are 100000 revocations of tokens in force; revoke by subject or by client instead of one by one'
 
-/** What a revocation says in the audit trail. */
+/** Which tokens a revocation means, as the audit trail says it. */
 export function describeTokenSelector({
   issuer,
   tokenId,

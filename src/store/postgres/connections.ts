@@ -27,17 +27,18 @@ export interface Connections {
   close(): Promise<void>
 }
 
-/** For a connection, for a place among those of the pool, and for a read. */
+/** How long a statement may take that is no part of a transaction. */
 export const READ_LIMIT_MS = 3000
+/** How long it may take to connect, or to get a connection of the pool. */
 const CONNECT_LIMIT_MS = 3000
 const WRITE_LIMIT_MS = 10_000
 const CLOSE_LIMIT_MS = 1000
 const KEEP_ALIVE_AFTER_MS = 10_000
-/** Connections of the pool that a connection string opens. */
+/** How many connections a store keeps that was opened by a connection string. */
 export const POOL_SIZE = 2
 
-// Settings of the transaction, since a proxy may refuse them as settings of the connection. A process that stops between
-// two statements would keep the lock from all the others.
+// Limits, so that a process that stops between two statements does not keep its lock for ever. They are set for each
+// transaction, since a proxy may refuse them as settings of the connection.
 const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
   SET LOCAL statement_timeout = ${WRITE_LIMIT_MS};
   SET LOCAL idle_in_transaction_session_timeout = ${WRITE_LIMIT_MS}`
@@ -60,23 +61,23 @@ export function connectionsByUrl(connectionString: string): Connections {
   }
   let probe: PostgresClient
   try {
-    // Reads the text and the files that it names; connects to nothing.
+    // This reads the text, and the files that it names. It does not connect.
     probe = new Client(options)
   } catch {
-    // Not as the cause: it may quote the text.
+    // Without the error as its cause, which may quote the text.
     throw new TypeError(
       'The connection string of a Postgres key store is malformed, or names a file that cannot be read',
     )
   }
   const pool = new Pool({ ...options, max: POOL_SIZE, allowExitOnIdle: true })
-  // An idle connection that ends is replaced when it is needed; without a listener it would end the process.
+  // The pool replaces an idle connection that ends. Without a listener the event would end the process.
   pool.on('error', () => {})
   return createConnections(pool, probe, () => new Client(options), true)
 }
 
 /** @throws {TypeError} for what is no pool of the package `pg` */
 export function connectionsByPool(pool: PostgresPool): Connections {
-  // As the pool itself makes its connections.
+  // The class with which the pool itself makes its connections.
   const Client = pool.Client ?? loadPostgresDriver().Client
   const createClient = () => new Client(pool.options)
   let probe: PostgresClient
@@ -94,12 +95,13 @@ function createConnections(
   createClient: () => PostgresClient,
   owned: boolean,
 ): Connections {
-  // A socket's folder is nobody's business.
+  // The folder of a Unix socket is left out.
   const name = host && !host.startsWith('/') ? `Postgres key store at ${host}:${port}` : 'Postgres key store'
 
   async function checkOut(): Promise<PooledClient> {
     const pending = new Promise<PooledClient>((resolve, reject) => {
-      // By callback: a server that ends the connection in the same breath has said so before a promise is heard.
+      // A callback and no promise: a server may end the connection in the same packet, and the error event comes before a
+      // promise's reaction.
       pool.connect((error, client) => {
         if (client === undefined) return reject(error)
         client.on('error', ignoreError)
@@ -122,7 +124,7 @@ function createConnections(
       giveBack(client)
       return result
     } catch (error) {
-      // Whatever went wrong, its statement, transaction or lock ends with it.
+      // The connection is given up, so that its statement, transaction and lock end whatever went wrong.
       client?.release(true)
       throw explain(error, name)
     }
@@ -148,7 +150,7 @@ function createConnections(
   }
 }
 
-/** A connection that breaks says so twice: to the statement, and as an event that would end the process. */
+/** A broken connection rejects the statement, and also emits an event that would end the process without a listener. */
 function ignoreError(): void {}
 
 function giveBack(client: PooledClient): void {
@@ -156,7 +158,7 @@ function giveBack(client: PooledClient): void {
   client.release()
 }
 
-/** Ends a connection, also where nobody answers at its other end. */
+/** Ends a connection, also when its other end does not answer. */
 export async function endClient(client: PostgresClient): Promise<void> {
   await answerWithin(CLOSE_LIMIT_MS, 'the server', client.end()).catch(() => {})
   client.connection?.stream?.destroy?.()
@@ -168,7 +170,7 @@ export async function connectClient(client: PostgresClient): Promise<void> {
   client.connection?.stream?.setKeepAlive?.(true, KEEP_ALIVE_AFTER_MS)
 }
 
-/** What went wrong, in words that name the cure, without the values of the statement and without the connection's options. */
+/** Says what went wrong, and the cure, without values of the statement and options of the connection. */
 export function explain(error: unknown, name: string): KeyStoreError {
   if (error instanceof KeyStoreError) return error
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }

@@ -1,6 +1,9 @@
 import { createRequire } from 'node:module'
 
-/** Column values as the server wrote them: no type parser, an application's own least of all, comes between. */
+/**
+ * Column values as the text that the server wrote. No type parser of `pg` is used, since an application may have replaced
+ * them.
+ */
 export type PostgresRow = Record<string, string | null>
 
 export interface PostgresResult {
@@ -18,7 +21,7 @@ export interface PostgresClient {
   unref?(): void
   readonly host?: string
   readonly port?: number
-  /** What is below; to end a connection whose other end does not answer. */
+  /** The socket below, to end a connection whose other end does not answer. */
   readonly connection?: { readonly stream?: { destroy?(): void; setKeepAlive?(on: boolean, afterMs: number): void } }
 }
 

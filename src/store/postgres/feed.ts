@@ -2,44 +2,32 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { answerWithin } from '../../core/deadline.js'
 import type { ChangeFeed, KeyChange } from '../contract.js'
-
-import { TOKEN_REVOCATIONS } from '../token-changes.js'
+import { judgeChanges, type Position, toPosition } from '../sql/changes.js'
 import { type Ask, askClient, type Connections, connectClient, endClient } from './connections.js'
 import { type PostgresClient, SQLSTATE, sqlState } from './driver.js'
-import { CHANNEL, checkSchema } from './schema.js'
+import { checkSchema } from './schema.js'
+import { CHANNEL } from './triggers.js'
 
-/** Changes are read this often even when nothing is pushed, so that one is heard of within 2 s. */
+/** How often changes are read when nothing is pushed: each is heard of within 2 s. */
 const READ_INTERVAL_MS = 1800
-/** A connection whose other end has stopped looks connected for minutes. */
+/** A limit for each read, since a connection whose other end has stopped looks connected for minutes. */
 const READ_LIMIT_MS = 2000
-/** What was caught up with so long ago says nothing of now. */
+/** A feed that has not caught up for so long is down. */
 const CAUGHT_UP_LIMIT_MS = 5000
 const PROOF_LIMIT_MS = 1000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
-/** A longer history is not told one by one. */
+/** More changes than this are told as a change of everything. */
 const MOST_CHANGES = 5000
 
-// All in one statement, so in one snapshot. It begins with the change that was read last, to see whether it is still there.
-const READ_CHANGES = `SELECT s.feed, c.seq, c.id, round(extract(epoch FROM c.at) * 1000)::bigint AS at
-  FROM vantage_schema s LEFT JOIN LATERAL (
-    SELECT seq, id, at FROM vantage_changes WHERE seq >= $1 ORDER BY seq LIMIT ${MOST_CHANGES + 2}
-  ) c ON true ORDER BY c.seq`
-const READ_NEWEST = `SELECT s.feed, c.seq, c.id, round(extract(epoch FROM c.at) * 1000)::bigint AS at
-  FROM vantage_schema s LEFT JOIN LATERAL (
-    SELECT seq, id, at FROM vantage_changes ORDER BY seq DESC LIMIT 1
-  ) c ON true`
+const ENTRIES = 'SELECT seq, id, round(extract(epoch FROM at) * 1000)::bigint AS at FROM vantage_changes'
 
-/** One change, in the history that it belongs to. */
-interface Position {
-  /** Identifies the history that `seq` counts in: random, made with the schema. */
-  readonly feed: string
-  /** `0` for a table without rows. */
-  readonly seq: string
-  /** `null` stands for every key. */
-  readonly id: string | null
-  readonly at: number
-}
+// One statement, and so one snapshot, for the feed id and the entries: the one at the position itself, one more than is
+// told, and those between.
+const READ_CHANGES = `SELECT s.feed, c.* FROM vantage_schema s
+  LEFT JOIN LATERAL (${ENTRIES} WHERE seq >= $1 ORDER BY seq LIMIT ${MOST_CHANGES + 2}) c ON true ORDER BY c.seq`
+const READ_NEWEST = `SELECT s.feed, c.* FROM vantage_schema s
+  LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true`
 
 /** The changes of one store, for every verifier that watches it, over one connection. */
 export interface Follower {
@@ -51,15 +39,15 @@ export function createFollower(connections: Connections): Follower {
   const listeners = new Set<(change: KeyChange) => void>()
   let epoch = 0
   let position: Position | undefined
-  /** Whether changes are pushed; `undefined` while that is not known, or nothing is connected. */
+  /** Whether changes are pushed; `undefined` while nothing is connected, or it is not known yet. */
   let pushed: boolean | undefined
   let caughtUpAt = Number.NEGATIVE_INFINITY
   let caughtUpAtWall = 0
   let following: AbortController | undefined
-  /** Of the last one: two at a time would undo what the other one says. */
+  /** Settles when the last run of `follow` has ended. Two at a time would overwrite each other's state. */
   let followingEnded = Promise.resolve()
 
-  /** By both clocks: the monotonic one stands still while a machine sleeps, and the other one can be set back. */
+  /** Takes the larger age: wall time may be set back, and monotonic time stops while a machine sleeps. */
   function isCaughtUp(): boolean {
     const elapsed = Math.max(performance.now() - caughtUpAt, Date.now() - caughtUpAtWall)
     return elapsed <= CAUGHT_UP_LIMIT_MS
@@ -74,11 +62,11 @@ export function createFollower(connections: Connections): Follower {
           pause = FIRST_PAUSE_MS
         })
       } catch {
-        // Whoever asks the store gets the error; here it means that nothing cached can be relied upon.
+        // The store's methods report the error. For a feed it means that nothing cached can be relied upon.
       }
       pushed = undefined
       await endClient(client)
-      // So that the services of a fleet do not come back all at the same moment.
+      // A random pause, so that the services of a fleet do not all come back at the same moment.
       const wait = pause * (0.5 + Math.random() / 2)
       await delay(wait, undefined, { signal: stopped, ref: false }).catch(() => {})
       pause = Math.min(2 * pause, LONGEST_PAUSE_MS)
@@ -92,7 +80,7 @@ export function createFollower(connections: Connections): Follower {
     let wake = () => {}
     const ended = new Promise<never>((_, reject) => {
       const end = () => {
-        // At once: what is cached must not be served until somebody gets to know of it.
+        // At once, so that nothing cached is served until this process has noticed that the connection is gone.
         pushed = undefined
         stopped.removeEventListener('abort', end)
         reject(new Error('the connection has ended'))
@@ -108,7 +96,7 @@ export function createFollower(connections: Connections): Follower {
       else woken = true
       wake()
     })
-    /** Until something arrives, for so long at most. */
+    /** Waits until something arrives, or the time is up. */
     const pause = async (limitMs: number) => {
       const timer = new AbortController()
       const arrived = new Promise<void>((resolve) => {
@@ -123,7 +111,7 @@ export function createFollower(connections: Connections): Follower {
       Promise.race([ended, answerWithin(READ_LIMIT_MS, 'the server', send(text, values))])
 
     await Promise.race([ended, connectClient(client)])
-    // Before the first read: what commits after it is pushed.
+    // LISTEN comes before the first read, so that whatever commits after that read is pushed.
     const mayListen = await permitted(ask(`LISTEN ${CHANNEL}`))
     await checkSchema(ask, connections.name)
     epoch++
@@ -139,15 +127,15 @@ export function createFollower(connections: Connections): Follower {
     }
 
     /**
-     * Notifies ourselves, over another connection: a proxy that shares connections among its clients delivers nothing but
-     * what a client sends to itself.
+     * Tests whether changes are pushed, by a notification to ourselves. It is sent over another connection: a proxy that
+     * shares connections among its clients delivers only what a client sends to itself.
      */
     async function prove(): Promise<boolean> {
       const token = randomUUID()
       if (!(await permitted(connections.ask('SELECT pg_notify($1, $2)', [CHANNEL, token])))) return false
       const limit = performance.now() + PROOF_LIMIT_MS
       while (!tokens.has(token) && performance.now() < limit) await pause(limit - performance.now())
-      // What arrived while this process was busy is there after another answer.
+      // The process may have been too busy to read. What has arrived is there after one more answer.
       if (!tokens.has(token)) await ask('SELECT 1')
       return tokens.has(token)
     }
@@ -161,27 +149,16 @@ export function createFollower(connections: Connections): Follower {
   }
 
   async function readChanges(ask: Ask, last: Position): Promise<Position> {
-    const rows = (await ask(READ_CHANGES, [last.seq])).rows.map(toPosition)
-    const feed = rows[0]?.feed
-    const changes = rows.filter(({ seq }) => seq !== '0')
-    // The change that was the newest has to be there still, and be the same: a restored backup may count on past our
-    // position along another history, and what lay between is unknown.
-    const first = last.seq === '0' ? last : changes.shift()
-    const unbroken = feed === last.feed && first?.seq === last.seq && first.id === last.id && first.at === last.at
-    if (!unbroken || changes.length > MOST_CHANGES) {
-      if (!unbroken) epoch++
-      // Read before it is told: what commits in between is told twice rather than not at all.
-      const newest = await readNewest(ask)
-      announce({ all: true })
-      return newest
-    }
-    if (changes.some(({ id }) => id === null)) {
-      announce({ all: true })
-    } else {
-      const changedAt = new Map(changes.map(({ id, at }) => [id as string, at]))
-      for (const [id, at] of changedAt) announce(id === TOKEN_REVOCATIONS ? { tokens: true, at } : { id, at })
-    }
-    return changes.at(-1) ?? last
+    const { rows } = await ask(READ_CHANGES, [last.seq])
+    const feed = String(rows[0]?.feed)
+    // An empty log is a row with a feed and no entry.
+    const entries = rows.filter(({ seq }) => seq !== null).map((row) => toPosition(feed, row))
+    const news = judgeChanges(last, feed, entries, MOST_CHANGES)
+    if (news.missed) epoch++
+    // Read before the changes are told: a commit in between is told twice rather than not at all.
+    const next = news.position ?? (await readNewest(ask))
+    for (const change of news.changes) announce(change)
+    return next
   }
 
   function announce(change: KeyChange): void {
@@ -198,7 +175,7 @@ export function createFollower(connections: Connections): Follower {
 
   return {
     watch(listener) {
-      // A wrapper of its own, so that one listener given twice is two feeds.
+      // A function of its own for each feed, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)
       listeners.add(deliver)
       if (following === undefined) {
@@ -227,14 +204,10 @@ export function createFollower(connections: Connections): Follower {
 async function readNewest(ask: Ask): Promise<Position> {
   const [row] = (await ask(READ_NEWEST)).rows
   if (row === undefined) throw new Error('the schema is gone')
-  return toPosition(row)
+  return toPosition(String(row.feed), row)
 }
 
-function toPosition(row: Record<string, string | null>): Position {
-  return { feed: String(row.feed), seq: row.seq ?? '0', id: row.id ?? null, at: Number(row.at ?? 0) }
-}
-
-/** A read replica takes neither LISTEN nor NOTIFY: that is an answer, and not a fault. */
+/** Whether the server permits a statement. A read replica refuses LISTEN and NOTIFY, which is no fault. */
 async function permitted(answer: Promise<unknown>): Promise<boolean> {
   try {
     await answer

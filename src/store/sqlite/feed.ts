@@ -1,67 +1,38 @@
 import type { ChangeFeed, KeyChange } from '../contract.js'
-
-import { TOKEN_REVOCATIONS } from '../token-changes.js'
-import type { SqliteDatabase, SqliteStatement } from './driver.js'
+import { judgeChanges, type News, type Position, toPosition } from '../sql/changes.js'
+import type { SqliteDatabase } from './driver.js'
 
 /** How long a cached key may be served without a look at the file. A monotonic clock measures it. */
 export const CHECK_INTERVAL_MS = 50
 
 const MOST_CHANGES = 1000
 
-/** One change, in the history that it belongs to. */
-interface Position {
-  /** Identifies the history that `seq` counts in: random, made with the schema. */
-  readonly feed: string
-  /** 0 for a table without rows. */
-  readonly seq: number
-  /** `null` stands for every key. */
-  readonly id: string | null
-  readonly at: number
-}
-
-/** Reads the changes of one open connection. */
+/** Reads the log of changes over one open connection. */
 export interface ChangeReader {
   /** Moves when another connection has committed, whatever it wrote. */
   fileVersion(): number
   newest(): Position
-  /** The changes after a position, oldest first; `undefined` when it cannot be told what happened since. */
-  since(position: Position): readonly Position[] | undefined
+  since(position: Position): News
 }
 
 export function createChangeReader(database: SqliteDatabase): ChangeReader {
   const version = database.prepare('PRAGMA data_version')
   const feedId = database.prepare('SELECT feed FROM vantage_schema')
   const last = database.prepare('SELECT seq, id, at FROM vantage_changes ORDER BY seq DESC LIMIT 1')
-  const after = database.prepare(
+  // The entry at the position itself, one more than is told, and those between.
+  const from = database.prepare(
     `SELECT seq, id, at FROM vantage_changes WHERE seq >= ? ORDER BY seq LIMIT ${MOST_CHANGES + 2}`,
   )
 
   const readFeed = () => String(feedId.get()?.feed)
-  const toPosition = (feed: string, row: ReturnType<SqliteStatement['get']>): Position => ({
-    feed,
-    seq: Number(row?.seq ?? 0),
-    id: (row?.id ?? null) as string | null,
-    at: Number(row?.at ?? 0),
-  })
 
   return {
     fileVersion: () => Number(version.get()?.data_version),
     newest: () => toPosition(readFeed(), last.get()),
     since(position) {
       const feed = readFeed()
-      const rows = after.all(position.seq).map((row) => toPosition(feed, row))
-      // The row that was the newest has to be there still, and the same: a restored backup may count on past our position
-      // along another history, and what lay between is unknown.
-      const first = position.seq === 0 ? position : rows.shift()
-      if (
-        feed !== position.feed ||
-        first?.seq !== position.seq ||
-        first.id !== position.id ||
-        first.at !== position.at
-      ) {
-        return undefined
-      }
-      return rows.length > MOST_CHANGES ? undefined : rows
+      const entries = from.all(Number(position.seq)).map((row) => toPosition(feed, row))
+      return judgeChanges(position, feed, entries, MOST_CHANGES)
     },
   }
 }
@@ -69,12 +40,15 @@ export function createChangeReader(database: SqliteDatabase): ChangeReader {
 /** The changes of one store, for every verifier that watches it. */
 export interface Follower {
   watch(listener: (change: KeyChange) => void): ChangeFeed
-  /** Looks for changes now: somebody in this process wrote. */
+  /** Looks for changes at once, because a store of this process wrote. */
   poke(): void
   close(): void
 }
 
-/** @param connect the reader of the store's connection; a new one whenever it had to connect anew; throws out of reach */
+/**
+ * @param connect returns the reader of the store's connection, another one whenever the store had to connect anew; throws
+ *   when the file is out of reach
+ */
 export function createFollower(connect: () => ChangeReader): Follower {
   const listeners = new Set<(change: KeyChange) => void>()
   let state: ChangeFeed['state'] = 'down'
@@ -88,7 +62,7 @@ export function createFollower(connect: () => ChangeReader): Follower {
     checkedAt = now
     try {
       const current = connect()
-      // Read before the changes: what is committed in between moves it again, and is read at the next look.
+      // The version is read before the changes, so that a commit in between is seen at the next look.
       const version = current.fileVersion()
       const reconnected = reader !== undefined && current !== reader
       if (state === 'down' || reconnected) epoch++
@@ -97,7 +71,7 @@ export function createFollower(connect: () => ChangeReader): Follower {
       seenVersion = version
       state = 'polling'
     } catch {
-      // Whoever asks the store gets the error; here it means that nothing cached can be relied upon.
+      // The store's methods report the error. For a feed it means that nothing cached can be relied upon.
       state = 'down'
     }
   }
@@ -107,16 +81,10 @@ export function createFollower(connect: () => ChangeReader): Follower {
       position = current.newest()
       return
     }
-    const newest = current.newest()
-    const changes = current.since(position)
-    if (changes === undefined) epoch++
-    if (changes === undefined || changes.some(({ id }) => id === null)) {
-      announce({ all: true })
-    } else {
-      const changedAt = new Map(changes.map(({ id, at }) => [id as string, at]))
-      for (const [id, at] of changedAt) announce(id === TOKEN_REVOCATIONS ? { tokens: true, at } : { id, at })
-    }
-    position = changes === undefined ? newest : (changes.at(-1) ?? position)
+    const news = current.since(position)
+    if (news.missed) epoch++
+    position = news.position ?? current.newest()
+    for (const change of news.changes) announce(change)
   }
 
   function announce(change: KeyChange): void {
@@ -130,7 +98,7 @@ export function createFollower(connect: () => ChangeReader): Follower {
 
   function poke(): void {
     if (listeners.size === 0) return
-    // The file version does not move for a write on this very connection.
+    // The version of the file does not move for a write over our own connection.
     seenVersion = undefined
     look(performance.now())
   }
@@ -139,7 +107,7 @@ export function createFollower(connect: () => ChangeReader): Follower {
     poke,
 
     watch(listener) {
-      // A wrapper of its own, so that one listener given twice is two feeds.
+      // A function of its own for each feed, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)
       listeners.add(deliver)
       poll()

@@ -1,0 +1,39 @@
+/** The value of a parameter, or of a column that was read. */
+export type SqlValue = string | number | null
+
+/** A row as its driver gives it: SQLite's own types, or the text that PostgreSQL wrote. */
+export type SqlRow = Readonly<Record<string, SqlValue>>
+
+/** A statement, with the values of its parameters in the order in which the text names them. */
+export interface Statement {
+  readonly text: string
+  readonly values: readonly SqlValue[]
+}
+
+/** What SQLite and PostgreSQL write differently. */
+export interface Dialect {
+  /** How a statement names a parameter, by its number from 1. */
+  parameter(number: number): string
+  /** How a statement names a parameter that holds an instant. */
+  instantParameter(number: number): string
+  /** An instant, in milliseconds since the epoch, as the value of a parameter. */
+  instantValue(ms: number): SqlValue
+  /** The expression that reads an instant as milliseconds since the epoch. */
+  readInstant(expression: string): string
+}
+
+/** Collects the values of a statement while its text is written. Each function returns what the text says for the value. */
+export interface Parameters {
+  readonly values: SqlValue[]
+  value(value: SqlValue): string
+  instant(ms: number | null): string
+}
+
+export function createParameters(dialect: Dialect): Parameters {
+  const values: SqlValue[] = []
+  return {
+    values,
+    value: (value) => dialect.parameter(values.push(value)),
+    instant: (ms) => dialect.instantParameter(values.push(ms === null ? null : dialect.instantValue(ms))),
+  }
+}

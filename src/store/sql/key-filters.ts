@@ -1,0 +1,46 @@
+import type { KeyQuery, KeyState } from '../contract.js'
+import type { Parameters } from './dialect.js'
+
+type Filters = Required<Omit<KeyQuery, 'now' | 'limit'>>
+
+/**
+ * The conditions of a query for keys, for both databases. All of them must hold. A new filter does not compile until it
+ * has its line here.
+ */
+export function writeKeyFilters(query: KeyQuery, { value, instant }: Parameters): string[] {
+  const unended = () => `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${instant(query.now)})`
+
+  const states: Readonly<Record<KeyState, () => string>> = {
+    revoked: () => 'revoked_at IS NOT NULL',
+    expired: () => `revoked_at IS NULL AND expires_at <= ${instant(query.now)}`,
+    superseded: () => `${unended()} AND replaced_by IS NOT NULL`,
+    active: () => `${unended()} AND replaced_by IS NULL`,
+  }
+
+  const filters: { readonly [F in keyof Filters]: (given: Filters[F]) => string } = {
+    id: (id) => `id = ${value(id)}`,
+    subject: (subject) => `subject = ${value(subject)}`,
+    tenant: (tenant) => `tenant = ${value(tenant)}`,
+    state: (state) => states[state](),
+    unusedSince: (since) =>
+      `created_at < ${instant(since)} AND NOT EXISTS (
+        SELECT 1 FROM vantage_usage u WHERE u.id = vantage_keys.id AND u.last_used_at >= ${instant(since)})`,
+    expiringBefore: (before) =>
+      `revoked_at IS NULL AND expires_at > ${instant(query.now)} AND expires_at < ${instant(before)}`,
+    createdBefore: (before) => `created_at < ${instant(before)}`,
+    supersededInUse: () =>
+      `${states.superseded()} AND EXISTS (
+        SELECT 1 FROM vantage_usage u JOIN vantage_keys s ON s.id = vantage_keys.replaced_by
+        WHERE u.id = vantage_keys.id AND u.last_used_at >= s.created_at)`,
+    after: ({ createdAt, id }) => `(created_at, id) < (${instant(createdAt)}, ${value(id)})`,
+  }
+
+  const asked: { readonly [F in keyof Filters]?: Filters[F] } = query
+
+  function write<F extends keyof Filters>(name: F): string[] {
+    const given = asked[name]
+    return given === undefined ? [] : [`(${filters[name](given)})`]
+  }
+
+  return (Object.keys(filters) as (keyof Filters)[]).flatMap((name) => write(name))
+}

@@ -1,0 +1,75 @@
+import type { AuditQuery, KeyQuery, StoredKey, StoredTokenRevocation } from '../contract.js'
+import { MAX_TOKEN_REVOCATIONS } from '../token-revocations.js'
+import { createParameters, type Dialect, type Statement } from './dialect.js'
+import { writeKeyFilters } from './key-filters.js'
+import { AUDIT, KEYS, selectList, TOKEN_REVOCATIONS, writeColumns } from './tables.js'
+
+// The statements that read the same in SQLite and PostgreSQL.
+
+export function insertKey(key: StoredKey, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const columns = writeColumns(KEYS, key, parameters)
+  const text = `INSERT INTO ${KEYS.name} (${columns.map(({ name }) => name).join(', ')})
+    VALUES (${columns.map(({ parameter }) => parameter).join(', ')})`
+  return { text, values: parameters.values }
+}
+
+/** Changes one row, or none when it is no longer as `current` says. The id stays. */
+export function updateKey(current: StoredKey, next: StoredKey, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const { value, instant } = parameters
+  const columns = writeColumns(KEYS, { ...next, id: current.id }, parameters)
+  const text = `UPDATE ${KEYS.name} SET ${columns.map(({ name, parameter }) => `${name} = ${parameter}`).join(', ')}
+    WHERE id = ${value(current.id)} AND expires_at IS NOT DISTINCT FROM ${instant(current.expiresAt)}
+      AND revoked_at IS NOT DISTINCT FROM ${instant(current.revokedAt)}
+      AND replaced_by IS NOT DISTINCT FROM ${value(current.replacedBy)}`
+  return { text, values: parameters.values }
+}
+
+/** Each row has the columns of a key, and `last_used_at`. */
+export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const filters = writeKeyFilters(query, parameters)
+  // The columns of the order are named with their table, so that the databases use the index and not the selected values.
+  const text = `SELECT ${selectList(KEYS, dialect)},
+      (SELECT ${dialect.readInstant('max(last_used_at)')} FROM vantage_usage u WHERE u.id = ${KEYS.name}.id) AS last_used_at
+    FROM ${KEYS.name} ${whereAll(filters)}
+    ORDER BY ${KEYS.name}.created_at DESC, ${KEYS.name}.id DESC LIMIT ${parameters.value(query.limit)}`
+  return { text, values: parameters.values }
+}
+
+/** Adds no row when there are too many already. */
+export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const columns = writeColumns(TOKEN_REVOCATIONS, revocation, parameters)
+  const text = `INSERT INTO ${TOKEN_REVOCATIONS.name} (${columns.map(({ name }) => name).join(', ')})
+    SELECT ${columns.map(({ parameter }) => parameter).join(', ')}
+    WHERE (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name}) < ${MAX_TOKEN_REVOCATIONS}`
+  return { text, values: parameters.values }
+}
+
+export function deleteEndedTokenRevocations(now: number, dialect: Dialect): Statement {
+  const { instant, values } = createParameters(dialect)
+  return { text: `DELETE FROM ${TOKEN_REVOCATIONS.name} WHERE ends_at <= ${instant(now)}`, values }
+}
+
+export function listTokenRevocations(now: number, dialect: Dialect): Statement {
+  const { instant, values } = createParameters(dialect)
+  const text = `SELECT ${selectList(TOKEN_REVOCATIONS, dialect)} FROM ${TOKEN_REVOCATIONS.name}
+    WHERE ends_at > ${instant(now)}`
+  return { text, values }
+}
+
+export function readAudit({ keyId, before, limit }: AuditQuery, dialect: Dialect): Statement {
+  const { value, values } = createParameters(dialect)
+  const conditions: string[] = []
+  if (keyId !== undefined) conditions.push(`(key_id = ${value(keyId)} OR successor_id = ${value(keyId)})`)
+  if (before !== undefined) conditions.push(`seq < ${value(before)}`)
+  const text = `SELECT ${selectList(AUDIT, dialect)} FROM ${AUDIT.name} ${whereAll(conditions)}
+    ORDER BY seq DESC LIMIT ${value(limit)}`
+  return { text, values }
+}
+
+function whereAll(conditions: readonly string[]): string {
+  return conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`
+}

@@ -1,0 +1,112 @@
+import { parseScopeClaim } from '../../core/scope.js'
+import type { StoredAuditEntry, StoredKey, StoredTokenRevocation } from '../contract.js'
+import type { Dialect, Parameters, SqlRow, SqlValue } from './dialect.js'
+
+/** What a column holds, and so how its value is written and read. */
+type Kind = 'text' | 'number' | 'instant' | 'scopes'
+
+interface Column {
+  readonly property: string
+  readonly name: string
+  readonly kind: Kind
+}
+
+/** A table whose rows are values of one type. */
+export interface Table<T> {
+  readonly name: string
+  readonly columns: readonly Column[]
+  /** Only for the compiler: it tells the tables apart. */
+  readonly row?: T
+}
+
+/** The type demands a column for each property. */
+function defineTable<T>(
+  name: string,
+  columns: { readonly [P in keyof T]-?: readonly [name: string, kind: Kind] },
+): Table<T> {
+  const entries = Object.entries(columns) as [string, readonly [string, Kind]][]
+  return { name, columns: entries.map(([property, [name, kind]]) => ({ property, name, kind })) }
+}
+
+export const KEYS = defineTable<StoredKey>('vantage_keys', {
+  id: ['id', 'text'],
+  digest: ['digest', 'text'],
+  subject: ['subject', 'text'],
+  tenant: ['tenant', 'text'],
+  name: ['name', 'text'],
+  environment: ['environment', 'text'],
+  scopes: ['scopes', 'scopes'],
+  createdAt: ['created_at', 'instant'],
+  createdBy: ['created_by', 'text'],
+  expiresAt: ['expires_at', 'instant'],
+  revokedAt: ['revoked_at', 'instant'],
+  revokedBy: ['revoked_by', 'text'],
+  revokedReason: ['revoked_reason', 'text'],
+  replaces: ['replaces', 'text'],
+  replacedBy: ['replaced_by', 'text'],
+})
+
+export const TOKEN_REVOCATIONS = defineTable<StoredTokenRevocation>('vantage_token_revocations', {
+  id: ['id', 'text'],
+  issuer: ['issuer', 'text'],
+  tokenId: ['token_id', 'text'],
+  subject: ['subject', 'text'],
+  clientId: ['client_id', 'text'],
+  issuedBefore: ['issued_before', 'instant'],
+  createdAt: ['created_at', 'instant'],
+  createdBy: ['created_by', 'text'],
+  reason: ['reason', 'text'],
+  endsAt: ['ends_at', 'instant'],
+})
+
+export const AUDIT = defineTable<StoredAuditEntry>('vantage_audit', {
+  seq: ['seq', 'number'],
+  at: ['at', 'instant'],
+  action: ['action', 'text'],
+  keyId: ['key_id', 'text'],
+  successorId: ['successor_id', 'text'],
+  actor: ['actor', 'text'],
+  reason: ['reason', 'text'],
+  detail: ['detail', 'text'],
+})
+
+/** The columns of a table, as a SELECT names them. */
+export function selectList({ columns }: Table<unknown>, dialect: Dialect): string {
+  return columns
+    .map(({ name, kind }) => (kind === 'instant' ? `${dialect.readInstant(name)} AS ${name}` : name))
+    .join(', ')
+}
+
+/** For each column its name, and the parameter that holds the value to write. */
+export function writeColumns<T>(
+  { columns }: Table<T>,
+  value: T,
+  parameters: Parameters,
+): { readonly name: string; readonly parameter: string }[] {
+  const given = value as Readonly<Record<string, unknown>>
+  return columns.map(({ property, name, kind }) => ({ name, parameter: write(given[property], kind, parameters) }))
+}
+
+function write(value: unknown, kind: Kind, parameters: Parameters): string {
+  if (kind === 'instant') return parameters.instant(value as number | null)
+  return parameters.value(kind === 'scopes' ? (value as readonly string[]).join(' ') : (value as SqlValue))
+}
+
+/** The value that a row holds. The checks of the schema keep out what is of another type. */
+export function fromRow<T>({ columns }: Table<T>, row: SqlRow): T {
+  const value: Record<string, unknown> = {}
+  for (const { property, name, kind } of columns) value[property] = read(row[name] ?? null, kind)
+  return value as T
+}
+
+function read(value: SqlValue, kind: Kind): unknown {
+  if (kind === 'text') return value
+  // People who write SQL by hand may separate scopes by commas.
+  if (kind === 'scopes') return parseScopeClaim(value) ?? []
+  return toNumber(value)
+}
+
+/** PostgreSQL gives numbers as text. */
+export function toNumber(value: SqlValue | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value)
+}

@@ -1,0 +1,93 @@
+import type { Step } from '../sql/schema.js'
+
+// Released steps never change, nor does what they are written with below. test/store/migrations.test.ts holds this.
+
+// Instants are milliseconds since the epoch, up to the end of the year 9999. The checks turn a hand-written
+// `datetime('now')` into an error where it is written, rather than into a store that cannot be read.
+const INSTANT = (column: string) =>
+  `INTEGER CHECK (typeof(${column}) IN ('integer', 'null') AND ${column} BETWEEN 0 AND 253402300799999)`
+const TEXT = (column: string) => `TEXT CHECK (typeof(${column}) IN ('text', 'null'))`
+const NOW = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`
+
+const KEYS_USAGE_AND_CHANGES: Step = {
+  version: 1,
+  tables: ['vantage_schema', 'vantage_keys', 'vantage_usage', 'vantage_changes'],
+  statements: [
+    `CREATE TABLE IF NOT EXISTS vantage_schema (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL,
+    feed TEXT NOT NULL
+  )`,
+    `CREATE TABLE IF NOT EXISTS vantage_keys (
+    id ${TEXT('id')} NOT NULL PRIMARY KEY,
+    digest ${TEXT('digest')} NOT NULL,
+    subject ${TEXT('subject')} NOT NULL,
+    tenant ${TEXT('tenant')},
+    name ${TEXT('name')},
+    environment TEXT NOT NULL CHECK (environment IN ('live', 'test')),
+    scopes ${TEXT('scopes')} NOT NULL,
+    created_at ${INSTANT('created_at')} NOT NULL,
+    created_by ${TEXT('created_by')},
+    expires_at ${INSTANT('expires_at')},
+    revoked_at ${INSTANT('revoked_at')},
+    revoked_by ${TEXT('revoked_by')},
+    revoked_reason ${TEXT('revoked_reason')},
+    replaces ${TEXT('replaces')},
+    replaced_by ${TEXT('replaced_by')}
+  )`,
+    'CREATE INDEX IF NOT EXISTS vantage_keys_created ON vantage_keys (created_at, id)',
+    'CREATE INDEX IF NOT EXISTS vantage_keys_subject ON vantage_keys (subject, created_at)',
+    // No foreign key: REPLACE on a key would take its usage along.
+    `CREATE TABLE IF NOT EXISTS vantage_usage (
+    id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    PRIMARY KEY (id, day)
+  ) WITHOUT ROWID`,
+    // An id of NULL stands for every key.
+    `CREATE TABLE IF NOT EXISTS vantage_changes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT,
+    at INTEGER NOT NULL DEFAULT (${NOW})
+  )`,
+    'CREATE INDEX IF NOT EXISTS vantage_changes_at ON vantage_changes (at)',
+  ],
+}
+
+const TOKEN_REVOCATIONS_AND_AUDIT: Step = {
+  version: 2,
+  tables: ['vantage_token_revocations', 'vantage_audit'],
+  statements: [
+    `CREATE TABLE IF NOT EXISTS vantage_token_revocations (
+    id ${TEXT('id')} NOT NULL PRIMARY KEY,
+    issuer ${TEXT('issuer')} NOT NULL,
+    token_id ${TEXT('token_id')},
+    subject ${TEXT('subject')},
+    client_id ${TEXT('client_id')},
+    issued_before ${INSTANT('issued_before')},
+    created_at ${INSTANT('created_at')} NOT NULL,
+    created_by ${TEXT('created_by')},
+    reason ${TEXT('reason')},
+    ends_at ${INSTANT('ends_at')} NOT NULL,
+    CHECK ((token_id IS NOT NULL) + (subject IS NOT NULL) + (client_id IS NOT NULL) = 1),
+    CHECK ((token_id IS NULL) = (issued_before IS NOT NULL))
+  )`,
+    'CREATE INDEX IF NOT EXISTS vantage_token_revocations_end ON vantage_token_revocations (ends_at)',
+    `CREATE TABLE IF NOT EXISTS vantage_audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL DEFAULT (${NOW}),
+    action TEXT NOT NULL,
+    key_id TEXT,
+    successor_id TEXT,
+    actor TEXT,
+    reason TEXT,
+    detail TEXT
+  )`,
+    'CREATE INDEX IF NOT EXISTS vantage_audit_key ON vantage_audit (key_id)',
+    'CREATE INDEX IF NOT EXISTS vantage_audit_successor ON vantage_audit (successor_id)',
+  ],
+}
+
+/** In order. The next step goes behind the last one. */
+export const STEPS: readonly Step[] = [KEYS_USAGE_AND_CHANGES, TOKEN_REVOCATIONS_AND_AUDIT]
