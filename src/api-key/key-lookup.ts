@@ -1,8 +1,9 @@
 import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import { publishStore } from '../core/telemetry.js'
-import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../store/contract.js'
-
+import type { KeyChange, KeyStore, StoredKey } from '../store/contract.js'
+import { createPlaces } from './places.js'
+import { followChanges, type StoreChanges } from './store-changes.js'
 import { checkStoredKey } from './verdict.js'
 
 /** What a store says of a key, and what had been heard of the store when it was asked. */
@@ -12,22 +13,16 @@ export interface FoundKey {
   readonly generation: number
 }
 
-/** Asks a key store, and follows its change feed. */
+/** Asks a key store for keys. */
 export interface KeyLookup {
-  /** Goes up with each change that was heard of, and with each epoch. */
-  readonly generation: number
-  /** Goes up with each change of the revocations of tokens that was heard of. */
-  readonly tokenGeneration: number
+  readonly changes: StoreChanges
   /**
-   * Hears of changes before anything cached is served: what was found in the epoch that this returns may be. `undefined`
-   * when the store has to be asked each time: it cannot be watched, or its feed is down.
-   */
-  currentEpoch(): number | undefined
-  /**
-   * Looks a key up: one look-up in flight per key, all of them bounded in number and time. While the store fails, one at a
-   * time is given the whole time limit, and the others fail soon: an outage holds up few requests.
+   * Looks a key up. Requests for the same key share one look-up; their number and their time are bounded. While the store
+   * fails, one look-up at a time gets the whole time limit and the others fail soon, so that an outage holds up few
+   * requests.
    *
-   * `use` runs in the turn in which no change was heard of since the store was asked, so that nothing outdated is cached.
+   * `use` is called at once with the answer, before a change of the key can be heard, so that it never caches an outdated
+   * one.
    *
    * @throws {UnavailableError} rejects with it when the store cannot be asked now; else with what `use` throws
    */
@@ -39,126 +34,51 @@ export interface KeyLookup {
 
 const MAX_IN_FLIGHT = 100
 const MAX_WAITING = 1000
-/** A key that changes during each of so many look-ups in a row is not decided upon. */
+/** A key that changes during this many look-ups in a row is not decided upon. */
 const MAX_ROUNDS = 10
-/** Limit of a look-up while the store fails, unless it is the one that finds out whether it still does. */
+/** Time limit while the store fails, for all look-ups but the probe. */
 const FAILING_LIMIT_MS = 200
-/** Distance of two attempts to watch a store whose `watch` throws. */
-const WATCH_AGAIN_MS = 5000
 
 interface LookUp {
-  /** A change of the key was heard of after the store was asked: what it answers may be from before the change. */
+  /** Whether the key changed after the store was asked: its answer may be from before the change. */
   outdated: boolean
   readonly users: { use(found: FoundKey): void; fail(error: UnavailableError): void }[]
 }
 
-/** @param onChange hears of changes; without it the store is not watched */
+/** @param onChange is told of each change of keys; without it the store is not watched */
 export function createKeyLookup(
   store: KeyStore,
   timeoutMs: number,
   onChange: ((change: KeyChange) => void) | undefined,
 ): KeyLookup {
+  /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
-  const inFlight = new Set<LookUp>()
-  const waiting = new Map<LookUp, () => void>()
-  let generation = 0
-  let tokenGeneration = 0
+  const places = createPlaces<LookUp>(MAX_IN_FLIGHT)
+  /** `failing`: the last look-up failed. `probe`: the one look-up that waits the whole time limit to see whether it still does. */
+  const outage = { failing: false, probe: undefined as LookUp | undefined }
   let answered = false
   let closed = false
-  /** The last look-up failed. */
-  let failing = false
-  /** Of a store that fails, the look-up that is given the whole limit. The others would only wait for the same failure. */
-  let probe: LookUp | undefined
 
-  let feed: ChangeFeed | undefined
-  let watchAgainAt = Number.NEGATIVE_INFINITY
-  let feedState: ChangeFeed['state'] | undefined
-  let feedEpoch: unknown
-  /** Ours, since a feed that went down and came back may have missed something whatever its own says. */
-  let epoch = 0
+  const changes = followChanges(
+    store,
+    onChange &&
+      ((change) => {
+        for (const lookUp of 'id' in change ? [lookUps.get(change.id)] : lookUps.values()) {
+          if (lookUp !== undefined) lookUp.outdated = true
+        }
+        onChange(change)
+      }),
+  )
 
-  function listen(change: KeyChange): void {
-    if (closed) return
-    const { id: named, tokens, at } = (change ?? {}) as Partial<Record<'id' | 'tokens' | 'at', unknown>>
-    // What names no key concerns all of them.
-    const id = typeof named === 'string' ? named : undefined
-    if (id === undefined) tokenGeneration++
-    if (tokens === true && id === undefined) return
-    generation++
-    for (const lookUp of id === undefined ? lookUps.values() : [lookUps.get(id)]) {
-      if (lookUp !== undefined) lookUp.outdated = true
-    }
-    onChange?.(id === undefined ? { all: true } : { id })
-    publishStore(() => ({
-      event: 'change',
-      keyId: id,
-      lagMs: typeof at === 'number' ? Math.max(0, Date.now() - at) : undefined,
-    }))
-  }
-
-  function follow(): ChangeFeed | undefined {
-    if (feed !== undefined || onChange === undefined || typeof store.watch !== 'function') return feed
-    const now = performance.now()
-    if (now < watchAgainAt) return undefined
-    watchAgainAt = now + WATCH_AGAIN_MS
-    const followed: unknown = store.watch(listen)
-    if (typeof followed !== 'object' || followed === null)
-      throw new TypeError('KeyStore.watch() returned no ChangeFeed')
-    feed = followed as ChangeFeed
-    return feed
-  }
-
-  function currentEpoch(): number | undefined {
-    if (closed) return undefined
-    let state: ChangeFeed['state'] | undefined
-    let nextEpoch: unknown
-    try {
-      const followed = follow()
-      followed?.poll?.()
-      state = followed?.state
-      nextEpoch = followed?.epoch
-    } catch {
-      // A feed that fails is down: the store is asked, and says so if it is out of reach as well.
-      state = 'down'
-    }
-    const up = state === 'live' || state === 'polling'
-    if (up && (nextEpoch !== feedEpoch || (feedState !== 'live' && feedState !== 'polling'))) {
-      feedEpoch = nextEpoch
-      epoch++
-      generation++
-    }
-    if (state !== feedState) {
-      feedState = state
-      if (state !== undefined) publishStore(() => ({ event: 'feed', state: up ? state : 'down' }))
-    }
-    return up ? epoch : undefined
-  }
-
-  /** Waits for a place among the look-ups in flight. */
-  async function enter(lookUp: LookUp): Promise<void> {
-    if (inFlight.size < MAX_IN_FLIGHT) inFlight.add(lookUp)
-    else await new Promise<void>((resolve) => waiting.set(lookUp, resolve))
-  }
-
-  function leave(lookUp: LookUp): void {
-    waiting.delete(lookUp)
-    if (!inFlight.delete(lookUp)) return
-    for (const [next, resolve] of waiting) {
-      waiting.delete(next)
-      inFlight.add(next)
-      resolve()
-      return
-    }
-  }
-
+  /** Asks the store until no change of the key came in between, and hands the answer to all who wait for it. */
   async function ask(id: string, lookUp: LookUp): Promise<void> {
-    await enter(lookUp)
+    await places.enter(lookUp)
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const asked = { epoch: currentEpoch(), generation }
+      const asked = { epoch: changes.currentEpoch(), generation: changes.generation }
       lookUp.outdated = false
       const key: unknown = await store.find(id)
-      failing = false
-      // Given up at its time limit; nobody waits any more.
+      outage.failing = false
+      // The time limit has ended this look-up; nobody waits for it any more.
       if (lookUps.get(id) !== lookUp) return
       if (lookUp.outdated) continue
       checkStoredKey(key, id)
@@ -170,20 +90,21 @@ export function createKeyLookup(
     throw new Error('the key changes faster than it can be looked up')
   }
 
-  async function begin(id: string, lookUp: LookUp): Promise<void> {
-    if (failing) probe ??= lookUp
-    const limitMs = failing && probe !== lookUp ? Math.min(FAILING_LIMIT_MS, timeoutMs) : timeoutMs
+  async function run(id: string, lookUp: LookUp): Promise<void> {
+    if (outage.failing) outage.probe ??= lookUp
+    const isHurried = outage.failing && outage.probe !== lookUp
+    const limitMs = isHurried ? Math.min(FAILING_LIMIT_MS, timeoutMs) : timeoutMs
     try {
       await answerWithin(limitMs, 'the key store', ask(id, lookUp))
     } catch (error) {
-      failing = true
+      outage.failing = true
       if (lookUps.get(id) === lookUp) lookUps.delete(id)
       publishStore(() => ({ event: 'look_up_failed', error }))
-      // An error of its own for each: frameworks write to it.
+      // One error for each request, since frameworks write to the error that they are given.
       for (const { fail } of lookUp.users) fail(new UnavailableError(error))
     } finally {
-      if (probe === lookUp) probe = undefined
-      leave(lookUp)
+      if (outage.probe === lookUp) outage.probe = undefined
+      places.leave(lookUp)
     }
   }
 
@@ -199,24 +120,20 @@ export function createKeyLookup(
         },
         fail: reject,
       }
-      const known = lookUps.get(id)
-      if (known !== undefined) return known.users.push(user)
+      const underWay = lookUps.get(id)
+      if (underWay !== undefined) return underWay.users.push(user)
       if (closed) throw new UnavailableError(new Error('the verifier is closed'))
-      if (waiting.size >= MAX_WAITING) throw new UnavailableError(new Error('too many look-ups wait for the key store'))
+      if (places.waiting >= MAX_WAITING) {
+        throw new UnavailableError(new Error('too many look-ups wait for the key store'))
+      }
       const lookUp: LookUp = { outdated: false, users: [user] }
       lookUps.set(id, lookUp)
-      void begin(id, lookUp)
+      void run(id, lookUp)
     })
   }
 
   return {
-    get generation() {
-      return generation
-    },
-    get tokenGeneration() {
-      return tokenGeneration
-    },
-    currentEpoch,
+    changes,
     find,
 
     async ready() {
@@ -231,7 +148,7 @@ export function createKeyLookup(
 
     async close() {
       closed = true
-      await feed?.close()
+      await changes.close()
     },
   }
 }

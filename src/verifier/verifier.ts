@@ -22,9 +22,9 @@ import { authOf, claimChecks, createReading, endOf, firstFailure, headerChecks }
 import { createIssuer, type VerificationKey } from '../token/issuer.js'
 import { findSigner } from '../token/signature.js'
 import { createCaches } from './caches.js'
+import { createIsRevoked } from './is-revoked.js'
 import type { Basis } from './refusals.js'
-import { createRevocationCheck } from './revocation-check.js'
-import { createRevokedTokens } from './revoked-tokens.js'
+import { createRevocationList } from './revocation-list.js'
 
 type HeaderLines = string | readonly string[] | undefined
 
@@ -71,11 +71,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   // Without a cache of keys there may still be revocations of tokens to hear of.
   const watched = caches !== undefined || typeof store?.tokenRevocations === 'function'
   const keys = store && createKeyLookup(store, timeoutMs, watched ? (change) => caches?.keys.forget(change) : undefined)
-  const revokedTokens =
+  const revocationList =
     keys && issuers.size > 0 && typeof store?.tokenRevocations === 'function'
-      ? createRevokedTokens(store.tokenRevocations.bind(store), keys, timeoutMs)
+      ? createRevocationList(store.tokenRevocations.bind(store), keys.changes, timeoutMs)
       : undefined
-  const isRevoked = createRevocationCheck(revokedTokens, config.isRevoked, timeoutMs)
+  const isRevoked = createIsRevoked(revocationList, config.isRevoked, timeoutMs)
   // Of an application's own store only `find` is needed.
   const usage = typeof store?.addUsage === 'function' ? createUsageCounter(store) : undefined
   let closing: Promise<void> | undefined
@@ -138,7 +138,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (trace) trace.kind = 'api_key'
     const digest = fingerprint(key)
     // Before the cache is asked: a change that is heard of now drops what is cached.
-    const epoch = keys?.currentEpoch()
+    const epoch = keys?.changes.currentEpoch()
     const now = clock()
     const known = epoch === undefined ? undefined : caches?.keys.get(idOf(key), digest, now)
     if (known !== undefined && known.epoch === epoch) {
@@ -163,7 +163,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
         caches?.keys.delete(parsed.id, digest)
-        caches?.refusals.add(digest, { reason: verdict, basis: keys, generation, refusedAt: now })
+        caches?.refusals.add(digest, { reason: verdict, basis: keys.changes, generation, refusedAt: now })
         return verdict
       }
       const successorId = stored?.replacedBy
@@ -242,7 +242,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     async ready() {
       if (closing !== undefined) throw new Error('the verifier is closed')
       const loads = [...issuers.values()].map((issuer) => issuer.ready())
-      if (keys !== undefined) loads.push(keys.ready().then(() => revokedTokens?.ready()))
+      if (keys !== undefined) loads.push(keys.ready().then(() => revocationList?.ready()))
       await allReady(loads)
     },
 

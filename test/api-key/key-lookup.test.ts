@@ -76,16 +76,16 @@ describe('find', () => {
   test('tells the epoch and the generation of the time at which the store was asked', async () => {
     const { key, store, lookup } = setUp()
     const answers = heldBack(store)
-    const epoch = lookup.currentEpoch()
-    const { generation } = lookup
+    const epoch = lookup.changes.currentEpoch()
+    const { generation } = lookup.changes
     const found = lookup.find(key.id, (given: FoundKey) => given)
     await turn()
     store.announce({ id: 'another' })
     store.feed.epoch = 9
-    expect(lookup.currentEpoch()).not.toBe(epoch)
+    expect(lookup.changes.currentEpoch()).not.toBe(epoch)
     answers[0]?.resolve(key.stored)
     expect(await found).toEqual({ key: key.stored, epoch, generation })
-    expect(lookup.generation).toBe(generation + 2)
+    expect(lookup.changes.generation).toBe(generation + 2)
   })
 })
 
@@ -230,52 +230,6 @@ describe('the bounds', () => {
   })
 })
 
-describe('currentEpoch', () => {
-  test('follows the feed from the first question on, with one listener', async () => {
-    const { store, changes, lookup, find } = setUp()
-    let watched = 0
-    const watch = store.watch
-    store.watch = (listener) => {
-      watched++
-      return watch?.(listener) ?? store.feed
-    }
-    expect(watched).toBe(0)
-    await find()
-    expect(lookup.currentEpoch()).toBe(lookup.currentEpoch())
-    expect(watched).toBe(1)
-    store.announce({ id: 'x' })
-    expect(changes).toEqual([{ id: 'x' }])
-  })
-
-  test('is undefined while the feed is down, and new once it is up again', () => {
-    const { store, lookup } = setUp()
-    const before = lookup.currentEpoch()
-    store.feed.state = 'down'
-    expect(lookup.currentEpoch()).toBeUndefined()
-    store.feed.state = 'polling'
-    const after = lookup.currentEpoch()
-    expect(after).not.toBe(before)
-    // Push or poll is the same to what is cached.
-    store.feed.state = 'live'
-    expect(lookup.currentEpoch()).toBe(after)
-  })
-
-  test('does not ask a store again and again for a feed that it does not give', () => {
-    const { store, lookup } = setUp()
-    let watched = 0
-    store.watch = () => {
-      watched++
-      throw new Error('no')
-    }
-    for (let i = 0; i < 100; i++) expect(lookup.currentEpoch()).toBeUndefined()
-    expect(watched).toBe(1)
-  })
-
-  test('is undefined without a listener', () => {
-    expect(setUp(LONG, false).lookup.currentEpoch()).toBeUndefined()
-  })
-})
-
 describe('ready', () => {
   test('asks until the store has answered once, and names what is wrong', async () => {
     const { store, lookup } = setUp()
@@ -318,6 +272,6 @@ test('close ends the feed: nothing is heard, nothing is looked up', async () => 
   listener({ all: true })
   store.announce({ all: true })
   expect(changes).toEqual([])
-  expect(lookup.currentEpoch()).toBeUndefined()
+  expect(lookup.changes.currentEpoch()).toBeUndefined()
   await expect(find()).rejects.toMatchObject({ cause: { message: 'the verifier is closed' } })
 })
