@@ -1,5 +1,5 @@
-import type { Keyring, ListKeysOptions } from '../keyring/keyring.js'
-import type { KeyRecord } from '../keyring/record.js'
+import type { Keyring, ListKeysOptions } from '../keyring/contract.js'
+import type { KeyRecord } from '../keyring/records.js'
 import { type Command, readDuration, readWhole } from './command.js'
 import { STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
 import { formatInstant, formatKeys, formatTable, notice, printJson } from './terminal.js'

@@ -1,7 +1,7 @@
 import { formatChoice } from '../core/choice.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { KeyNotFoundError } from '../core/errors.js'
-import type { KeyRecord } from '../keyring/record.js'
+import type { KeyRecord } from '../keyring/records.js'
 import type { KeyState } from '../store/contract.js'
 import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
 import { audit, due } from './keys-review.js'

@@ -1,4 +1,4 @@
-import type { KeyRecord } from '../keyring/record.js'
+import type { KeyRecord } from '../keyring/records.js'
 
 /**
  * Makes a text from a store fit for a terminal: what could move the cursor, switch colours, set a title or reorder the

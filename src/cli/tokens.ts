@@ -1,5 +1,5 @@
-import type { TokenRevocation, TokenSelector } from '../keyring/token-selector.js'
-
+import type { TokenRevocation } from '../keyring/records.js'
+import type { TokenSelector } from '../keyring/token-selector.js'
 import { type Command, readDuration, required, UsageError } from './command.js'
 import { STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
 import { formatInstant, formatTable, notice, printJson } from './terminal.js'

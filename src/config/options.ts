@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs'
 import type { JSONWebKeySet } from 'jose'
 import type { Auth } from '../core/auth.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
-import { isScopeToken } from '../core/scope.js'
 import type { KeyStore } from '../store/contract.js'
-import { openKeyStore, sqlitePath } from '../store/open.js'
 import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
 import type { IssuerPolicy, Profile } from '../token/policy.js'
 import {
@@ -19,9 +16,9 @@ import {
   type Range,
   readOptions,
   type Setting,
-  splitList,
 } from './checks.js'
 import { checkAlgorithms, checkProfile, type IssuerOptions, resolveIssuers } from './issuer-options.js'
+import { type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
 
 export type { IssuerOptions }
 
@@ -97,7 +94,7 @@ export interface CacheOptions {
 export interface Configuration {
   readonly issuers: readonly IssuerPolicy[]
   /** `undefined`: API keys are off for want of a store. `false`: every API key is refused. */
-  readonly keys: { readonly store: KeyStore; readonly owned: boolean; readonly label: string } | false | undefined
+  readonly keys: ConfiguredKeyStore | false | undefined
   readonly environment: Environment
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlMs: number } | false
   readonly isRevoked: ((auth: Auth) => boolean | Promise<boolean>) | undefined
@@ -110,7 +107,6 @@ export interface Configuration {
 }
 
 const DEFAULT_AUDIENCE = 'https://api.vantage.omnivector.solutions'
-const DEFAULT_STORE_FILE = 'vantage-auth.db'
 
 /** Every option of a verifier; a compile error here means that the list and the interface went apart. */
 const OPTION_NAMES = Object.keys({
@@ -200,21 +196,8 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     timeoutMs: number('timeoutMs', { min: 1, max: 60_000 }, 3000),
     clock: own('clock', checkClock, systemClock),
     // Last, since it is the one that opens something.
-    keys: resolveKeys(setting('keys', 'VANTAGE_KEY_STORE')),
+    keys: resolveKeyStore(setting('keys', 'VANTAGE_KEY_STORE')),
   })
-}
-
-/**
- * Scopes allowed in new keys besides the documented ones. [`VANTAGE_SCOPES`]
- *
- * @throws {TypeError} for one that is not a scope token
- */
-export function environmentScopes(env: NodeJS.ProcessEnv = process.env): readonly string[] {
-  const scopes = splitList(env.VANTAGE_SCOPES ?? '')
-  if (!scopes.every(isScopeToken)) {
-    throw new TypeError('VANTAGE_SCOPES must be scope tokens (RFC 6749 §3.3), separated by commas or spaces')
-  }
-  return scopes
 }
 
 // Looked up on each call, so that whoever replaces the globals, as tests do, is heard.
@@ -259,54 +242,4 @@ function resolveCache(option: unknown): Configuration['cache'] {
     maxBytes: checkInteger(maxBytes, 'cache.maxBytes', { min: 1, max: 2 ** 34 }),
     ttlMs: 1000 * checkNumber(ttlSeconds, 'cache.ttlSeconds', { min: 1, max: 86_400 }),
   })
-}
-
-function resolveKeys({ value, name, fromEnvironment }: Setting): Configuration['keys'] {
-  if (value === false || (fromEnvironment && value === 'false')) return false
-  if (value === undefined) {
-    if (existsSync(DEFAULT_STORE_FILE))
-      return openStore(`sqlite:${DEFAULT_STORE_FILE}`, `${DEFAULT_STORE_FILE} in the working directory`)
-    warnNoKeyStore()
-    return undefined
-  }
-  if (typeof value === 'string') return openStore(value, name)
-  if (isRecord(value) && typeof value.find === 'function') {
-    return Object.freeze({ store: value as unknown as KeyStore, owned: false, label: 'a KeyStore of the application' })
-  }
-  throw new TypeError(
-    `${name} must be a KeyStore, a store URL such as sqlite:./keys.db, or false to refuse every API key`,
-  )
-}
-
-/** A store that is absent, or lacks its driver, is a mistake of the start and not an outage. Its URL is not shown: it may hold a secret. */
-function openStore(url: string, name: string): Configuration['keys'] {
-  const path = sqlitePath(url)
-  if (path !== undefined && !existsSync(path)) {
-    throw new TypeError(
-      `${name} names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: vantage-auth keys migrate`,
-    )
-  }
-  try {
-    return Object.freeze({ store: openKeyStore(url), owned: true, label: storeLabel(url) })
-  } catch (error) {
-    throw new TypeError(`${name}: ${(error as Error).message}`)
-  }
-}
-
-/** Scheme and host, since the rest of a store URL may be secret. */
-function storeLabel(url: string): string {
-  if (!URL.canParse(url)) return url.slice(0, url.indexOf(':') + 1)
-  const { protocol, host } = new URL(url)
-  return host === '' ? protocol : `${protocol}//${host}`
-}
-
-let warned = false
-
-function warnNoKeyStore(): void {
-  if (warned) return
-  warned = true
-  process.emitWarning(
-    'No key store is configured, API keys are answered 503. Set VANTAGE_KEY_STORE or the option keys; keys: false refuses them.',
-    { code: 'VANTAGE_NO_KEY_STORE' },
-  )
 }

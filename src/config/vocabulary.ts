@@ -1,4 +1,5 @@
 import { DOCUMENTED_SCOPES, isScopeToken } from '../core/scope.js'
+import { splitList } from './checks.js'
 
 /**
  * The scopes that keys may be given: the eight of the Vantage API, then those that a deployment adds.
@@ -34,4 +35,17 @@ export function checkVocabulary(scopes: unknown, vocabulary: readonly string[], 
     throw new TypeError(`${name} must be known scopes, not ${quoted.join(', ')}; ${valid}`)
   }
   return Object.freeze([...new Set<string>(scopes)])
+}
+
+/**
+ * Scopes allowed in new keys besides the documented ones. [`VANTAGE_SCOPES`]
+ *
+ * @throws {TypeError} for one that is not a scope token
+ */
+export function environmentScopes(env: NodeJS.ProcessEnv = process.env): readonly string[] {
+  const scopes = splitList(env.VANTAGE_SCOPES ?? '')
+  if (!scopes.every(isScopeToken)) {
+    throw new TypeError('VANTAGE_SCOPES must be scope tokens (RFC 6749 §3.3), separated by commas or spaces')
+  }
+  return scopes
 }

@@ -12,25 +12,11 @@ export type TokenSelector =
   | { readonly issuer: string; readonly subject: string; readonly issuedBefore: Date | number | string }
   | { readonly issuer: string; readonly clientId: string; readonly issuedBefore: Date | number | string }
 
-/** Access tokens that are refused, as administration sees it. */
-export interface TokenRevocation {
-  readonly id: string
-  readonly issuer: string
-  readonly tokenId: string | null
-  readonly subject: string | null
-  readonly clientId: string | null
-  readonly issuedBefore: Date | null
-  readonly createdAt: Date
-  readonly createdBy: string | null
-  readonly reason: string | null
-  /** When it is dropped, since no token that it means can still be alive. */
-  readonly endsAt: Date
-}
-
-type Selected = Pick<StoredTokenRevocation, 'issuer' | 'tokenId' | 'subject' | 'clientId' | 'issuedBefore'>
+/** A selector that has been checked. Of token id, subject and client one is given. */
+type SelectedTokens = Pick<StoredTokenRevocation, 'issuer' | 'tokenId' | 'subject' | 'clientId' | 'issuedBefore'>
 
 /** @throws {TypeError} for what selects nothing, or more than one thing */
-export function readTokenSelector(given: TokenSelector): Selected {
+export function readTokenSelector(given: TokenSelector): SelectedTokens {
   checkNames('revokeTokens()', given, ['issuer', 'tokenId', 'subject', 'clientId', 'issuedBefore'])
   const { issuer, tokenId, subject, clientId, issuedBefore } = given as Record<string, unknown>
   const named = [tokenId, subject, clientId].filter((value) => value !== undefined && value !== null)
@@ -56,14 +42,4 @@ function readInstant(value: unknown, name: string): number {
   const ms = value instanceof Date ? value.getTime() : written ? Date.parse(value) : value
   if (Number.isInteger(ms) && (ms as number) >= EARLIEST_MS && (ms as number) <= LATEST_MS) return ms as number
   throw new TypeError(`${name} must be a Date, milliseconds since the epoch, or a text such as 2026-11-25T12:00:00Z`)
-}
-
-export function toTokenRevocation(stored: StoredTokenRevocation): TokenRevocation {
-  const { issuedBefore, createdAt, endsAt } = stored
-  return Object.freeze({
-    ...stored,
-    issuedBefore: issuedBefore === null ? null : new Date(issuedBefore),
-    createdAt: new Date(createdAt),
-    endsAt: new Date(endsAt),
-  })
 }

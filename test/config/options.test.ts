@@ -1,58 +1,13 @@
-import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  environmentScopes,
-  type IssuerOptions,
-  resolveOptions,
-  type VerifierOptions,
-} from '../../src/config/options.js'
-import { ALGORITHMS } from '../../src/token/algorithms.js'
-import { isLoopback } from '../../src/token/loopback.js'
-import { createOwnStore } from '../support/stored-keys.js'
+import { describe, expect, test, vi } from 'vitest'
+import { type IssuerOptions, resolveOptions, type VerifierOptions } from '../../src/config/options.js'
+import { issuerOf, messageOf, resolve, useEmptyFolder } from '../support/options.js'
 import { createKeyPair, publicJwk } from '../support/tokens.js'
 
 const ISSUER = 'https://auth.vantage.omnivector.solutions'
 const AUDIENCE = 'https://api.vantage.omnivector.solutions'
 
-// Nothing of the machine's own: an empty working directory, and no variables.
-let before: string
-let folder: string
-beforeEach(() => {
-  before = process.cwd()
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'vantage-auth-')))
-  process.chdir(folder)
-})
-afterEach(() => {
-  process.chdir(before)
-  rmSync(folder, { recursive: true })
-})
-
-const resolve = (options: object = {}, env: NodeJS.ProcessEnv = {}) =>
-  resolveOptions({ keys: false, ...options } as VerifierOptions, env)
-const issuerOf = (options: object, env: NodeJS.ProcessEnv = {}) => resolve(options, env).issuers[0]
-
-function messageOf(options: unknown, env: NodeJS.ProcessEnv = {}): string {
-  try {
-    resolveOptions(options as VerifierOptions, env)
-  } catch (error) {
-    expect(error).toBeInstanceOf(TypeError)
-    return (error as TypeError).message
-  }
-  throw new Error('the options were accepted')
-}
-
-const OPTIONS = new URL('../../src/config/options.ts', import.meta.url).href
-
-/** Runs a program in the empty working directory. */
-function run(program: string): { stdout: string; stderr: string } {
-  const tsx = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
-  const args = ['--no-warnings', '--import', tsx, '--input-type=module', '--eval', program]
-  return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: 30_000 })
-}
+// Nothing of the machine's own: no files, and no variables.
+useEmptyFolder()
 
 const ec = createKeyPair('ES256').publicKey
 const jwks = { keys: [publicJwk(ec, { kid: '1' })] }
@@ -186,12 +141,6 @@ describe('the environment', () => {
   test('with one key set for several issuers is a mistake', () => {
     const env = { VANTAGE_ISSUER: 'https://a.example https://b.example', VANTAGE_JWKS_URI: 'https://a.example/jwks' }
     expect(messageOf({ keys: false }, env)).toMatch(/^VANTAGE_JWKS_URI is for a single issuer/)
-  })
-
-  test('lists further scopes', () => {
-    expect(environmentScopes({ VANTAGE_SCOPES: 'a:b, c  d' })).toEqual(['a:b', 'c', 'd'])
-    expect(environmentScopes({})).toEqual([])
-    expect(() => environmentScopes({ VANTAGE_SCOPES: 'a"b' })).toThrow(/^VANTAGE_SCOPES/)
   })
 })
 
@@ -363,133 +312,6 @@ describe('what is wrong at start', () => {
   })
 })
 
-describe('an issuer', () => {
-  test.each(['https://a.example', 'https://a.example/', 'https://A.example/tenant', 'https://a.example:8443/x'])(
-    'is kept character for character: %s',
-    (issuer) => {
-      expect(issuerOf({ issuer })?.issuer).toBe(issuer)
-    },
-  )
-
-  test.each([' https://a.example', 'https://a.example\n', 'https://a.exa\tmple', 'https://a.example/a b'])(
-    'has no white space, which no token would equal: %j',
-    (issuer) => {
-      expect(messageOf({ issuer })).toMatch(/^issuer is not a URL/)
-    },
-  )
-
-  test.each([
-    'http://localhost',
-    'http://127.0.0.1:8080',
-    'http://[::1]:8080',
-    'http://a.localhost',
-    'http://127.9.9.9',
-  ])('may be http on loopback: %s', (issuer) => {
-    expect(issuerOf({ issuer })?.keySource).toEqual({ kind: 'discovery', url: new URL(issuer) })
-  })
-
-  test.each([
-    'http://a.example',
-    'http://localhost.example',
-    'http://127.0.0.1.example',
-    'http://10.0.0.1',
-    'http://[::2]',
-  ])('is https elsewhere, unless it says otherwise: %s', (issuer) => {
-    expect(messageOf({ issuer })).toMatch(/^issuer must be https/)
-    expect(issuerOf({ issuer: [{ issuer, allowInsecureHttp: true }] })?.keySource.kind).toBe('discovery')
-    // Where nothing is fetched from it, nobody is in between.
-    expect(issuerOf({ issuer: [{ issuer, jwks }] })?.keySource.kind).toBe('static')
-    expect(issuerOf({ issuer: [{ issuer, jwksUri: 'https://a.example' }] })?.keySource.kind).toBe('jwks_uri')
-  })
-
-  test('has its own options, and the shared ones for the rest', () => {
-    const own = {
-      audience: ['x', 'y'],
-      profile: 'rfc9068',
-      algorithms: ['ES256', 'ES384'],
-      scopeClaims: ['scp'],
-      tenantClaim: 'tid',
-    }
-    const { issuers } = resolve({
-      audience: 'shared',
-      profile: 'lenient',
-      algorithms: ['RS256'],
-      scopeClaims: 'permissions',
-      tenantClaim: 'org',
-      clockToleranceSeconds: 0,
-      maxTokenAgeSeconds: 60,
-      issuer: ['https://a.example', { issuer: 'https://b.example', ...own }],
-    })
-    const shared = { clockToleranceSeconds: 0, maxTokenAgeSeconds: 60 }
-    expect(issuers).toMatchObject([
-      {
-        ...shared,
-        audience: ['shared'],
-        profile: 'lenient',
-        algorithms: ['RS256'],
-        scopeClaims: ['permissions'],
-        tenantClaim: 'org',
-      },
-      { ...shared, ...own },
-    ])
-  })
-
-  test.each([
-    [['EdDSA'], ['EdDSA', 'Ed25519']],
-    [['Ed25519'], ['Ed25519', 'EdDSA']],
-    [['ES256', 'ES256'], ['ES256']],
-  ])('of the algorithms %j accepts %j: two names of one are one', (given, accepted) => {
-    expect(issuerOf({ algorithms: given })?.algorithms).toEqual(accepted)
-  })
-
-  test('accepts every algorithm by name', () => {
-    expect(issuerOf({ algorithms: [...ALGORITHMS] })?.algorithms).toEqual(ALGORITHMS)
-  })
-
-  test('false means API keys only', () => {
-    expect(resolve({ issuer: false }).issuers).toEqual([])
-  })
-})
-
-describe('a static key set', () => {
-  const rsa = (modulusLength: number, publicExponent = 65_537) =>
-    generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey
-  const withPrivate = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
-
-  test.each(withPrivate)('with the private member %s is refused', (member) => {
-    expect(messageOf({ jwks: { keys: [jwks.keys[0], { ...jwks.keys[0], [member]: 'AQAB' }] } })).toMatch(
-      /^jwks\.keys\[1\] is a private or symmetric key/,
-    )
-  })
-
-  test('with a symmetric key is refused', () => {
-    expect(messageOf({ jwks: { keys: [{ kty: 'oct' }] } })).toMatch(/^jwks\.keys\[0\] is a private or symmetric key/)
-  })
-
-  test.each([
-    ['RSA of 1024 bits', [publicJwk(rsa(1024), { kid: '1' })]],
-    ['for encryption', [publicJwk(ec, { kid: '1', use: 'enc' })]],
-    ['for another operation', [publicJwk(ec, { kid: '1', key_ops: ['sign'] })]],
-    ['for an algorithm of another type', [publicJwk(ec, { kid: '1', alg: 'RS256' })]],
-    ['of an unknown type', [{ kty: 'XYZ', kid: '1' }]],
-    ['broken', [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA', kid: '1' }]],
-    ['several without a kid', [publicJwk(ec), publicJwk(createKeyPair('ES256').publicKey)]],
-  ])('that can verify no token is refused: %s', (_, keys) => {
-    expect(messageOf({ jwks: { keys } })).toMatch(/^jwks holds no key that can verify a token/)
-    expect(messageOf({ issuer: [{ issuer: ISSUER, jwks: { keys } }] })).toMatch(/^issuer\[0\]\.jwks holds no key/)
-    expect(issuerOf({ jwks: { keys: [...keys, jwks.keys[0]] } })?.keySource.kind).toBe('static')
-  })
-
-  test('whose keys fit none of the accepted algorithms is refused', () => {
-    expect(messageOf({ jwks, algorithms: ['RS256'] })).toMatch(/^jwks holds no key that can verify a token/)
-    expect(messageOf({ issuer: [{ issuer: ISSUER, jwks, algorithms: ['ES384'] }] })).toMatch(/^issuer\[0\]\.jwks holds/)
-  })
-
-  test('with one key needs no kid', () => {
-    expect(issuerOf({ jwks: { keys: [publicJwk(ec)] } })?.keySource.kind).toBe('static')
-  })
-})
-
 describe('what was given', () => {
   test('is copied: later changes change nothing', () => {
     const options = {
@@ -564,97 +386,4 @@ describe('what was given', () => {
     expect(clock()).toBe(1)
     expect(self).toBeUndefined()
   })
-})
-
-describe('the key store', () => {
-  test('may be the application own, and stays its to close', () => {
-    const store = createOwnStore()
-    expect(resolve({ keys: store }).keys).toEqual({ store, owned: false, label: 'a KeyStore of the application' })
-  })
-
-  test('by URL is opened, and told of as scheme and host', () => {
-    writeFileSync('keys.db', '')
-    expect(resolve({ keys: 'sqlite:./keys.db' }).keys).toMatchObject({ owned: true, label: 'sqlite:' })
-    expect(resolve({ keys: `sqlite:${folder}/keys.db` }).keys).toMatchObject({ owned: true, label: 'sqlite:' })
-    expect(resolve({ keys: 'memory:' }).keys).toMatchObject({ owned: true, label: 'memory:' })
-    expect(resolve({ keys: 'postgres://u:hunter2@db.example:5433/x?password=hunter2' }).keys).toMatchObject({
-      owned: true,
-      label: 'postgres://db.example:5433',
-    })
-  })
-
-  test('that is configured and absent is a mistake that names the cure, and is not created', () => {
-    const message = messageOf({ keys: 'sqlite:./absent.db' })
-    expect(message).toMatch(/^keys names a SQLite file that is not there/)
-    expect(message).toContain(folder)
-    expect(message).toContain('vantage-auth keys migrate')
-    expect(messageOf({}, { VANTAGE_KEY_STORE: 'sqlite:absent.db' })).toMatch(/^VANTAGE_KEY_STORE names a SQLite file/)
-    expect(existsSync('absent.db')).toBe(false)
-  })
-
-  test('is the file of the default name where there is one', () => {
-    writeFileSync('vantage-auth.db', '')
-    expect(resolveOptions({}, {}).keys).toMatchObject({ owned: true, label: 'sqlite:' })
-  })
-
-  test.each([
-    ['the default file', '{}', '{}', /^vantage-auth\.db in the working directory: .*npm install libsql/],
-    ['an option', '{ keys: "sqlite:vantage-auth.db" }', '{}', /^keys: .*npm install libsql/],
-    ['a variable', '{}', '{ VANTAGE_KEY_STORE: "postgres://u:hunter2@h/db" }', /^VANTAGE_KEY_STORE: .*npm install pg/],
-  ])(
-    'without its driver is a mistake of the start, named by %s',
-    (_, options, env, expected) => {
-      writeFileSync('vantage-auth.db', '')
-      // As where neither package was installed, on a Node without node:sqlite.
-      const { stdout, stderr } = run(`
-      import Module from 'node:module'
-      const resolve = Module._resolveFilename
-      Module._resolveFilename = function (name, ...rest) {
-        if (name === 'libsql' || name === 'pg') throw Object.assign(new Error(name), { code: 'MODULE_NOT_FOUND' })
-        return Reflect.apply(resolve, this, [name, ...rest])
-      }
-      process.getBuiltinModule = () => undefined
-      const { resolveOptions } = await import(${JSON.stringify(OPTIONS)})
-      try {
-        resolveOptions(${options}, ${env})
-      } catch (error) {
-        console.log(error.message, error instanceof TypeError)
-      }
-    `)
-      expect(stderr).toBe('')
-      expect(stdout).toMatch(expected)
-      expect(stdout).toMatch(/ true\n$/)
-      expect(stdout).not.toContain('hunter2')
-    },
-    40_000,
-  )
-
-  test('that is not configured is warned of once, and API keys are off', () => {
-    const { stdout, stderr } = run(`
-      import { resolveOptions } from ${JSON.stringify(OPTIONS)}
-      process.on('warning', ({ code, message }) => console.log(code, message))
-      console.log(resolveOptions({}, {}).keys, resolveOptions({}, {}).keys, resolveOptions({ keys: false }, {}).keys)
-    `)
-    expect(stderr).toBe('')
-    const [values, ...warnings] = stdout.trim().split('\n')
-    expect(values).toBe('undefined undefined false')
-    expect(warnings).toEqual([expect.stringMatching(/^VANTAGE_NO_KEY_STORE .*VANTAGE_KEY_STORE/)])
-  }, 40_000)
-})
-
-test.each([
-  ['http://localhost.', true],
-  ['http://LOCALHOST', true],
-  ['http://2130706433', true],
-  ['http://0x7f.1', true],
-  ['http://0.0.0.0', true],
-  ['http://[::]', true],
-  ['http://[::ffff:127.0.0.1]', true],
-  ['http://[0:0:0:0:0:0:0:1]', true],
-  ['http://localhost.example', false],
-  ['http://128.0.0.1', false],
-  ['http://[::ffff:8.8.8.8]', false],
-  ['http://notlocalhost', false],
-])('isLoopback(%s) is %s', (url, expected) => {
-  expect(isLoopback(new URL(url))).toBe(expected)
 })

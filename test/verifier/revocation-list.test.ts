@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { VerifierOptions } from '../../src/config/options.js'
-import { createKeyring, type Keyring } from '../../src/keyring/keyring.js'
+import type { Keyring } from '../../src/keyring/contract.js'
+import { createKeyring } from '../../src/keyring/keyring.js'
 import type { KeyChange, KeyStore, StoredTokenRevocation } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'

@@ -1,6 +1,12 @@
 import { apiKeyHint } from '../api-key/format.js'
 import type { Environment } from '../core/environments.js'
-import { type KeyState, keyStateAt, type ListedKey } from '../store/contract.js'
+import {
+  type KeyState,
+  keyStateAt,
+  type ListedKey,
+  type StoredAuditEntry,
+  type StoredTokenRevocation,
+} from '../store/contract.js'
 
 /** A key as administration sees it. Its digest is not in it, and the key itself cannot be had from it. */
 export interface KeyRecord {
@@ -50,6 +56,40 @@ export function toKeyRecord(key: ListedKey, now: number): KeyRecord {
     replaces: key.replaces,
     replacedBy: key.replacedBy,
   })
+}
+
+/** Access tokens that are refused, as administration sees it. */
+export interface TokenRevocation {
+  readonly id: string
+  readonly issuer: string
+  readonly tokenId: string | null
+  readonly subject: string | null
+  readonly clientId: string | null
+  readonly issuedBefore: Date | null
+  readonly createdAt: Date
+  readonly createdBy: string | null
+  readonly reason: string | null
+  /** When it is dropped, since no token that it means can still be alive. */
+  readonly endsAt: Date
+}
+
+export function toTokenRevocation(stored: StoredTokenRevocation): TokenRevocation {
+  const { issuedBefore, createdAt, endsAt } = stored
+  return Object.freeze({
+    ...stored,
+    issuedBefore: issuedBefore === null ? null : new Date(issuedBefore),
+    createdAt: new Date(createdAt),
+    endsAt: new Date(endsAt),
+  })
+}
+
+/** One entry of the audit trail. */
+export interface AuditEntry extends Omit<StoredAuditEntry, 'at'> {
+  readonly at: Date
+}
+
+export function toAuditEntry(stored: StoredAuditEntry): AuditEntry {
+  return Object.freeze({ ...stored, at: new Date(stored.at) })
 }
 
 function toDate(instant: number | null): Date | null {

@@ -1,0 +1,162 @@
+import type { Duration } from '../core/duration.js'
+import type { Environment } from '../core/environments.js'
+import type { Scope } from '../core/scope.js'
+import type { DayUsage, KeyState } from '../store/contract.js'
+import type { AuditEntry, KeyRecord, TokenRevocation } from './records.js'
+import type { TokenSelector } from './token-selector.js'
+
+/** See {@link createKeyring}. */
+export interface KeyringOptions {
+  /** Scopes that keys may have besides the documented eight. [`VANTAGE_SCOPES`] Default: none. */
+  scopes?: readonly string[] | undefined
+  /** Deployment that new keys belong to; services of the other one refuse them. Default: `'live'`. */
+  environment?: Environment | undefined
+  /** Life of keys that are created without one of their own; `null` for keys without an end. Default: `'365d'`. */
+  expiresIn?: Duration | null | undefined
+}
+
+/** See {@link Keyring.create}. Texts have 1 to 256 characters, none of them a control character. */
+export interface CreateKeyOptions {
+  /** Whom requests with this key stand for: what `auth.subject` will be. */
+  subject: string
+  /** What the key grants: one scope at least, all of the vocabulary. A scope implies no other. */
+  scopes: readonly (Scope | (string & {}))[]
+  /** What people call the key. */
+  name?: string | null | undefined
+  /** What `auth.tenant` will be. */
+  tenant?: string | null | undefined
+  /** From now, at least one second; `null` for a key without an end. Default: the keyring's `expiresIn`. */
+  expiresIn?: Duration | null | undefined
+  /** Who creates it, for the record. */
+  actor?: string | null | undefined
+}
+
+/** See {@link Keyring.rotate}. */
+export interface RotateKeyOptions {
+  /** How long the old key is still accepted, at most to its own expiry; `'0s'` ends it at once. Default: `'24h'`. */
+  overlap?: Duration | undefined
+  /** Who rotates it; becomes `createdBy` of the successor. */
+  actor?: string | null | undefined
+}
+
+/** See {@link Keyring.revoke}. */
+export interface RevokeKeyOptions {
+  reason?: string | null | undefined
+  /** Who revokes it, for the record. */
+  actor?: string | null | undefined
+}
+
+/** See {@link Keyring.list}. Every filter given must hold. */
+export interface ListKeysOptions {
+  subject?: string | undefined
+  tenant?: string | undefined
+  state?: KeyState | undefined
+  /** Created before that time, and not used since. In any state: add `state: 'active'` for keys that still work. */
+  unusedFor?: Duration | undefined
+  /** Still accepted, and not beyond that time. */
+  expiringWithin?: Duration | undefined
+  /** Created longer ago. */
+  olderThan?: Duration | undefined
+  /** `true` for keys that were replaced, are still accepted, and were used since: whoever uses them has yet to change. */
+  supersededInUse?: boolean | undefined
+  /** Where the last page ended. */
+  cursor?: string | null | undefined
+  /** Length of a page, 1 to 1000. Default: 100. */
+  limit?: number | undefined
+}
+
+/** See {@link Keyring.revokeTokens}. */
+export interface RevokeTokensOptions {
+  reason?: string | null | undefined
+  /** Who revokes them, for the record. */
+  actor?: string | null | undefined
+  /**
+   * How long a token of this issuer lives at most. That long after `issuedBefore`, or after now for a single token, the
+   * revocation is dropped: what lived longer would be accepted again. Default: `'365d'`.
+   */
+  tokenLife?: Duration | undefined
+}
+
+/** See {@link Keyring.audit}. */
+export interface AuditOptions {
+  /** Of this key, as the old or the new one of a rotation. */
+  id?: string | undefined
+  /** Where the last page ended. */
+  cursor?: string | null | undefined
+  /** Length of a page, 1 to 1000. Default: 100. */
+  limit?: number | undefined
+}
+
+/**
+ * A key, in the one moment in which it can be seen. `key` is not enumerable: `JSON.stringify`, `console.log`, spreading and
+ * cloning show the record alone.
+ */
+export interface CreatedKey {
+  /** The credential. It is not stored, and cannot be had again. */
+  readonly key: string
+  readonly record: KeyRecord
+}
+
+/** See {@link Keyring.rotate}. */
+export interface RotatedKey extends CreatedKey {
+  /** The old key, as it is now. */
+  readonly previous: KeyRecord
+}
+
+/** Uses of a key. Services count in memory and write every ten seconds. */
+export interface KeyUsage {
+  /** All uses ever. */
+  readonly total: number
+  readonly lastUsedAt: Date | null
+  /** The days (UTC) with uses, oldest first. */
+  readonly days: readonly DayUsage[]
+}
+
+/**
+ * The life of API keys: made, rotated, revoked, looked at.
+ *
+ * Each method rejects with a TypeError for a wrong argument, and with a {@link KeyStoreError} when the store cannot be
+ * used. It does not decide who may call it: that is the application's part.
+ */
+export interface Keyring {
+  /** Makes a key and stores its digest. What it returns is the only sight of the key. */
+  create(options: CreateKeyOptions): Promise<CreatedKey>
+  /**
+   * Makes a successor with the subject, scopes, tenant, name, environment and life of an active key, which itself is
+   * accepted for the overlap and then no more. Of several rotations of one key at once, one succeeds.
+   *
+   * @throws {KeyNotFoundError} for an unknown id
+   * @throws {KeyStateError} for a key that is revoked, expired or replaced
+   */
+  rotate(id: string, options?: RotateKeyOptions): Promise<RotatedKey>
+  /**
+   * Ends a key for good. A second call changes nothing: the first reason stays. A successor is a key of its own, and stays
+   * valid.
+   *
+   * @throws {KeyNotFoundError} for an unknown id
+   */
+  revoke(id: string, options?: RevokeKeyOptions): Promise<KeyRecord>
+  /** The record of a key; `undefined` for an unknown id. */
+  get(id: string): Promise<KeyRecord | undefined>
+  /**
+   * How often a key was used, in all and on each of the last `days` days (1 to 366, today included; default 30).
+   *
+   * @throws {KeyNotFoundError} for an unknown id
+   */
+  usage(id: string, options?: { days?: number | undefined }): Promise<KeyUsage>
+  /** Keys, newest first. `cursor` leads to the next page, and is `null` on the last one. */
+  list(options?: ListKeysOptions): Promise<{ readonly keys: readonly KeyRecord[]; readonly cursor: string | null }>
+  /**
+   * Has services that use this store refuse access tokens: one, or all of a subject or of a client that were issued before
+   * an instant. It travels like the revocation of a key, and cannot be taken back.
+   *
+   * It does not check that there are such tokens, nor that a service accepts the issuer.
+   */
+  revokeTokens(selector: TokenSelector, options?: RevokeTokensOptions): Promise<TokenRevocation>
+  /** The revocations of tokens that are in force, newest first. */
+  tokenRevocations(): Promise<readonly TokenRevocation[]>
+  /** What was done to keys and tokens, newest first; nothing of it can be changed. `cursor` leads to the next page. */
+  audit(options?: AuditOptions): Promise<{ readonly entries: readonly AuditEntry[]; readonly cursor: string | null }>
+  /** Closes the store if the keyring opened it from a URL. Idempotent; other methods reject afterwards. */
+  close(): Promise<void>
+}

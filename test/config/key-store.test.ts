@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { resolveOptions } from '../../src/config/options.js'
+import { messageOf, resolve, useEmptyFolder } from '../support/options.js'
+import { createOwnStore } from '../support/stored-keys.js'
+
+const folder = useEmptyFolder()
+
+const OPTIONS = new URL('../../src/config/options.ts', import.meta.url).href
+
+/** Runs a program in the empty working directory. */
+function run(program: string): { stdout: string; stderr: string } {
+  const tsx = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href
+  const args = ['--no-warnings', '--import', tsx, '--input-type=module', '--eval', program]
+  return spawnSync(process.execPath, args, { cwd: folder.path, encoding: 'utf8', timeout: 30_000 })
+}
+
+describe('the key store', () => {
+  test('may be the application own, and stays its to close', () => {
+    const store = createOwnStore()
+    expect(resolve({ keys: store }).keys).toEqual({ store, owned: false, label: 'a KeyStore of the application' })
+  })
+
+  test('by URL is opened, and told of as scheme and host', () => {
+    writeFileSync('keys.db', '')
+    expect(resolve({ keys: 'sqlite:./keys.db' }).keys).toMatchObject({ owned: true, label: 'sqlite:' })
+    expect(resolve({ keys: `sqlite:${folder.path}/keys.db` }).keys).toMatchObject({ owned: true, label: 'sqlite:' })
+    expect(resolve({ keys: 'memory:' }).keys).toMatchObject({ owned: true, label: 'memory:' })
+    expect(resolve({ keys: 'postgres://u:hunter2@db.example:5433/x?password=hunter2' }).keys).toMatchObject({
+      owned: true,
+      label: 'postgres://db.example:5433',
+    })
+  })
+
+  test('that is configured and absent is a mistake that names the cure, and is not created', () => {
+    const message = messageOf({ keys: 'sqlite:./absent.db' })
+    expect(message).toMatch(/^keys names a SQLite file that is not there/)
+    expect(message).toContain(folder.path)
+    expect(message).toContain('vantage-auth keys migrate')
+    expect(messageOf({}, { VANTAGE_KEY_STORE: 'sqlite:absent.db' })).toMatch(/^VANTAGE_KEY_STORE names a SQLite file/)
+    expect(existsSync('absent.db')).toBe(false)
+  })
+
+  test('is the file of the default name where there is one', () => {
+    writeFileSync('vantage-auth.db', '')
+    expect(resolveOptions({}, {}).keys).toMatchObject({ owned: true, label: 'sqlite:' })
+  })
+
+  test.each([
+    ['the default file', '{}', '{}', /^vantage-auth\.db in the working directory: .*npm install libsql/],
+    ['an option', '{ keys: "sqlite:vantage-auth.db" }', '{}', /^keys: .*npm install libsql/],
+    ['a variable', '{}', '{ VANTAGE_KEY_STORE: "postgres://u:hunter2@h/db" }', /^VANTAGE_KEY_STORE: .*npm install pg/],
+  ])(
+    'without its driver is a mistake of the start, named by %s',
+    (_, options, env, expected) => {
+      writeFileSync('vantage-auth.db', '')
+      // As where neither package was installed, on a Node without node:sqlite.
+      const { stdout, stderr } = run(`
+      import Module from 'node:module'
+      const resolve = Module._resolveFilename
+      Module._resolveFilename = function (name, ...rest) {
+        if (name === 'libsql' || name === 'pg') throw Object.assign(new Error(name), { code: 'MODULE_NOT_FOUND' })
+        return Reflect.apply(resolve, this, [name, ...rest])
+      }
+      process.getBuiltinModule = () => undefined
+      const { resolveOptions } = await import(${JSON.stringify(OPTIONS)})
+      try {
+        resolveOptions(${options}, ${env})
+      } catch (error) {
+        console.log(error.message, error instanceof TypeError)
+      }
+    `)
+      expect(stderr).toBe('')
+      expect(stdout).toMatch(expected)
+      expect(stdout).toMatch(/ true\n$/)
+      expect(stdout).not.toContain('hunter2')
+    },
+    40_000,
+  )
+
+  test('that is not configured is warned of once, and API keys are off', () => {
+    const { stdout, stderr } = run(`
+      import { resolveOptions } from ${JSON.stringify(OPTIONS)}
+      process.on('warning', ({ code, message }) => console.log(code, message))
+      console.log(resolveOptions({}, {}).keys, resolveOptions({}, {}).keys, resolveOptions({ keys: false }, {}).keys)
+    `)
+    expect(stderr).toBe('')
+    const [values, ...warnings] = stdout.trim().split('\n')
+    expect(values).toBe('undefined undefined false')
+    expect(warnings).toEqual([expect.stringMatching(/^VANTAGE_NO_KEY_STORE .*VANTAGE_KEY_STORE/)])
+  }, 40_000)
+})
