@@ -7,11 +7,13 @@ import { parseAuthorization } from '../core/credentials.js'
 import { ENVIRONMENTS, type Environment } from '../core/environments.js'
 import { isAuthError } from '../core/errors.js'
 import type { StoredKey } from '../store/contract.js'
-
 import { sqlitePath } from '../store/open.js'
-import { authOf, type Check, claimChecks, createReading, headerChecks, type Reading } from '../token/access-token.js'
-import { createIssuer, type VerificationKey } from '../token/issuer.js'
-import { verifySignature } from '../token/signature.js'
+import { checkClaims, reportClaims } from '../token/access-token.js'
+import type { CheckReport } from '../token/check-report.js'
+import { createIssuer } from '../token/issuer.js'
+import type { VerificationKey } from '../token/key-set.js'
+import { findSigner } from '../token/signature.js'
+import { parseAccessToken, type UnverifiedAccessToken } from '../token/unverified-token.js'
 import { isRevokedBy } from '../verifier/revocation-list.js'
 import { type Arguments, type Command, UsageError } from './command.js'
 import { openStore, storeUrl } from './store.js'
@@ -175,29 +177,31 @@ function showEnd(expiresAt: number | null): string {
   return expiresAt === null ? 'never' : new Date(expiresAt).toISOString()
 }
 
-async function explainToken(token: string, config: Configuration, given: Arguments): Promise<Finding[]> {
+async function explainToken(text: string, config: Configuration, given: Arguments): Promise<Finding[]> {
   const withKeys = given.is('fetch') || given.text('jwks') !== undefined
-  const policies = new Map(config.issuers.map((policy) => [policy.issuer, policy]))
-  const reading = createReading(token, config.clock() / 1000, policies)
+  const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
   const findings: Finding[] = []
-  for (const check of headerChecks) {
-    findings.push(judge(check, reading))
-    // What comes after a broken part or an unknown issuer has nothing to stand on.
-    if (findings.at(-1)?.outcome === 'failed') return findings
+  try {
+    const token = parseAccessToken(text, issuers, (check) => findings.push(findingOf(check)))
+    if ('reason' in token) return findings
+    findings.push(...(withKeys ? await judgeSignature(token) : [NO_KEYS]))
+    const now = config.clock() / 1000
+    findings.push(...reportClaims(token, now).map(findingOf))
+    if (findings.some(({ outcome }) => outcome === 'failed')) return findings
+    return [...findings, ...(await judgeRevocation(token, now, given))]
+  } finally {
+    for (const issuer of issuers.values()) issuer.close()
   }
-  findings.push(...(withKeys ? await judgeSignature(token, reading, config) : [NO_KEYS]))
-  findings.push(...claimChecks.map((check) => judge(check, reading)))
-  if (!findings.some(({ outcome }) => outcome === 'failed')) findings.push(...(await judgeRevocation(reading, given)))
-  return findings
 }
 
 /** What the store says of the token. A service without a store refuses none as revoked. */
-async function judgeRevocation(reading: Reading, given: Arguments): Promise<Finding[]> {
+async function judgeRevocation(token: UnverifiedAccessToken, now: number, given: Arguments): Promise<Finding[]> {
+  const accepted = checkClaims(token, now)
   const path = sqlitePath(storeUrl(given).url)
-  if (path !== undefined && !existsSync(path)) return []
+  if (typeof accepted === 'string' || (path !== undefined && !existsSync(path))) return []
   const store = openStore(given)
   try {
-    const revoked = isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], authOf(reading))
+    const revoked = isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], accepted.auth)
     return [revoked ? failed('revoked', 'no', 'yes, by the store', 'revoked') : passed('revoked', 'no', 'no')]
   } finally {
     await store.close()
@@ -211,10 +215,7 @@ const NO_KEYS: Finding = {
   found: 'not verified; use --fetch or --jwks',
 }
 
-async function judgeSignature(token: string, reading: Reading, config: Configuration): Promise<Finding[]> {
-  if (reading.policy === undefined) return []
-  const { alg, kid } = reading.header as { alg: string; kid?: string }
-  const issuer = createIssuer(reading.policy, config)
+async function judgeSignature({ text, issuer, alg, kid }: UnverifiedAccessToken): Promise<Finding[]> {
   const wanted = `a key of the issuer for ${alg}${kid === undefined ? '' : ' and its kid'}`
   let keys: readonly VerificationKey[]
   try {
@@ -224,24 +225,19 @@ async function judgeSignature(token: string, reading: Reading, config: Configura
     const { cause } = error
     const found = cause instanceof Error ? cause.message : 'the key set cannot be fetched'
     return [{ check: 'key', outcome: 'open', expected: wanted, found }]
-  } finally {
-    issuer.close()
   }
   if (keys.length === 0) return [failed('key', wanted, 'none', 'key')]
-  for (const key of keys) {
-    const keyObject = key.keyObject()
-    if (keyObject !== undefined && (await verifySignature(alg, keyObject, token))) {
-      return [passed('key', wanted, 'one'), passed('signature', 'made by that key', 'it is')]
-    }
-  }
-  return [passed('key', wanted, 'one'), failed('signature', 'made by that key', 'it is not', 'signature')]
+  const signer = await findSigner(alg, keys, text)
+  return [
+    passed('key', wanted, 'one'),
+    signer === undefined
+      ? failed('signature', 'made by that key', 'it is not', 'signature')
+      : passed('signature', 'made by that key', 'it is'),
+  ]
 }
 
-function judge(check: Check, reading: Reading): Finding {
-  const { name, reason } = check
-  return check.holds(reading)
-    ? passed(name, check.expected(reading), check.found(reading))
-    : failed(name, check.expected(reading), check.found(reading), reason)
+function findingOf({ name, passed: holds, reason, expected, found }: CheckReport): Finding {
+  return holds ? passed(name, expected, found) : failed(name, expected, found, reason)
 }
 
 function passed(check: string, expected: string, found: string): Finding {

@@ -1,7 +1,7 @@
 import type { JSONWebKeySet } from 'jose'
 import { deepFreeze } from '../core/auth.js'
-import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
-import { MAX_KEYS, parseKeySet } from '../token/key-set.js'
+import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
+import { hasPrivateMember, MAX_KEYS, parseKeySet } from '../token/key-set.js'
 import { isLoopback } from '../token/loopback.js'
 import type { IssuerPolicy, KeySource, Profile } from '../token/policy.js'
 import {
@@ -136,15 +136,14 @@ export function checkProfile(setting: Setting): Profile {
 }
 
 export function checkAlgorithms({ value, name }: Setting): readonly string[] {
-  const known: readonly unknown[] = ALGORITHMS
-  const list = Array.isArray(value) ? [...value] : []
-  if (list.length === 0 || !list.every((algorithm) => known.includes(algorithm))) {
+  const list: unknown[] = Array.isArray(value) ? [...value] : []
+  if (list.length === 0 || !list.every(isAlgorithm)) {
     throw new TypeError(
       `${name} must be a list of asymmetric algorithms with one entry at least, out of ${ALGORITHMS.join(' ')}`,
     )
   }
-  const edwards = list.includes('EdDSA') || list.includes('Ed25519') ? ['EdDSA', 'Ed25519'] : []
-  return Object.freeze([...new Set([...list, ...edwards])])
+  const otherNames = list.flatMap((name) => findAlgorithm(name)?.names ?? [])
+  return Object.freeze([...new Set([...list, ...otherNames])])
 }
 
 function checkIssuer(value: unknown, name: string): string {
@@ -198,8 +197,6 @@ function checkFetchable({ value, name }: Setting, insecure: boolean): URL {
   return url
 }
 
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
-
 /** A copy of a static key set with which a token can be verified at all. */
 function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]): JSONWebKeySet {
   const keys = copyKeys(value)
@@ -208,7 +205,7 @@ function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]
   }
   if (keys.length > MAX_KEYS) throw new TypeError(`${name} holds more than ${MAX_KEYS} keys`)
   for (const [index, key] of keys.entries()) {
-    if (key.kty === 'oct' || PRIVATE_MEMBERS.some((member) => Object.hasOwn(key, member))) {
+    if (key.kty === 'oct' || hasPrivateMember(key)) {
       throw new TypeError(`${name}.keys[${index}] is a private or symmetric key; give public keys only`)
     }
   }

@@ -1,15 +1,15 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { findAlgorithm } from './algorithms.js'
 
 /** Most keys that one set may hold. */
 export const MAX_KEYS = 1000
+/** Most keys of one `kid` that are tried on a token. */
+const MAX_CANDIDATES = 2
 
 /** One public key of an issuer. */
 export interface VerificationKey {
   readonly kid: string | undefined
-  /** The imported key; `undefined` when it cannot be imported. Made on first use: a set of 1000 costs nothing to load. */
-  keyObject(): KeyObject | undefined
-  /** Whether the key may verify this algorithm: type and curve, and its own `alg`, `use` and `key_ops`. */
-  fits(alg: string): boolean
+  readonly keyObject: KeyObject
   /** False once a newer set of the issuer lacks the key. */
   isCurrent(): boolean
 }
@@ -25,31 +25,29 @@ export interface KeyMatch {
 /** An issuer's keys at one time. */
 export interface KeySet {
   readonly size: number
-  /** The keys for a token's `alg` and `kid` (RFC 7515 §4.1.4). Without a `kid` only a single fitting key is taken. */
+  /**
+   * Imports the keys for a token's `alg` and `kid` (RFC 7515 §4.1.4), each once. Those that cannot be imported are passed
+   * over. Without a `kid` only a single fitting key is taken.
+   */
   match(alg: string, kid: string | undefined): KeyMatch
 }
 
-interface Entry extends VerificationKey {
-  readonly identity: string
+/** One entry of a set. Most are never asked for, so a key is imported on its first use. */
+interface Entry {
+  readonly kid: string | undefined
+  /** Whether the key may verify this algorithm: type and curve, and its own `alg`, `use` and `key_ops`. */
+  fits(alg: string): boolean
+  importKey(): VerificationKey | undefined
   retire(): void
 }
 
+/** The members that decide what a key is and may do. Others are decoration. */
 const MEMBERS = ['kty', 'crv', 'n', 'e', 'x', 'y', 'kid', 'alg', 'use', 'key_ops'] as const
-const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth']
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
 
-/** What `kty` and `crv` each algorithm needs (RFC 7518 §3.1, RFC 8037 §3.1). */
-const KEY_TYPES: Readonly<Record<string, readonly [kty: string, crv: string | undefined]>> = {
-  RS256: ['RSA', undefined],
-  RS384: ['RSA', undefined],
-  RS512: ['RSA', undefined],
-  PS256: ['RSA', undefined],
-  PS384: ['RSA', undefined],
-  PS512: ['RSA', undefined],
-  ES256: ['EC', 'P-256'],
-  ES384: ['EC', 'P-384'],
-  ES512: ['EC', 'P-521'],
-  EdDSA: ['OKP', 'Ed25519'],
-  Ed25519: ['OKP', 'Ed25519'],
+/** Whether a JWK has a member that only private and symmetric keys have (RFC 7518 §6). */
+export function hasPrivateMember(jwk: object): boolean {
+  return PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))
 }
 
 /**
@@ -69,11 +67,8 @@ export function parseKeySet(value: unknown, previous?: KeySet): KeySet {
   const entries = new Map<string, Entry>()
   for (const jwk of list) {
     if (typeof jwk !== 'object' || jwk === null) continue
-    const identity = JSON.stringify([
-      ...MEMBERS.map((member) => (Object.hasOwn(jwk, member) ? jwk[member] : null)),
-      PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)),
-    ])
-    entries.set(identity, entries.get(identity) ?? before.get(identity) ?? createEntry(jwk, identity))
+    const identity = identityOf(jwk)
+    entries.set(identity, entries.get(identity) ?? before.get(identity) ?? createEntry(jwk))
   }
   for (const [identity, entry] of before) if (!entries.has(identity)) entry.retire()
 
@@ -85,11 +80,11 @@ export function parseKeySet(value: unknown, previous?: KeySet): KeySet {
     size: entries.size,
     match(alg, kid) {
       if (kid === undefined) {
-        const fitting = [...entries.values()].filter((entry) => entry.fits(alg))
+        const fitting = importFitting(entries.values(), alg)
         return { keys: fitting.length === 1 ? fitting : [], unknown: false }
       }
       const named = byKid.get(kid)
-      return { keys: named?.filter((entry) => entry.fits(alg)).slice(0, 2) ?? [], unknown: named === undefined }
+      return { keys: importFitting(named ?? [], alg).slice(0, MAX_CANDIDATES), unknown: named === undefined }
     },
   }
   entriesOf.set(set, entries)
@@ -98,42 +93,55 @@ export function parseKeySet(value: unknown, previous?: KeySet): KeySet {
 
 const entriesOf = new WeakMap<KeySet, ReadonlyMap<string, Entry>>()
 
-function createEntry(jwk: JsonWebKey & Record<string, unknown>, identity: string): Entry {
+function importFitting(entries: Iterable<Entry>, alg: string): VerificationKey[] {
+  const keys: VerificationKey[] = []
+  for (const entry of entries) {
+    const key = entry.fits(alg) ? entry.importKey() : undefined
+    if (key !== undefined) keys.push(key)
+  }
+  return keys
+}
+
+/** What makes two JWKs the same key. A member that is there and `null` is not one that is absent: it makes a key unusable. */
+function identityOf(jwk: Record<string, unknown>): string {
+  const members = MEMBERS.map((member) =>
+    Object.hasOwn(jwk, member) && jwk[member] !== undefined ? jwk[member] : null,
+  )
+  return JSON.stringify([...members, hasPrivateMember(jwk)])
+}
+
+function createEntry(jwk: JsonWebKey & Record<string, unknown>): Entry {
   const usable = isUsable(jwk)
+  const kid = typeof jwk.kid === 'string' ? jwk.kid : undefined
   let current = true
-  let imported: KeyObject | undefined | null = null
+  let imported: { readonly key: VerificationKey | undefined } | undefined
   return {
-    identity,
-    kid: typeof jwk.kid === 'string' ? jwk.kid : undefined,
-    keyObject() {
-      if (imported === null) imported = importPublicKey(jwk)
-      return imported
-    },
+    kid,
     fits(alg) {
-      const type = Object.hasOwn(KEY_TYPES, alg) ? KEY_TYPES[alg] : undefined
+      const algorithm = findAlgorithm(alg)
       return (
         usable &&
-        type !== undefined &&
-        jwk.kty === type[0] &&
-        (type[1] === undefined || jwk.crv === type[1]) &&
-        (jwk.alg === undefined || sameAlgorithm(jwk.alg, alg)) &&
-        this.keyObject() !== undefined
+        algorithm !== undefined &&
+        jwk.kty === algorithm.kty &&
+        (algorithm.crv === undefined || jwk.crv === algorithm.crv) &&
+        (jwk.alg === undefined || (algorithm.names as readonly unknown[]).includes(jwk.alg))
       )
     },
-    isCurrent: () => current,
+    importKey() {
+      if (imported === undefined) {
+        const keyObject = importPublicKey(jwk)
+        imported = { key: keyObject && { kid, keyObject, isCurrent: () => current } }
+      }
+      return imported.key
+    },
     retire() {
       current = false
     },
   }
 }
 
-/** RFC 9864 §2.2 gives EdDSA with this curve a name of its own. */
-function sameAlgorithm(a: unknown, b: string): boolean {
-  return a === b || ((a === 'EdDSA' || a === 'Ed25519') && (b === 'EdDSA' || b === 'Ed25519'))
-}
-
 function isUsable(jwk: Record<string, unknown>): boolean {
-  if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) return false
+  if (hasPrivateMember(jwk)) return false
   if (jwk.use !== undefined && jwk.use !== 'sig') return false
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))) return false
   return true

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
-import type { Issuer, VerificationKey } from '../token/issuer.js'
+import type { Issuer } from '../token/issuer.js'
+import type { VerificationKey } from '../token/key-set.js'
 import type { SharedLimit } from './shared-limit.js'
 
 /** A verified access token. Instants are milliseconds since the epoch. */

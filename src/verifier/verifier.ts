@@ -18,9 +18,11 @@ import {
   UnavailableError,
 } from '../core/errors.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
-import { authOf, claimChecks, createReading, endOf, firstFailure, headerChecks } from '../token/access-token.js'
-import { createIssuer, type VerificationKey } from '../token/issuer.js'
+import { checkClaims } from '../token/access-token.js'
+import { createIssuer } from '../token/issuer.js'
+import type { VerificationKey } from '../token/key-set.js'
 import { findSigner } from '../token/signature.js'
+import { parseAccessToken } from '../token/unverified-token.js'
 import { createCaches } from './caches.js'
 import { createIsRevoked } from './is-revoked.js'
 import type { Basis } from './refusals.js'
@@ -28,7 +30,7 @@ import { createRevocationList } from './revocation-list.js'
 
 type HeaderLines = string | readonly string[] | undefined
 
-/** Refusals are values until they leave: a throw on the way costs a third of a refusal. */
+/** Refusals are returned until they leave: cheaper than to throw them. */
 type Decision = Auth | AnyAuthError
 
 /** Decides on the credentials of requests. Made once and shared. */
@@ -64,7 +66,6 @@ export interface Verifier {
 export function createVerifier(options: VerifierOptions = {}): Verifier {
   const config = resolveOptions(options)
   const { clock, realm, timeoutMs } = config
-  const policies = new Map(config.issuers.map((policy) => [policy.issuer, policy]))
   const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
   const caches = config.cache === false ? undefined : createCaches(config.cache)
   const store = config.keys ? config.keys.store : undefined
@@ -92,42 +93,43 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       : decideAccessToken(credential.token, trace)
   }
 
-  function decideAccessToken(token: string, trace: Trace | undefined): Decision | Promise<Decision> {
+  function decideAccessToken(text: string, trace: Trace | undefined): Decision | Promise<Decision> {
     if (trace) trace.kind = 'access_token'
-    const digest = fingerprint(token)
+    const digest = fingerprint(text)
     const now = clock()
     const known = caches?.tokens.get(digest, now)
     if (known !== undefined) {
       const served = known.issuer.serves(known.key, now)
-      if (trace && served) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
-      if (served) return admit(known.auth, now)
+      if (served) {
+        known.issuer.refreshIfDue(now)
+        if (trace) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
+        return admit(known.auth, now)
+      }
     }
     const refusal = rememberedRefusal(digest, now, trace)
     if (refusal !== undefined) return refusal
 
-    const reading = createReading(token, now / 1000, policies)
-    const flaw = firstFailure(headerChecks, reading)
-    const issuer = reading.policy && issuers.get(reading.policy.issuer)
-    if (trace) trace.issuer = issuer?.policy.issuer
-    if (flaw !== undefined || issuer === undefined) return refusedFor(digest, flaw ?? 'issuer', issuer)
-    const { alg, kid } = reading.header as { alg: string; kid?: string }
+    const token = parseAccessToken(text, issuers)
+    if (trace) trace.issuer = token.issuer?.policy.issuer
+    if ('reason' in token) return refusedFor(digest, token.reason, token.issuer)
+    const { issuer, alg, kid } = token
     const verify = (candidates: readonly VerificationKey[]): Decision | Promise<Decision> => {
       if (candidates.length === 0) return refused('key')
       const { generation } = issuer
-      const signer = findSigner(alg, candidates, token)
+      const signer = findSigner(alg, candidates, text)
       return signer instanceof Promise ? signer.then((by) => conclude(by, generation)) : conclude(signer, generation)
     }
     const conclude = (signer: VerificationKey | undefined, generation: number): Decision | Promise<Decision> => {
+      if (signer === undefined) return refusedFor(digest, 'signature', issuer, generation)
       const now = clock()
-      reading.now = now / 1000
-      const flaw = signer === undefined ? 'signature' : firstFailure(claimChecks, reading)
-      if (signer === undefined || flaw !== undefined) return refusedFor(digest, flaw ?? 'signature', issuer, generation)
+      const accepted = checkClaims(token, now / 1000)
+      if (typeof accepted === 'string') return refusedFor(digest, accepted, issuer, generation)
       // A newer set may have withdrawn it while the signature was verified.
       if (!signer.isCurrent()) return refused('key')
       if (trace) trace.stale = issuer.serves(signer, now) === 'stale'
-      const auth = authOf(reading)
-      const endsAt = endOf(reading) * 1000
-      caches?.tokens.set(digest, { auth, issuer, key: signer, confirmedAt: now, endsAt }, token.length)
+      const { auth, endsAt } = accepted
+      const entry = { auth, issuer, key: signer, confirmedAt: now, endsAt: endsAt * 1000 }
+      caches?.tokens.set(digest, entry, text.length)
       return admit(auth, now)
     }
     const candidates = issuer.keysFor(alg, kid)

@@ -2,14 +2,11 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { resolveOptions, type VerifierOptions } from '../../src/config/options.js'
 import type { AccessTokenAuth } from '../../src/core/auth.js'
-import {
-  claimChecks,
-  createReading,
-  endOf,
-  firstFailure,
-  headerChecks,
-  authOf as readAuth,
-} from '../../src/token/access-token.js'
+import { checkClaims, reportClaims } from '../../src/token/access-token.js'
+import type { CheckReport } from '../../src/token/check-report.js'
+import { claimChecks } from '../../src/token/claim-checks.js'
+import { createIssuer } from '../../src/token/issuer.js'
+import { type Issuers, parseAccessToken, type UnverifiedAccessToken } from '../../src/token/unverified-token.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { outcomeOf } from '../support/outcome.js'
 import {
@@ -39,9 +36,25 @@ function verifierFor(options: VerifierOptions = {}) {
 
 const verifiers = { rfc9068: verifierFor(), lenient: verifierFor({ profile: 'lenient' }) }
 const strict = verifiers.rfc9068
-const policies = new Map(
-  resolveOptions({ ...issuer.options, keys: false }, {}).issuers.map((policy) => [policy.issuer, policy]),
-)
+
+/** The configured issuers, as a verifier has them. */
+function issuersOf(options: VerifierOptions = {}): Issuers {
+  const config = resolveOptions({ ...(options.issuer === undefined && issuer.options), keys: false, ...options }, {})
+  return new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
+}
+
+function parse(token: string, issuers: Issuers = issuersOf()): UnverifiedAccessToken {
+  const parsed = parseAccessToken(token, issuers)
+  if ('reason' in parsed) throw new Error(`the token is refused: ${parsed.reason}`)
+  return parsed
+}
+
+/** How the checks went that look at the token alone: as far as it could be parsed, and then all of the claims. */
+function reportsOf(token: string, issuers: Issuers): CheckReport[] {
+  const reports: CheckReport[] = []
+  const parsed = parseAccessToken(token, issuers, (check) => reports.push(check))
+  return 'reason' in parsed ? reports : [...reports, ...reportClaims(parsed, NOW)]
+}
 
 async function authOf(verifier: ReturnType<typeof verifierFor>, token: string): Promise<AccessTokenAuth> {
   const auth = await verifier.authenticate({ authorization: `Bearer ${token}` })
@@ -167,12 +180,14 @@ describe('a header that the token before had as well', () => {
     }
   })
 
-  test('is the header of its own token, also when several are read in turns', async () => {
-    await outcomeOf(strict, issuer.mint())
-    const readings = [{}, { typ: 'JWT' }, {}].map((header) => createReading(issuer.mint({}, header), NOW, policies))
-    for (const check of headerChecks.slice(0, 3))
-      for (const reading of readings) expect(check.holds(reading)).toBe(true)
-    expect(readings.map(({ header }) => header.typ)).toEqual(['at+jwt', 'JWT', 'at+jwt'])
+  test('is the header of its own token, also when several are read in turns', () => {
+    const issuers = issuersOf({ profile: 'lenient' })
+    const tokens = [{}, { typ: 'JWT' }, {}].map((header) => parse(issuer.mint({}, header), issuers))
+    expect(tokens.map(({ header, typ }) => [header.typ, typ])).toEqual([
+      ['at+jwt', 'at+jwt'],
+      ['JWT', 'lenient'],
+      ['at+jwt', 'at+jwt'],
+    ])
   })
 })
 
@@ -569,19 +584,44 @@ describe('the time', () => {
 
   test('of no clock at all lets nobody in', async () => {
     expect(await outcomeOf(verifierFor({ clock: () => Number.NaN }), issuer.mint())).not.toBe('accepted')
-    const reading = createReading(issuer.mint(), Number.NaN, policies)
-    expect(firstFailure([...headerChecks, ...claimChecks], reading)).toBe('expired')
+    expect(checkClaims(parse(issuer.mint()), Number.NaN)).toBe('expired')
   })
 
-  test('decides on the end of an accepted token', () => {
-    const [policy] = resolveOptions({ ...issuer.options, keys: false, maxTokenAgeSeconds: 60 }, {}).issuers
-    const reading = createReading('', NOW, new Map())
-    reading.policy = policy
-    reading.claims = { exp: NOW + 100, iat: NOW }
-    expect(endOf(reading)).toBe(NOW + 65)
-    reading.claims = { exp: NOW + 10, iat: NOW }
-    expect(endOf(reading)).toBe(NOW + 15)
+  test('ends an accepted token at the earliest end that a check sets', () => {
+    const token = (claims: Record<string, unknown>) =>
+      parse(issuer.mint({ iat: NOW, ...claims }), issuersOf({ maxTokenAgeSeconds: 60 }))
+    expect(checkClaims(token({ exp: NOW + 100 }), NOW)).toMatchObject({ endsAt: NOW + 65 })
+    expect(checkClaims(token({ exp: NOW + 10 }), NOW)).toMatchObject({ endsAt: NOW + 15 })
   })
+
+  /** For each check that can end an acceptance: a token that this check ends first, 60 s after NOW. */
+  const ending: Record<string, { claims: Record<string, unknown>; options?: VerifierOptions; reason: string }> = {
+    exp: { claims: { exp: NOW + 60 }, reason: 'expired' },
+    age: { claims: { iat: NOW - 40, exp: NOW + 3600 }, options: { maxTokenAgeSeconds: 100 }, reason: 'too_old' },
+  }
+
+  test('is compared by checks that tell the cache when they end an acceptance, and by no others', () => {
+    const longLived = parse(issuer.mint(), issuersOf({ maxTokenAgeSeconds: 3600 }))
+    const endedByTime = claimChecks.filter(({ holds }) => holds(longLived, NOW) && !holds(longLived, NOW + 1e9))
+    expect(endedByTime.map(({ name }) => name)).toEqual(Object.keys(ending))
+    expect(claimChecks.filter(({ endsAt }) => endsAt).map(({ name }) => name)).toEqual(Object.keys(ending))
+  })
+
+  test.each(claimChecks.filter(({ endsAt }) => endsAt))(
+    '$name ends what a cache accepted, at the very millisecond',
+    async ({ name, endsAt }) => {
+      const { claims, options, reason } = ending[name] as (typeof ending)[string]
+      const verifier = moving({ ...options, clockToleranceSeconds: 5 })
+      const token = issuer.mint(claims)
+      expect(endsAt?.(parse(token, issuersOf(options)))).toBe(NOW + 60)
+
+      now = NOW
+      const first = await authOf(verifier, token)
+      now = NOW + 65 - 0.001
+      expect(verifier.authenticate({ authorization: `Bearer ${token}` })).toBe(first)
+      expect(await at(verifier, NOW + 65, token)).toBe(reason)
+    },
+  )
 })
 
 describe('scopes', () => {
@@ -738,7 +778,7 @@ describe('the order of the checks', () => {
     clock,
   }
   const verifier = createVerifier(options)
-  const policies = new Map(resolveOptions(options, {}).issuers.map((policy) => [policy.issuer, policy]))
+  const issuers = issuersOf(options)
   const stranger = createTestIssuer({ clock })
 
   function tokenWith(...wrong: (typeof faults)[number][]): string {
@@ -751,16 +791,20 @@ describe('the order of the checks', () => {
 
   /** Name of the first check that fails, of those that look at the token alone. */
   function failedCheck(token: string): string | undefined {
-    const reading = createReading(token, NOW, policies)
-    return [...headerChecks, ...claimChecks].find((check) => !check.holds(reading))?.name
+    return reportsOf(token, issuers).find(({ passed }) => !passed)?.name
   }
 
   test('is the one that is documented', () => {
-    const names = [...headerChecks.map(({ name }) => name), 'key', 'signature', ...claimChecks.map(({ name }) => name)]
-    expect(names).toEqual(faults.map(({ check }) => check))
-    expect([...headerChecks, ...claimChecks].map(({ reason }) => reason)).toEqual(
-      faults.filter(({ check }) => check !== 'key' && check !== 'signature').map(({ reason }) => reason),
+    const parsing: CheckReport[] = []
+    parseAccessToken(tokenWith(), issuers, (check) => parsing.push(check))
+    const keys = [
+      { name: 'key', reason: 'key' },
+      { name: 'signature', reason: 'signature' },
+    ]
+    expect([...parsing, ...keys, ...claimChecks].map(({ name, reason }) => [name, reason])).toEqual(
+      faults.map(({ check, reason }) => [check, reason]),
     )
+    expect(reportsOf(tokenWith(), issuers).every(({ passed }) => passed)).toBe(true)
   })
 
   test.each(faults)('$check alone is $reason', async (fault) => {
@@ -782,18 +826,22 @@ describe('the order of the checks', () => {
     },
   )
 
-  test('comes before what a token says', () => {
-    const reading = createReading(tokenWith(), NOW, policies)
-    expect(() => readAuth(reading)).toThrow('a token is read before it is checked')
-    expect(firstFailure([...headerChecks, ...claimChecks], reading)).toBeUndefined()
-    expect(readAuth(reading).subject).toBe('user_123')
+  test('ends with an Auth and its end for a token that passes them all', () => {
+    expect(checkClaims(parse(tokenWith(), issuers), NOW)).toMatchObject({
+      auth: { subject: 'user_123', clientId: 'client_1' },
+      endsAt: NOW + 3605,
+    })
   })
 
-  test('stops at the first failure', () => {
-    const reading = createReading('', NOW, policies)
-    const unreached = { ...(headerChecks[0] as (typeof headerChecks)[0]), holds: () => expect.unreachable() }
-    expect(firstFailure([{ ...unreached, reason: 'key', holds: () => false }, unreached], reading)).toBe('key')
-    expect(firstFailure([{ ...unreached, holds: () => true }], reading)).toBeUndefined()
+  test.each(
+    faults.slice(
+      0,
+      faults.findIndex(({ check }) => check === 'key'),
+    ),
+  )('stops at $check when a token cannot be parsed further', (fault) => {
+    const reports = reportsOf(tokenWith(fault), issuers)
+    expect(reports.map(({ passed }) => passed)).toEqual([...Array(reports.length - 1).fill(true), false])
+    expect(reports.at(-1)).toMatchObject({ name: fault.check, reason: fault.reason })
   })
 
   test.each<[check: string, expected: string, found: string]>([
@@ -829,39 +877,36 @@ describe('the order of the checks', () => {
     ['cnf', 'none: a plain bearer request proves no possession', 'bound by ["jkt"]'],
   ])('tells people of %s: %s, and not %s', (check, expected, found) => {
     const fault = faults.find((candidate) => candidate.check === check) as (typeof faults)[number]
-    const reading = createReading(tokenWith(fault), NOW, policies)
-    const failed = [...headerChecks, ...claimChecks].find((candidate) => !candidate.holds(reading))
-    expect([failed?.name, failed?.expected(reading), failed?.found(reading)]).toEqual([check, expected, found])
+    const failed = reportsOf(tokenWith(fault), issuers).find(({ passed }) => !passed)
+    expect([failed?.name, failed?.expected, failed?.found]).toEqual([check, expected, found])
   })
 
   test.each(faults)('tells people what $check expects and finds, in one printable line without the token', (fault) => {
     const token = tokenWith(fault)
-    const reading = createReading(token, NOW, policies)
-    for (const check of [...headerChecks, ...claimChecks]) {
-      const held = check.holds(reading)
-      for (const text of [check.expected(reading), check.found(reading)]) {
+    for (const { expected, found } of reportsOf(token, issuers)) {
+      for (const text of [expected, found]) {
         expect(text).toMatch(/^[\x20-\x7E…§]+$/)
         for (const part of token.split('.')) if (part.length > 8) expect(text).not.toContain(part)
       }
-      if (!held) break
     }
   })
 })
 
 describe('what people are told of a check', () => {
-  const policyWith = (options: VerifierOptions) =>
-    resolveOptions({ ...issuer.options, keys: false, ...options }, {}).issuers[0]
-  const told = (name: string, parts: { header?: object; claims?: object }, options: VerifierOptions = {}) => {
-    const check = [...headerChecks, ...claimChecks].find((candidate) => candidate.name === name)
-    if (check === undefined) throw new Error(`no check is called ${name}`)
-    const reading = createReading('', NOW, new Map())
-    Object.assign(reading, { policy: policyWith(options), ...parts })
-    return [check.expected(reading), check.found(reading)]
+  const told = (
+    name: string,
+    parts: { header?: Record<string, unknown>; claims?: Record<string, unknown> },
+    options: VerifierOptions = {},
+  ) => {
+    const reports = reportsOf(issuer.mint(parts.claims, parts.header), issuersOf(options))
+    const report = reports.find((candidate) => candidate.name === name)
+    if (report === undefined) throw new Error(`no check that was made is called ${name}`)
+    return [report.expected, report.found]
   }
 
   test.each<[check: string, claims: Record<string, unknown>, told: [string, string]]>([
     ['aud', { aud: 'x' }, [`one of ["${DEFAULT_AUDIENCE}"]`, '"x"']],
-    ['aud', {}, [`one of ["${DEFAULT_AUDIENCE}"]`, 'none']],
+    ['aud', { aud: undefined }, [`one of ["${DEFAULT_AUDIENCE}"]`, 'none']],
     [
       'exp',
       { exp: NOW - 5 },
@@ -882,12 +927,13 @@ describe('what people are told of a check', () => {
   })
 
   test('depends on the header, and on what the issuer is allowed', () => {
-    const header = { b64: false }
-    expect(told('crit, b64', { header })).toEqual(['neither', 'crit none, b64 false'])
-    expect(told('typ of the issuer', { header })).toEqual(['at+jwt or application/at+jwt', 'none'])
-    expect(told('typ of the issuer', { header }, { profile: 'lenient' })[0]).toBe(
+    expect(told('crit, b64', { header: { b64: false } })).toEqual(['neither', 'crit none, b64 false'])
+    const untyped = { header: { typ: undefined } }
+    expect(told('typ of the issuer', {})).toEqual(['at+jwt or application/at+jwt', '"at+jwt"'])
+    expect(told('typ of the issuer', untyped, { profile: 'lenient' })).toEqual([
       'JWT, none, at+jwt or application/at+jwt',
-    )
+      'none',
+    ])
     expect(told('tenant', { claims: { org: 7 } }, { tenantClaim: 'org' })).toEqual([
       'org: a string, not empty, or none',
       '7',

@@ -6,7 +6,9 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { resolveOptions, type VerifierOptions } from '../../src/config/options.js'
 import { UnavailableError } from '../../src/core/errors.js'
 import type { KeySetEvent } from '../../src/core/telemetry.js'
-import { createIssuer, type Issuer, metadataUrls } from '../../src/token/issuer.js'
+import { metadataUrls } from '../../src/token/discovery.js'
+import { createIssuer, type Issuer } from '../../src/token/issuer.js'
+import type { VerificationKey } from '../../src/token/key-set.js'
 import { createKeyPair, publicJwk } from '../support/tokens.js'
 
 const START = Date.parse('2026-11-25T12:00:00Z')
@@ -138,6 +140,13 @@ async function keyOf(issuer: Issuer) {
   const [key] = await issuer.keysFor('ES256', 'old')
   if (key === undefined) throw new Error('the key is missing')
   return key
+}
+
+/** What a verifier does on a cache hit. */
+function serve(issuer: Issuer, key: VerificationKey, clock: { now: number }): 'fresh' | 'stale' | false {
+  const served = issuer.serves(key, clock.now)
+  if (served) issuer.refreshIfDue(clock.now)
+  return served
 }
 
 async function readiness(issuer: Issuer): Promise<string> {
@@ -483,13 +492,35 @@ describe('freshness', () => {
     const { issuer, clock, fetches } = await setUp()
     const key = await keyOf(issuer)
     clock.now = START + 8 * MINUTE - 1
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
     await settled()
     expect(fetches()).toBe(1)
     clock.now = START + 8 * MINUTE
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
     await vi.waitFor(() => expect(issuer.generation).toBe(2))
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
+  })
+
+  test('the question whether it serves starts no fetch', async () => {
+    const { issuer, clock, fetches } = await setUp()
+    const key = await keyOf(issuer)
+    clock.now = START + 9 * MINUTE
+    expect(issuer.serves(key, clock.now)).toBe('fresh')
+    await settled()
+    expect(fetches()).toBe(1)
+    issuer.refreshIfDue(clock.now)
+    issuer.refreshIfDue(clock.now)
+    await vi.waitFor(() => expect(issuer.generation).toBe(2))
+    expect(fetches()).toBe(2)
+  })
+
+  test('a refresh in the background is for a set that still serves: an older one is fetched by who needs it', async () => {
+    const { issuer, clock, fetches } = await setUp()
+    await ask(issuer)
+    clock.now = START + 10 * MINUTE
+    issuer.refreshIfDue(clock.now)
+    await settled()
+    expect(fetches()).toBe(1)
   })
 
   test('a set of 10 minutes is not served unasked: a withdrawn key is found out', async () => {
@@ -497,12 +528,12 @@ describe('freshness', () => {
     const key = await keyOf(issuer)
     keys(successor)
     clock.now = START + 10 * MINUTE - 1
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
     await vi.waitFor(() => expect(issuer.generation).toBe(2))
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
     clock.now += 10 * MINUTE
     const [found] = await issuer.keysFor('ES256', 'new')
-    expect(found && issuer.serves(found)).toBe('fresh')
+    expect(found && serve(issuer, found, clock)).toBe('fresh')
   })
 
   test('after 10 minutes the next question waits for the fetch', async () => {
@@ -510,7 +541,7 @@ describe('freshness', () => {
     const key = await keyOf(issuer)
     keys(successor)
     clock.now = START + 10 * MINUTE
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
     expect(() => askNow(issuer)).toThrow('waited for')
     expect(await ask(issuer, 'new')).toBe('found')
   })
@@ -522,26 +553,26 @@ describe('freshness', () => {
     keys(successor)
     clock.now = START + 10 * MINUTE
     expect(await ask(issuer, 'new')).toBe('found')
-    expect(issuer.serves(withdrawn)).toBe(false)
-    expect(issuer.serves(kept)).toBe('fresh')
+    expect(serve(issuer, withdrawn, clock)).toBe(false)
+    expect(serve(issuer, kept, clock)).toBe('fresh')
   })
 
   test('keySetMaxStaleSeconds below 600 shortens freshness as well', async () => {
     const { issuer, clock, fetches, down, ended } = await setUp({ keySetMaxStaleSeconds: 100 })
     const key = await keyOf(issuer)
     clock.now = START + 80 * SECOND - 1
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
     await settled()
     expect(fetches()).toBe(1)
     clock.now = START + 80 * SECOND
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
     await vi.waitFor(() => expect(issuer.generation).toBe(2))
     down()
     clock.now = START + 180 * SECOND - 1
     expect(askNow(issuer)).toBe('found')
     await ended(3)
     clock.now = START + 180 * SECOND
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
     expect(await ask(issuer)).toMatch('unavailable')
   })
 
@@ -562,12 +593,12 @@ describe('an outage', () => {
     down()
     clock.now = START + 10 * MINUTE
     expect(await ask(issuer)).toBe('found')
-    expect(issuer.serves(key)).toBe('stale')
+    expect(serve(issuer, key, clock)).toBe('stale')
     clock.now = START + HOUR - 1
     expect(await ask(issuer)).toBe('found')
-    expect(issuer.serves(key)).toBe('stale')
+    expect(serve(issuer, key, clock)).toBe('stale')
     clock.now = START + HOUR
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
     expect(await ask(issuer)).toMatch('unavailable')
   })
 
@@ -583,9 +614,9 @@ describe('an outage', () => {
       await ended(++attempts)
     }
     clock.now = START + 900 * SECOND - 1
-    expect(issuer.serves(key)).toBe('stale')
+    expect(serve(issuer, key, clock)).toBe('stale')
     clock.now = START + 900 * SECOND
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
   })
 
   test('a stale set serves at once while an attempt hangs', async () => {
@@ -599,7 +630,7 @@ describe('an outage', () => {
     expect(askNow(issuer)).toBe('found')
     await vi.waitFor(() => expect(fetches()).toBe(3))
     expect(askNow(issuer)).toBe('found')
-    expect(issuer.serves(key)).toBe('stale')
+    expect(serve(issuer, key, clock)).toBe('stale')
     expect(fetches()).toBe(3)
   })
 
@@ -612,7 +643,7 @@ describe('an outage', () => {
     await ended(2)
     keys(successor)
     clock.now = START + 50 * MINUTE
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
     expect(await ask(issuer)).toBe('none')
   })
 
@@ -625,7 +656,7 @@ describe('an outage', () => {
     keys(old)
     clock.now += 2 * SECOND
     expect(await ask(issuer)).toBe('found')
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
   })
 
   test.each([
@@ -731,7 +762,7 @@ describe('an outage', () => {
     askNow(issuer)
     await ended(2)
     clock.now += SECOND + later
-    expect(issuer.serves(key)).toBe(served)
+    expect(serve(issuer, key, clock)).toBe(served)
   })
 
   test('is what its answers give as the cause', async () => {
@@ -1071,10 +1102,10 @@ describe('a clock that jumps', () => {
     steady.mockReturnValue(5000)
     const key = await keyOf(issuer)
     clock.now -= HOUR
-    expect(issuer.serves(key)).toBe('fresh')
+    expect(serve(issuer, key, clock)).toBe('fresh')
     expect(askNow(issuer)).toBe('found')
     steady.mockReturnValue(5000 + 10 * MINUTE)
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
     expect(fetches()).toBe(1)
   })
 
@@ -1082,7 +1113,7 @@ describe('a clock that jumps', () => {
     const { issuer, clock, fetches } = await setUp()
     const key = await keyOf(issuer)
     clock.now += 24 * HOUR
-    expect(issuer.serves(key)).toBe(false)
+    expect(serve(issuer, key, clock)).toBe(false)
     expect(await ask(issuer)).toBe('found')
     expect(fetches()).toBe(2)
   })
@@ -1420,7 +1451,7 @@ describe('close', () => {
     issuer.close()
     expect(await ask(issuer)).toMatch('unavailable')
     clock.now += 9 * MINUTE
-    issuer.serves(key)
+    serve(issuer, key, clock)
     await settled()
     expect(fetches()).toBe(1)
   })
@@ -1431,7 +1462,7 @@ test('a static key set is never fetched, never grows old, and knows no unknown k
   const { issuer, clock } = setUpFetch(fetch, { issuer: 'https://issuer.example', jwks: { keys: [old, third] } })
   const key = await keyOf(issuer)
   clock.now += 1000 * HOUR
-  expect(issuer.serves(key)).toBe('fresh')
+  expect(serve(issuer, key, clock)).toBe('fresh')
   expect(askNow(issuer, 'third')).toBe('found')
   expect(askNow(issuer, 'nobody')).toBe('none')
   expect(await readiness(issuer)).toBe('ready')

@@ -1,0 +1,207 @@
+import type { Reason } from '../core/errors.js'
+import { parseScopeClaim } from '../core/scope.js'
+import { show } from './check-report.js'
+import { type JsonObject, own } from './json-object.js'
+import type { UnverifiedAccessToken } from './unverified-token.js'
+
+/** What every check of the claims has. Instants are seconds since the epoch. */
+interface Described {
+  /** What is looked at, in the words of the specifications. */
+  readonly name: string
+  readonly reason: Reason
+  /** For people: what would have passed. */
+  expected(token: UnverifiedAccessToken, now: number): string
+  /** For people: what is there. Never the token or a part of its encoding. */
+  found(token: UnverifiedAccessToken): string
+}
+
+/**
+ * One row of the table below. Only `startsAt` and `endsAt` are compared with the time, in {@link toCheck}. A row cannot ask
+ * for the time itself, so that none can end an acceptance without the cache's knowledge.
+ */
+type Row = Described &
+  (
+    | { holds(token: UnverifiedAccessToken): boolean }
+    /** The token is refused before this instant, less the clock tolerance. NaN refuses it. */
+    | { startsAt(token: UnverifiedAccessToken): number }
+    /** The token is refused from this instant on, plus the clock tolerance, also on cache hits. NaN refuses it. */
+    | { endsAt(token: UnverifiedAccessToken): number }
+  )
+
+/** One check of the claims. */
+export interface ClaimCheck extends Described {
+  holds(token: UnverifiedAccessToken, now: number): boolean
+  /** Where time ends what the check accepts: the first instant that it refuses, less the clock tolerance. */
+  readonly endsAt?: (token: UnverifiedAccessToken) => number
+}
+
+/** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
+const MAX_TIME = 253_402_300_799
+
+const rows: readonly Row[] = [
+  {
+    name: 'aud is a string or strings',
+    reason: 'claims',
+    holds: ({ claims }) => audiences(claims) !== undefined,
+    expected: () => 'a string or an array of strings (RFC 7519 §4.1.3)',
+    found: ({ claims }) => show(own(claims, 'aud')),
+  },
+  {
+    name: 'aud',
+    reason: 'audience',
+    holds: ({ claims, policy }) => audiences(claims)?.some((audience) => policy.audience.includes(audience)) ?? false,
+    expected: ({ policy }) => `one of ${show(policy.audience)}`,
+    found: ({ claims }) => show(own(claims, 'aud')),
+  },
+  {
+    name: 'exp is a time',
+    reason: 'claims',
+    holds: ({ claims }) => isTime(own(claims, 'exp')),
+    expected: () => 'seconds since the epoch, present (RFC 7519 §4.1.4)',
+    found: ({ claims }) => show(own(claims, 'exp')),
+  },
+  {
+    name: 'exp',
+    reason: 'expired',
+    endsAt: ({ claims }) => timeOf(claims, 'exp'),
+    expected: ({ policy }, now) => `later than ${showTime(now)}, less ${policy.clockToleranceSeconds} s of tolerance`,
+    found: ({ claims }) => showTime(own(claims, 'exp')),
+  },
+  {
+    name: 'nbf is a time',
+    reason: 'claims',
+    holds: ({ claims }) => own(claims, 'nbf') === undefined || isTime(own(claims, 'nbf')),
+    expected: () => 'seconds since the epoch, or none (RFC 7519 §4.1.5)',
+    found: ({ claims }) => show(own(claims, 'nbf')),
+  },
+  {
+    name: 'nbf',
+    reason: 'not_active',
+    startsAt: ({ claims }) => (own(claims, 'nbf') === undefined ? Number.NEGATIVE_INFINITY : timeOf(claims, 'nbf')),
+    expected: ({ policy }, now) =>
+      `not later than ${showTime(now)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
+    found: ({ claims }) => showTime(own(claims, 'nbf')),
+  },
+  {
+    name: 'iat is a time',
+    reason: 'claims',
+    holds: ({ claims, policy }) =>
+      isTime(own(claims, 'iat')) ||
+      (own(claims, 'iat') === undefined && policy.profile === 'lenient' && policy.maxTokenAgeSeconds === undefined),
+    expected: () => 'seconds since the epoch, present unless the profile is lenient (RFC 9068 §2.2)',
+    found: ({ claims }) => show(own(claims, 'iat')),
+  },
+  {
+    name: 'iat',
+    reason: 'not_active',
+    startsAt: ({ claims }) => (own(claims, 'iat') === undefined ? Number.NEGATIVE_INFINITY : timeOf(claims, 'iat')),
+    expected: ({ policy }, now) =>
+      `not later than ${showTime(now)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
+    found: ({ claims }) => showTime(own(claims, 'iat')),
+  },
+  {
+    name: 'age',
+    reason: 'too_old',
+    endsAt: ({ claims, policy: { maxTokenAgeSeconds } }) =>
+      maxTokenAgeSeconds === undefined ? Number.POSITIVE_INFINITY : timeOf(claims, 'iat') + maxTokenAgeSeconds,
+    expected: ({ policy }) => `issued at most ${policy.maxTokenAgeSeconds ?? 'any number of'} s ago`,
+    found: ({ claims }) => showTime(own(claims, 'iat')),
+  },
+  {
+    name: 'sub',
+    reason: 'claims',
+    holds: ({ claims }) => isText(own(claims, 'sub')),
+    expected: () => 'a string, not empty (RFC 9068 §2.2)',
+    found: ({ claims }) => show(own(claims, 'sub')),
+  },
+  identifier('client_id'),
+  identifier('jti'),
+  {
+    name: 'scope',
+    reason: 'claims',
+    holds(token) {
+      const claim = scopeClaimOf(token)
+      return claim === undefined || typeof claim === 'string' || parseScopeClaim(claim) !== undefined
+    },
+    expected: () => 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)',
+    found: ({ claims, policy }) => show(policy.scopeClaims.map((claim) => own(claims, claim))),
+  },
+  {
+    name: 'tenant',
+    reason: 'claims',
+    holds(token) {
+      const tenant = tenantClaimOf(token)
+      return tenant === undefined || isText(tenant)
+    },
+    expected: ({ policy }) => `${policy.tenantClaim ?? 'no claim'}: a string, not empty, or none`,
+    found: (token) => show(tenantClaimOf(token)),
+  },
+  {
+    // RFC 7800 §3.1: such a token is only good with a proof of possession, which a plain Bearer request does not carry.
+    name: 'cnf',
+    reason: 'sender_constrained',
+    holds: ({ claims }) => !Object.hasOwn(claims, 'cnf'),
+    expected: () => 'none: a plain bearer request proves no possession',
+    found: ({ claims }) => `bound by ${show(Object.keys(Object(own(claims, 'cnf'))))}`,
+  },
+]
+
+/** The checks of the claims in their fixed order, for a token whose signature is verified. */
+export const claimChecks: readonly ClaimCheck[] = rows.map(toCheck)
+
+/** The one place where a claim is compared with the time. */
+function toCheck(row: Row): ClaimCheck {
+  if ('startsAt' in row) {
+    return { ...row, holds: (token, now) => row.startsAt(token) <= now + token.policy.clockToleranceSeconds }
+  }
+  if ('endsAt' in row) {
+    return { ...row, holds: (token, now) => now < row.endsAt(token) + token.policy.clockToleranceSeconds }
+  }
+  return row
+}
+
+function identifier(name: 'client_id' | 'jti'): Row {
+  return {
+    name,
+    reason: 'claims',
+    holds: ({ claims, policy }) =>
+      isText(own(claims, name)) || (own(claims, name) === undefined && policy.profile === 'lenient'),
+    expected: () => 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)',
+    found: ({ claims }) => show(own(claims, name)),
+  }
+}
+
+/** The first claim of the policy's `scopeClaims` that is present decides. */
+export function scopeClaimOf({ claims, policy }: UnverifiedAccessToken): unknown {
+  const name = policy.scopeClaims.find((claim) => Object.hasOwn(claims, claim))
+  return name === undefined ? undefined : claims[name]
+}
+
+export function tenantClaimOf({ claims, policy }: UnverifiedAccessToken): unknown {
+  return policy.tenantClaim === undefined ? undefined : own(claims, policy.tenantClaim)
+}
+
+function audiences(claims: JsonObject): readonly string[] | undefined {
+  const aud = own(claims, 'aud')
+  if (aud === undefined) return []
+  if (typeof aud === 'string') return [aud]
+  return Array.isArray(aud) && aud.every((entry) => typeof entry === 'string') ? aud : undefined
+}
+
+/** A claim in seconds since the epoch, NaN if it is not a time: every comparison with it fails. */
+function timeOf(claims: JsonObject, name: string): number {
+  const value = own(claims, name)
+  return isTime(value) ? value : Number.NaN
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= MAX_TIME
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function showTime(value: unknown): string {
+  return isTime(value) ? new Date(value * 1000).toISOString() : show(value)
+}

@@ -1,0 +1,78 @@
+import { fetchJson } from './fetch-json.js'
+import { isLoopback } from './loopback.js'
+import { ageOf, type Moment } from './moment.js'
+import type { KeySource } from './policy.js'
+
+const METADATA_FRESH_MS = 3_600_000
+
+/** Where an issuer's key set is. */
+export interface Discovery {
+  /**
+   * The URL of the key set, from the configuration or from the issuer's metadata, which is asked for once an hour.
+   *
+   * Rejects with an `Error` when the metadata cannot be had, or leads where it may not.
+   */
+  locate(now: Moment, deadline: AbortSignal): Promise<URL>
+  /** Asks for the metadata again the next time: the key set was not where it led. */
+  forget(): void
+}
+
+export function createDiscovery(
+  issuer: string,
+  source: Exclude<KeySource, { kind: 'static' }>,
+  fetch: typeof globalThis.fetch,
+): Discovery {
+  if (source.kind === 'jwks_uri') return { locate: async () => source.url, forget() {} }
+  let located: { readonly url: URL; readonly at: Moment } | undefined
+  return {
+    async locate(now, deadline) {
+      if (located === undefined || ageOf(located.at, now.wall) >= METADATA_FRESH_MS) {
+        located = { url: await readMetadata(issuer, fetch, deadline), at: now }
+      }
+      return located.url
+    },
+    forget() {
+      located = undefined
+    },
+  }
+}
+
+/**
+ * Asks the issuer's metadata where its key set is: RFC 8414, then OpenID Connect Discovery where that is not found.
+ *
+ * The metadata may not lead from https to http, nor to this machine, unless the configured issuer is there itself.
+ */
+async function readMetadata(issuer: string, fetch: typeof globalThis.fetch, deadline: AbortSignal): Promise<URL> {
+  const { oauth, openid } = metadataUrls(issuer)
+  const first = await fetchJson(fetch, oauth, deadline, [404, 410])
+  const { url, body } = first.body === undefined ? await fetchJson(fetch, openid, deadline) : first
+  const metadata = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+  if (metadata.issuer !== issuer) {
+    throw new Error(
+      `${url} names the issuer ${JSON.stringify(metadata.issuer)?.slice(0, 200)} instead of ${JSON.stringify(issuer)} (RFC 8414 §3.3)`,
+    )
+  }
+  const uri = metadata.jwks_uri
+  if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error(`${url} has no jwks_uri`)
+  const configured = new URL(issuer)
+  const target = new URL(uri)
+  if (target.protocol !== 'https:' && !(target.protocol === 'http:' && configured.protocol === 'http:')) {
+    throw new Error(`${url} leads to a jwks_uri that is not https`)
+  }
+  if (isLoopback(target) && !isLoopback(configured)) {
+    throw new Error(`${url} leads to a jwks_uri on the loopback interface`)
+  }
+  // The platform's fetch refuses it too, with a message that shows the password.
+  if (target.username !== '' || target.password !== '') throw new Error(`${url} leads to a jwks_uri with a password`)
+  return target
+}
+
+/** RFC 8414 §3.1 puts the well-known part before the issuer's path, OpenID Connect Discovery §4 behind it. */
+export function metadataUrls(issuer: string): { readonly oauth: URL; readonly openid: URL } {
+  const { origin, pathname } = new URL(issuer)
+  const path = pathname.replace(/\/$/, '')
+  return {
+    oauth: new URL(`${origin}/.well-known/oauth-authorization-server${path}`),
+    openid: new URL(`${origin}${path}/.well-known/openid-configuration`),
+  }
+}

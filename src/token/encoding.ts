@@ -1,0 +1,41 @@
+import { isUtf8 } from 'node:buffer'
+import { MAX_CREDENTIAL_BYTES } from '../core/credentials.js'
+import type { JsonObject } from './json-object.js'
+
+/**
+ * Whether a text is base64url as an encoder writes it, with the spare bits of the last character zero. Other spellings of
+ * the same bytes would give one token many names (RFC 4648 §3.5).
+ */
+export function isCanonicalBase64url(text: string): boolean {
+  if (!/^[\w-]*$/.test(text)) return false
+  const last = text.slice(-1)
+  const rest = text.length % 4
+  return rest === 0 || (rest === 2 && 'AQgw'.includes(last)) || (rest === 3 && 'AEIMQUYcgkosw048'.includes(last))
+}
+
+/** One buffer for all decoding, which never overlaps: allocating one for each part costs more than filling it. */
+const scratch = Buffer.allocUnsafeSlow(MAX_CREDENTIAL_BYTES)
+
+/**
+ * Decodes one part of a token.
+ *
+ * @param part canonical base64url
+ * @returns `null` unless it holds a JSON object in valid UTF-8 without a byte order mark
+ */
+export function decodeObject(part: string): JsonObject | null {
+  const length = scratch.write(part, 'base64url')
+  const text = scratch.toString('utf8', 0, length)
+  // A decoder writes U+FFFD for bytes that are not UTF-8, but a valid text may hold that character as well.
+  if (text.includes('\uFFFD') && !isUtf8(scratch.subarray(0, length))) return null
+  try {
+    // JSON.parse refuses a byte order mark, which toString keeps.
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

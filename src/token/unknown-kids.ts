@@ -1,0 +1,99 @@
+import type { BackOff } from './back-off.js'
+import type { VerificationKey } from './key-set.js'
+import type { KeySetFetcher } from './key-set-fetcher.js'
+import type { LoadedKeySet } from './loaded-key-set.js'
+import { ageOf, type Moment, notLaterThan } from './moment.js'
+import { pause } from './timers.js'
+
+/** Smallest distance of two fetches that unknown `kid`s cause: anybody can invent one, and the issuer is not ours to flood. */
+const GAP_MS = 5000
+const MAX_WAITING = 1000
+
+/** When a request came. */
+export interface Arrival {
+  readonly at: Moment
+  /** How many fetches of the key set had begun by then. */
+  readonly fetchesBegun: number
+}
+
+/** Where requests wait whose `kid` the loaded set lacks. */
+export interface UnknownKidGate {
+  /**
+   * Fetches the key set, when a fetch is permitted soon enough, and resolves to the keys for the `kid`; to none only when
+   * a fetch that began after the request's arrival lacks it. Rejects when that cannot be known in time.
+   */
+  waitFor(alg: string, kid: string, arrival: Arrival): Promise<readonly VerificationKey[]>
+}
+
+export function createUnknownKidGate(parts: {
+  readonly clock: () => number
+  /** Longest wait for a fetch to be permitted, counted from the request's arrival. */
+  readonly timeoutMs: number
+  readonly closing: AbortSignal
+  readonly loaded: LoadedKeySet
+  readonly fetcher: KeySetFetcher
+  readonly backOff: BackOff
+  /** The error for a request that cannot be decided, by when the next fetch is permitted. */
+  readonly unavailable: (permittedAt: (now: number) => number) => Error
+}): UnknownKidGate {
+  const { clock, timeoutMs, closing, loaded, fetcher, backOff, unavailable } = parts
+  let lastFetchAt = Number.NEGATIVE_INFINITY
+  /** The fetch that has still to begin, shared by all that wait. */
+  let next: Promise<boolean> | undefined
+  let waiting = 0
+
+  function permittedAt(now: number): number {
+    return Math.max(notLaterThan(lastFetchAt + GAP_MS, now, GAP_MS), backOff.permittedAt(now))
+  }
+
+  function joinNext(delayMs: number): Promise<boolean> {
+    if (next !== undefined) return next
+    // By identity: once it has begun, others may wait for one after it.
+    const leave = () => {
+      if (next === mine) next = undefined
+    }
+    const mine = fetchAfter(delayMs, leave)
+    next = mine
+    return mine
+  }
+
+  /** @param begin is called before the fetch begins: who comes later must not join, since it cannot refuse their `kid` */
+  async function fetchAfter(delayMs: number, begin: () => void): Promise<boolean> {
+    const errorBefore = backOff.lastError
+    await pause(delayMs, closing)
+    while (fetcher.inFlight !== undefined) await fetcher.inFlight
+    begin()
+    // Another fetch that failed meanwhile has begun a back-off of its own.
+    const failedSince = backOff.lastError !== undefined && backOff.lastError !== errorBefore
+    if (closing.aborted || failedSince) return false
+    lastFetchAt = clock()
+    return await fetcher.fetch()
+  }
+
+  async function find(alg: string, kid: string, arrival: Arrival): Promise<readonly VerificationKey[]> {
+    for (;;) {
+      // A fetch under way may bring the key. Having begun before the request came, it cannot say that there is none.
+      while (fetcher.inFlight !== undefined) await fetcher.inFlight
+      const match = loaded.set?.match(alg, kid)
+      if (match !== undefined && !match.unknown) return match.keys
+      if (loaded.fetchNumber > arrival.fetchesBegun) return []
+      const now = clock()
+      const delayMs = permittedAt(now) - now
+      const patienceMs = Math.max(0, timeoutMs - ageOf(arrival.at, now))
+      if (closing.aborted || delayMs > patienceMs) throw unavailable(permittedAt)
+      if (!(await joinNext(delayMs))) throw unavailable(permittedAt)
+    }
+  }
+
+  return {
+    async waitFor(alg, kid, arrival) {
+      if (waiting >= MAX_WAITING) throw unavailable(permittedAt)
+      waiting++
+      try {
+        return await find(alg, kid, arrival)
+      } finally {
+        waiting--
+      }
+    },
+  }
+}
