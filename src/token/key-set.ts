@@ -104,9 +104,7 @@ function importFitting(entries: Iterable<Entry>, alg: string): VerificationKey[]
 
 /** What makes two JWKs the same key. A member that is there and `null` is not one that is absent: it makes a key unusable. */
 function identityOf(jwk: Record<string, unknown>): string {
-  const members = MEMBERS.map((member) =>
-    Object.hasOwn(jwk, member) && jwk[member] !== undefined ? jwk[member] : null,
-  )
+  const members = MEMBERS.map((member) => (Object.hasOwn(jwk, member) && jwk[member] !== undefined ? [jwk[member]] : 0))
   return JSON.stringify([...members, hasPrivateMember(jwk)])
 }
 

@@ -302,6 +302,18 @@ describe('a newer set', () => {
     expect(key.isCurrent()).toBe(false)
   })
 
+  test.each(['use', 'alg', 'key_ops'])(
+    'tells a key without %s from one where it is null, which fits nothing',
+    (member) => {
+      const [without, withNull] = [parseKeySet({ keys: [ec] }), parseKeySet({ keys: [{ ...ec, [member]: null }] })]
+      const accepted = only(without, 'ES256')
+      expect(parseKeySet({ keys: [{ ...ec, [member]: null }] }, without).match('ES256', 'a').keys).toEqual([])
+      expect(accepted.isCurrent()).toBe(false)
+      expect(parseKeySet({ keys: [ec] }, withNull).match('ES256', 'a').keys).toHaveLength(1)
+      expect(parseKeySet({ keys: [{ ...ec, [member]: null }, ec] })).toMatchObject({ size: 2 })
+    },
+  )
+
   test('keeps a key whose decoration changed', () => {
     const before = parseKeySet({ keys: [ec] })
     const key = only(before, 'ES256')
