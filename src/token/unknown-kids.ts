@@ -52,7 +52,7 @@ export function createUnknownKidGate(parts: {
     const leave = () => {
       if (next === mine) next = undefined
     }
-    const mine = fetchAfter(delayMs, leave)
+    const mine = fetchAfter(delayMs, leave).finally(leave)
     next = mine
     return mine
   }

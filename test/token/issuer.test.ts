@@ -1168,6 +1168,39 @@ describe('a clock that jumps', () => {
     expect(await ask(issuer, 'new')).toBe('found')
   })
 
+  test('that throws while a request waits for an unknown kid leaves nothing rejected behind', async () => {
+    const clock = { now: START, broken: false }
+    const { issuer, answers, keys, fetches } = await setUp({
+      timeoutMs: 2000,
+      clock: () => {
+        if (clock.broken) throw new Error('broken')
+        return clock.now
+      },
+    })
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    // It waits 100 ms for the gap to end, and then for another fetch, whose failure the clock cannot date.
+    clock.now += 4900
+    const waiting = issuer.keysFor('ES256', 'new')
+    let fail = () => {}
+    answers.set('/jwks', (response) => {
+      fail = () => void response.destroy()
+    })
+    clock.now += 9 * MINUTE
+    askNow(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(3))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    clock.broken = true
+    fail()
+    await expect(waiting).rejects.toThrow('the clock option threw')
+
+    clock.broken = false
+    keys(old)
+    askNow(issuer)
+    await vi.waitFor(() => expect(issuer.generation).toBe(3))
+    expect(await ask(issuer, 'nobody')).toBe('none')
+  })
+
   test('set back while a request waits, it waits no longer', async () => {
     const { issuer, clock, keys } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
