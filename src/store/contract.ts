@@ -1,10 +1,72 @@
 import type { Environment } from '../core/environments.js'
 
+/**
+ * Where keys live. Bring your own by implementing these methods: a keyring and the command line need all that are not
+ * optional. `keyStoreContract()` of `vantage-auth/testing` has the tests that it must pass, and
+ * `examples/json-file-store.ts` is a store that does.
+ *
+ * Methods reject when the store is out of reach, and a verifier answers 503 then. Only `migrate` may change a schema.
+ */
+export interface KeyStore {
+  /** The key with this id, or `undefined`. Ids are told apart by case. */
+  find(id: string): Promise<StoredKey | undefined>
+
+  /** Adds a key. Rejects, and writes nothing, when the id exists. */
+  insert(key: StoredKey): Promise<void>
+
+  /**
+   * Replaces `current` by `next` and adds `successor`, in one transaction, if the stored row still has `current`'s
+   * `expiresAt`, `revokedAt` and `replacedBy`. The id of a key never changes. Rejects, and writes nothing, when the id of
+   * the successor exists.
+   *
+   * @returns whether it was written; otherwise somebody else has changed the key, and nothing is written
+   */
+  update(current: StoredKey, next: StoredKey, successor?: StoredKey): Promise<boolean>
+
+  /** Keys that meet the query, newest first: by `createdAt`, then by `id`, both descending. At most `limit`. */
+  list(query: KeyQuery): Promise<readonly ListedKey[]>
+
+  /** Adds to the counts of uses. The last use only moves forward. Ids that are no longer there are ignored. */
+  addUsage(increments: readonly UsageIncrement[]): Promise<void>
+
+  /** Uses of a key on each day from `sinceDay` on, oldest first, and the total of all days. */
+  readUsage(id: string, sinceDay: string): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }>
+
+  /**
+   * Adds a revocation of tokens, and drops those that have ended by its `createdAt`. Rejects when 100 000 are in force.
+   *
+   * A store without this and `tokenRevocations` refuses no tokens.
+   */
+  addTokenRevocation?(revocation: StoredTokenRevocation): Promise<void>
+
+  /** The revocations of tokens that have not ended at an instant, in any order. */
+  tokenRevocations?(now: number): Promise<readonly StoredTokenRevocation[]>
+
+  /**
+   * What was done to keys and tokens, newest first. The methods that write add the entries in their own transaction:
+   * `insert` a creation; `update` a rotation when there is a successor, and a revocation when `revokedAt` is new;
+   * `addTokenRevocation` a revocation of tokens.
+   */
+  readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
+
+  /**
+   * Tells of changes to keys and to revocations of tokens, whichever program makes them. Returns at once, and connects in
+   * the background. A store without it is asked on every request.
+   */
+  watch?(listener: (change: KeyChange) => void): ChangeFeed
+
+  /** Creates the schema or brings it up to date, under a lock. Services never call it. Resolves to the schema's version. */
+  migrate?(): Promise<number>
+
+  /** Closes what the store opened. May be called again. Afterwards the other methods reject, and feeds are `down`. */
+  close(): Promise<void>
+}
+
 /** One key as a store keeps it. Instants are milliseconds since the epoch. */
 export interface StoredKey {
-  /** Public identifier, the primary key. */
+  /** The public identifier, and the primary key. */
   readonly id: string
-  /** `sha256:<hex>` of the whole key. */
+  /** `sha256:<hex>` of the whole key. The key itself is stored nowhere. */
   readonly digest: string
   readonly subject: string
   readonly tenant: string | null
@@ -28,18 +90,25 @@ export interface ListedKey extends StoredKey {
   readonly lastUsedAt: number | null
 }
 
-/** `superseded`: replaced, and still within the overlap. */
+/** `superseded`: another key has replaced it, and it is still accepted during the overlap. */
 export type KeyState = 'active' | 'superseded' | 'expired' | 'revoked'
 
-/** What `KeyStore.list` filters by. Every filter given must hold. */
+/** The state of a key at an instant. Revocation outranks expiry, since it is final. */
+export function keyStateAt(key: StoredKey, now: number): KeyState {
+  if (key.revokedAt !== null) return 'revoked'
+  if (key.expiresAt !== null && key.expiresAt <= now) return 'expired'
+  return key.replacedBy === null ? 'active' : 'superseded'
+}
+
+/** What {@link KeyStore.list} filters by. Every filter given must hold. */
 export interface KeyQuery {
-  /** The instant at which `state` is judged. */
+  /** The instant at which states and ends are judged. */
   readonly now: number
   readonly id?: string
   readonly subject?: string
   readonly tenant?: string
   readonly state?: KeyState
-  /** Not used at or after this instant, and created before it. */
+  /** Created before this instant, and not used at or after it. */
   readonly unusedSince?: number
   /** Neither revoked nor expired, and expires before this instant. */
   readonly expiringBefore?: number
@@ -52,7 +121,7 @@ export interface KeyQuery {
   readonly limit: number
 }
 
-/** Uses of one key on one day (UTC) since the last flush. */
+/** Uses of one key on one day (UTC) since the last time that they were written. */
 export interface UsageIncrement {
   readonly id: string
   /** `2026-11-25` */
@@ -61,111 +130,67 @@ export interface UsageIncrement {
   readonly lastUsedAt: number
 }
 
-/** Uses of one key on one day. */
+/** Uses of one key on one day (UTC). */
 export interface DayUsage {
+  /** `2026-11-25` */
   readonly day: string
   readonly count: number
 }
 
 /**
- * A key was inserted, changed or deleted; the revocations of tokens have changed; or so much happened that all of it has
- * to be looked at again.
+ * What has changed: one key, which was inserted, changed or deleted; the revocations of tokens; or so much that everything
+ * has to be looked at again.
  */
 export type KeyChange = ({ readonly id: string } | { readonly tokens: true } | { readonly all: true }) & {
-  /** When the change was made, in milliseconds since the epoch, where the store knows: telemetry tells how long it travelled. */
+  /** When it was changed, in milliseconds since the epoch, if the store knows. Telemetry shows how long the news took. */
   readonly at?: number | undefined
 }
 
 /** How a verifier hears of changes that others make. */
 export interface ChangeFeed {
   /**
-   * `live`: changes are pushed, and the feed caught up within 5 s. `polling`: push is proven absent, the feed caught up
-   * within 5 s. `down`: neither; every cached key is confirmed with the store before it is served.
+   * - `live`: changes are pushed, and the feed has caught up within the last 5 s.
+   * - `polling`: changes are not pushed but read again and again, and the feed has caught up within the last 5 s.
+   * - `down`: neither. Every cached key is confirmed with the store before it is served.
    */
   readonly state: 'live' | 'polling' | 'down'
-  /** Goes up when changes may have been missed; what was cached in an older epoch is confirmed on its next use. */
+  /** Goes up when changes may have been missed. What was cached in an older epoch is confirmed on its next use. */
   readonly epoch: number
   /**
-   * Called synchronously before a cached key is served, on every request: a store that has to look for changes looks
-   * here, and calls the listener before it returns. Must not throw.
+   * Called before a cached key is served, on every request. A store that has to look for changes does it here, and calls
+   * the listener before it returns. Must not throw.
    */
   poll?(): void
-  /** Ends the feed; the listener is not called afterwards. */
+  /** Ends the feed: it is `down`, and the listener is not called again. May be called again. */
   close(): Promise<void>
 }
 
-/**
- * Where keys live. Bring your own by implementing these few methods; `test/stores.test.ts` is the contract.
- *
- * Methods reject when the store is out of reach; a verifier answers 503 then. None may change a schema but `migrate`.
- */
-export interface KeyStore {
-  /** The key with this id; `undefined` when there is none. The one method that a verifier needs. */
-  find(id: string): Promise<StoredKey | undefined>
-  /** Adds a key. Rejects, and writes nothing, when the id exists. */
-  insert(key: StoredKey): Promise<void>
-  /**
-   * Compare and set: in one transaction replaces `current` by `next` and adds `successor`, if the stored row still has
-   * `current`'s `expiresAt`, `revokedAt` and `replacedBy`.
-   *
-   * @returns false, with nothing written, when it has not
-   */
-  update(current: StoredKey, next: StoredKey, successor?: StoredKey): Promise<boolean>
-  /** Newest first: by `createdAt`, then `id`, both descending. At most `limit`. */
-  list(query: KeyQuery): Promise<readonly ListedKey[]>
-  /** Adds counts; last use only moves forward. Ids that are no longer there are ignored. */
-  addUsage(increments: readonly UsageIncrement[]): Promise<void>
-  /** Uses of a key per day, oldest first, from `sinceDay` on, and its total over all days. */
-  readUsage(id: string, sinceDay: string): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }>
-  /**
-   * Adds a revocation of tokens, and drops those that have ended. Rejects when there are 100 000 already. A store without
-   * it, and without `tokenRevocations`, refuses no tokens.
-   */
-  addTokenRevocation?(revocation: StoredTokenRevocation): Promise<void>
-  /** The revocations of tokens that have not ended at an instant, in any order. */
-  tokenRevocations?(now: number): Promise<readonly StoredTokenRevocation[]>
-  /**
-   * What was done to keys and tokens, newest first. `insert`, `update` and `addTokenRevocation` write it in their own
-   * transaction: a creation, a rotation where there is a successor, and a revocation where `revokedAt` is new.
-   */
-  readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
-  /**
-   * Follows changes to keys and to revocations of tokens, by whatever program. Returns at once; connects in the
-   * background. A store without it is asked on every request.
-   */
-  watch?(listener: (change: KeyChange) => void): ChangeFeed
-  /** Creates or updates the schema, under a lock; called by the administering side only. Resolves to the schema version. */
-  migrate?(): Promise<number>
-  /** Closes what the store opened. Idempotent; later calls of the other methods reject. */
-  close(): Promise<void>
-}
-
-/** Access tokens that are refused, as a store keeps it. Of token id, subject and client one is given. Instants are milliseconds. */
+/** Access tokens that are refused. One of `tokenId`, `subject` and `clientId` is given. Instants are milliseconds. */
 export interface StoredTokenRevocation {
   readonly id: string
   readonly issuer: string
   readonly tokenId: string | null
   readonly subject: string | null
   readonly clientId: string | null
-  /** With a subject or a client. */
+  /** With a subject or a client: tokens that were issued before this instant are refused. `null` with a token id. */
   readonly issuedBefore: number | null
   readonly createdAt: number
   readonly createdBy: string | null
   readonly reason: string | null
-  /** From then on no token that it means can still be alive. */
+  /** When all tokens that it refuses have expired, so that it may be dropped. */
   readonly endsAt: number
 }
 
-/** What was done. The last three are what hand-written SQL can do beside it. */
+/** What was done. `change`, `restore` and `delete` happen by hand-written SQL alone. */
 export type AuditAction = 'create' | 'rotate' | 'revoke' | 'revoke_tokens' | 'change' | 'restore' | 'delete'
 
-/** One entry of the audit trail, as a store keeps it. The instant is in milliseconds since the epoch. */
+/** One entry of the audit trail. The instant is in milliseconds since the epoch. */
 export interface StoredAuditEntry {
   /** Grows with each entry. */
   readonly seq: number
   readonly at: number
   readonly action: AuditAction
-  /** The key; with `rotate` the old one. `null` with `revoke_tokens`, and where all keys were deleted. */
+  /** The key; with `rotate` the old one. `null` with `revoke_tokens`, and when all keys were deleted. */
   readonly keyId: string | null
   /** With `rotate`, the new key. */
   readonly successorId: string | null
@@ -177,16 +202,9 @@ export interface StoredAuditEntry {
 
 /** What {@link KeyStore.readAudit} filters by. */
 export interface AuditQuery {
-  /** Of this key, as the old or the new one. */
+  /** Entries about this key, as the old one or the new one. */
   readonly keyId?: string
-  /** Only what came before this entry. */
+  /** Only what came before the entry with this number. */
   readonly before?: number
   readonly limit: number
-}
-
-/** The state of a key at an instant. Revocation outranks expiry, since it is final. */
-export function keyStateAt(key: StoredKey, now: number): KeyState {
-  if (key.revokedAt !== null) return 'revoked'
-  if (key.expiresAt !== null && key.expiresAt <= now) return 'expired'
-  return key.replacedBy === null ? 'active' : 'superseded'
 }

@@ -148,7 +148,7 @@ describe('every entry', () => {
     'vantage-auth/fastify': adapter,
     'vantage-auth/sqlite': ['sqliteKeyStore'],
     'vantage-auth/postgres': ['postgresKeyStore'],
-    'vantage-auth/testing': ['createTestIssuer'],
+    'vantage-auth/testing': ['createTestIssuer', 'keyStoreContract'],
     'vantage-auth/otel': ['recordMetrics'],
   }
 
