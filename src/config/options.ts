@@ -1,5 +1,6 @@
 import type { JSONWebKeySet } from 'jose'
 import type { Auth } from '../core/auth.js'
+import { isRealm } from '../core/challenge.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
 import type { KeyStore } from '../store/contract.js'
 import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
@@ -223,7 +224,7 @@ function checkClock({ value, name }: Setting): () => number {
 }
 
 function checkRealm({ value, name }: Setting): string {
-  if (typeof value === 'string' && /^[\x20\x21\x23-\x5B\x5D-\x7E]+$/.test(value)) return value
+  if (isRealm(value)) return value
   throw new TypeError(`${name} must be printable ASCII without " and \\, for example "vantage"`)
 }
 

@@ -1,6 +1,11 @@
+/** Whether a value can be the realm of a challenge: printable ASCII without `"` and `\`, not empty. */
+export function isRealm(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x20\x21\x23-\x5B\x5D-\x7E]+$/.test(value)
+}
+
 /** The parts of one Bearer challenge. */
 export interface Challenge {
-  /** Protection space. The caller has checked that it holds printable ASCII without `"` and `\`. */
+  /** Protection space, which the caller has checked with {@link isRealm}. */
   realm: string
   /** Error code of RFC 6750 §3.1; left out when the request carried no credential. */
   error?: string
