@@ -2,18 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import type { Auth } from '../src/core/auth.js'
 import type { Scope } from '../src/core/scope.js'
-import {
-  type Answer,
-  createGuard,
-  createMount,
-  type Exits,
-  type MountOptions,
-  type Step,
-  testAuth,
-} from '../src/http/mount.js'
+import type { Answer } from '../src/http/answers.js'
+import * as guards from '../src/http/guards.js'
+import { createMount, type MountOptions } from '../src/http/mount.js'
+import { handOverLateErrors, type PortableMiddleware } from '../src/http/verdict.js'
 import type { Verifier } from '../src/verifier/verifier.js'
 
-export { findAuth, getAuth } from '../src/http/mount.js'
+export { findAuth, getAuth } from '../src/http/outcome.js'
 
 declare global {
   namespace Express {
@@ -34,46 +29,42 @@ export type VantageAuthOptions = MountOptions<Request>
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 
 /**
- * Accepts API keys and access tokens, and answers every other request itself. Leaves `req.auth`.
+ * Accepts API keys and access tokens, and answers every other request itself. Sets `req.auth`.
  *
  * @throws {TypeError} for a wrong option or environment variable
  */
 export function vantageAuth(options?: VantageAuthOptions): Middleware & { readonly verifier: Verifier } {
-  const mount = createMount<Request>(options, (req, auth) => {
-    if (auth === undefined) delete req.auth
-    else req.auth = auth
+  const mount = createMount<Request>(options, {
+    messageOf: (req) => req,
+    exposeAuth(req, auth) {
+      if (auth === undefined) delete req.auth
+      else req.auth = auth
+    },
   })
-  const middleware: Middleware = (req, res, next) => {
-    mount.enter(req as Request, req, exits(res, next))
-  }
-  return Object.assign(middleware, { verifier: mount.verifier })
+  return Object.assign(toExpress(mount.middleware), { verifier: mount.verifier })
 }
+
+const guard = guards.guardsAs(toExpress)
 
 /** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
-export function requireScope(...scopes: [Scope, ...Scope[]]): Middleware {
-  return middlewareOf(createGuard('requireScope', scopes))
-}
+export const requireScope: (...scopes: [Scope, ...Scope[]]) => Middleware = guard(guards.requireScope)
 
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
-export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Middleware {
-  return middlewareOf(createGuard('requireAnyScope', scopes))
-}
+export const requireAnyScope: (...scopes: [Scope, ...Scope[]]) => Middleware = guard(guards.requireAnyScope)
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
-export function authTest(): Middleware {
-  return middlewareOf(testAuth)
-}
+export const authTest = guard(guards.authTest)
 
-function middlewareOf(step: Step): Middleware {
-  return (req, res, next) => step(req, exits(res, next))
-}
-
-function exits(res: ServerResponse, next: (error?: unknown) => void): Exits<void> {
-  return { pass: () => next(), answer: (answer) => send(res, answer), fail: next }
+function toExpress(middleware: PortableMiddleware<Request>): Middleware {
+  return (req, res, next) => {
+    const actions = { next: () => next(), answer: (answer: Answer) => write(res, answer), fail: next }
+    // Express 4 ignores what a middleware returns.
+    handOverLateErrors(middleware(req as Request, actions), next, res)
+  }
 }
 
 /** Writes past `res.json`, which would add an ETag and could answer 304. */
-function send(res: ServerResponse, { status, headers, body }: Answer): void {
+function write(res: ServerResponse, { status, headers, body }: Answer): void {
   if (res.headersSent) return
   res.statusCode = status
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)

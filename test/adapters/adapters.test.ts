@@ -10,11 +10,13 @@ import {
   createVerifier,
   isAuthError,
   type KeyStore,
+  MissingCredentialsError,
   memoryKeyStore,
   type Verifier,
 } from 'vantage-auth'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
+  type Call,
   exchange,
   FRAMEWORKS,
   type Running,
@@ -55,6 +57,10 @@ afterAll(async () => {
   process.off('unhandledRejection', record)
   await closeAll()
 })
+
+function missingCredentials(): never {
+  throw new MissingCredentialsError('vantage')
+}
 
 /** What is ours of an answer: for a 500 of the framework, that it has no header of ours. */
 function ours({ status, headers, body }: WireAnswer, of: WireAnswer): WireAnswer {
@@ -348,6 +354,51 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       const given = await exchange(port, { path: '/open', authorization: `Bearer ${credential}` })
       expect([given.status, given.headers['www-authenticate']]).toEqual([500, undefined])
     }
+  })
+
+  test.each([[undefined], [null], ['route'], ['router']])(
+    'is 500, and no access, where the view throws %j',
+    async (value) => {
+      const { port } = await serve({
+        before: [
+          ({ request }) => {
+            const set = () => {
+              throw value
+            }
+            Object.defineProperty((request as { state?: object }).state ?? request, 'auth', { set })
+          },
+        ],
+        mounts: [options],
+        routes: [openRoute],
+      })
+      for (const credential of [keys.read, keys.read, token]) {
+        expect((await exchange(port, { path: '/open', authorization: `Bearer ${credential}` })).status).toBe(500)
+      }
+    },
+  )
+
+  test.each([
+    ['at once', () => missingCredentials()],
+    ['later', async () => missingCredentials()],
+  ])('gives the framework what fails while an answer is written %s, and the request ends', async (_, authenticate) => {
+    // Another middleware may have replaced a function of the response by one that fails.
+    const outOfPaper = new Error('out of paper')
+    const failOnce = ({ response }: Call) => {
+      const { writeHead } = response
+      response.writeHead = () => {
+        response.writeHead = writeHead
+        throw outOfPaper
+      }
+    }
+    const { port, failures } = await serve({
+      before: [failOnce],
+      mounts: [{ verifier: { ...createVerifier(options), authenticate } }],
+      routes: [openRoute],
+    })
+    const { status } = await exchange(port, { path: '/open' })
+    // Express and Fastify keep the status of the answer that could not be written.
+    expect(status).toBe(framework.name.startsWith('Koa') ? 500 : 401)
+    expect(failures).toEqual([outOfPaper])
   })
 
   test('answers after a client has gone during the decision, and goes on with the next', async () => {

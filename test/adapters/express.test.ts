@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import express from 'express'
+import { type Auth, createVerifier } from 'vantage-auth'
 import { authTest, getAuth, requireAnyScope, requireScope, vantageAuth } from 'vantage-auth/express'
 import { afterEach, describe, expect, test } from 'vitest'
 import { exchange, listen } from '../support/frameworks.js'
@@ -78,6 +79,28 @@ describe.each(VERSIONS)('$name', ({ create }) => {
     const port = await serve(app)
     expect((await exchange(port, { authorization: `Bearer ${keys.revoked}` })).body).toBe('too late')
     expect(failures).toEqual([])
+  })
+
+  test.each([
+    ['was known at once', (auth: Auth) => auth],
+    ['took time', async (auth: Auth) => auth],
+  ])('gives the application what comes next throws, where the decision %s', async (_, take) => {
+    const outOfPaper = new Error('out of paper')
+    const shared = createVerifier(options)
+    const auth = await shared.authenticate({ authorization })
+    const mount = vantageAuth({ verifier: { ...shared, authenticate: () => take(auth) } })
+    const app = create()
+    // As applications wrap a middleware to do something of their own behind it.
+    app.use((req, res, next) =>
+      mount(req, res, (error) => {
+        if (error !== undefined) return next(error)
+        throw outOfPaper
+      }),
+    )
+    app.use(((error, _req, res, _next) => {
+      res.status(500).end(error === outOfPaper ? 'caught' : 'another')
+    }) satisfies express.ErrorRequestHandler)
+    expect((await exchange(await serve(app), {})).body).toBe('caught')
   })
 
   test('carries its verifier', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import { type AddressInfo, connect } from 'node:net'
 import Router from '@koa/router'
@@ -15,6 +15,8 @@ import type { MountOptions } from '../../src/http/mount.js'
 export interface Call {
   /** What the framework's handlers receive: `req`, `ctx`, `request`. */
   readonly request: object
+  /** Node's own response. */
+  readonly response: ServerResponse
   readonly method: string
   readonly path: string
   /** The view of the Auth: `req.auth`, `ctx.state.auth`, `request.auth`. */
@@ -84,6 +86,7 @@ function startExpress(create: typeof express): Framework['start'] {
     const failures: unknown[] = []
     const callOf = (req: express.Request, res: express.Response): Call => ({
       request: req,
+      response: res,
       method: req.method,
       path: req.path,
       get auth() {
@@ -141,6 +144,7 @@ function startKoa(Application: typeof Koa): Framework['start'] {
     app.on('error', (error) => failures.push(error))
     const callOf = (ctx: Koa.Context): Call => ({
       request: ctx,
+      response: ctx.res,
       method: ctx.method,
       path: ctx.path,
       get auth() {
@@ -203,6 +207,7 @@ function startFastify(create: typeof fastify): Framework['start'] {
     app.addHook('onError', async (_request, _reply, error) => void failures.push(error))
     const callOf = (request: fastify.FastifyRequest, reply: fastify.FastifyReply): Call => ({
       request,
+      response: reply.raw,
       method: request.method,
       path: request.url,
       get auth() {

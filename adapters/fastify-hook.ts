@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
+import type { Answer } from '../src/http/answers.js'
+import { handOverLateErrors, type PortableMiddleware } from '../src/http/verdict.js'
+
+/** What is used of a request and a reply, so that servers of all kinds (HTTP/2, a logger of one's own) fit. */
+type AnyRequest = { readonly raw: Pick<IncomingMessage, 'rawHeaders' | 'headers'> }
+type AnyReply = {
+  readonly raw: { destroy?(error?: Error): unknown }
+  code(status: number): unknown
+  headers(headers: Record<string, string>): unknown
+  send(body: unknown): unknown
+}
+
+/** An `onRequest` hook, which also serves as `preHandler`. */
+export type Hook = (request: AnyRequest, reply: AnyReply, done: (error?: Error) => void) => void
+
+/** The handler of a route. */
+export type Handler = (request: AnyRequest, reply: AnyReply) => void
+
+/** A middleware as a hook. */
+export function toHook(middleware: PortableMiddleware<FastifyRequest>): Hook {
+  return (request, reply, done) => {
+    const fail = (error: object) => done(error as Error)
+    const actions = { next: () => done(), answer: (answer: Answer) => write(reply, answer), fail }
+    // Not returned: Fastify would call the next hook once more when the promise resolves.
+    handOverLateErrors(middleware(request as FastifyRequest, actions), fail, reply.raw)
+  }
+}
+
+/** A middleware as the handler of a route. A handler has nothing behind it: its errors go to the reply. */
+export function toHandler(middleware: PortableMiddleware<FastifyRequest>): Handler {
+  const hook = toHook(middleware)
+  return (request, reply) => hook(request, reply, (error) => reply.send(error))
+}
+
+function write(reply: AnyReply, { status, headers, body }: Answer): void {
+  reply.code(status)
+  reply.headers({ ...headers })
+  reply.send(body)
+}

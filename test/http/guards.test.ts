@@ -1,0 +1,121 @@
+import { type AnyAuthError, InsufficientScopeError } from 'vantage-auth'
+import { describe, expect, test } from 'vitest'
+import type { Answer } from '../../src/http/answers.js'
+import {
+  authTest,
+  type Guard,
+  guardMiddleware,
+  guardsAs,
+  requireAnyScope,
+  requireScope,
+} from '../../src/http/guards.js'
+import { getAuth } from '../../src/http/outcome.js'
+import type { Verdict } from '../../src/http/verdict.js'
+import { actions, enter, type Request } from '../support/portable.js'
+import { keys, missing, options } from '../support/requests.js'
+
+async function accepted(given = {}): Promise<Request> {
+  const request: Request = { rawHeaders: ['Authorization', `Bearer ${keys.read}`] }
+  expect(await enter(request, { ...options, ...given })).toBe(request)
+  return request
+}
+
+describe('requireScope and requireAnyScope', () => {
+  test.each([
+    [[]],
+    [['']],
+    [['jobs:read clusters:read']],
+    [['jobs:read,clusters:read']],
+    [['"']],
+    [[['jobs:read']]],
+    [[undefined]],
+  ])('refuse %j when the route is defined', (scopes) => {
+    expect(() => requireScope(...(scopes as ['jobs:read']))).toThrow(TypeError)
+    expect(() => requireAnyScope(...(scopes as ['jobs:read']))).toThrow(TypeError)
+  })
+
+  test('look at the Auth of the mount, and answer with its realm', async () => {
+    const request = await accepted({ realm: 'own' })
+    request.auth = { ...getAuth(request), scopes: ['teams:read'] }
+    const refused = guardMiddleware(requireAnyScope('teams:read', 'teams:write'))(request, actions)
+    expect(refused).toMatchObject({ status: 403 })
+    expect((refused as Answer).headers['WWW-Authenticate']).toMatch(
+      /^Bearer realm="own", .*, scope="teams:read teams:write"$/,
+    )
+    expect(guardMiddleware(requireScope('jobs:read', 'clusters:read'))(request, actions)).toBe('passed')
+  })
+})
+
+describe('a guard of any kind', () => {
+  /** What a guard by tenant would be. */
+  const tenant = (check: Guard['check']) => guardMiddleware({ name: "requireTenant('acme')", check })
+
+  test('is given the Auth, the request and the realm', async () => {
+    const request = await accepted({ realm: 'own' })
+    const seen: unknown[] = []
+    const guard = tenant((...given) => {
+      seen.push(...given)
+      return 'pass'
+    })
+    expect(guard(request, actions)).toBe('passed')
+    expect(seen).toEqual([getAuth(request), request, 'own'])
+  })
+
+  test.each([
+    ['at once', (verdict: Verdict) => verdict],
+    ['later', async (verdict: Verdict) => verdict],
+    [
+      'by a throw',
+      (verdict: Verdict) => {
+        throw verdict
+      },
+    ],
+    ['by a rejection', (verdict: Verdict) => Promise.reject(verdict)],
+  ])('may refuse %s, and onError hears of it', async (_, give) => {
+    const heard: AnyAuthError[] = []
+    const request = await accepted({ onError: (error: AnyAuthError) => heard.push(error) })
+    const refusal = new InsufficientScopeError('own', ['teams:read'])
+    expect(await tenant(() => give(refusal))(request, actions)).toMatchObject({ status: 403 })
+    expect(heard).toEqual([refusal])
+  })
+
+  test('passes later where its verdict takes time', async () => {
+    const passed = tenant(async (): Promise<Verdict> => 'pass')(await accepted(), actions)
+    expect(passed).toBeInstanceOf(Promise)
+    expect(await passed).toBe('passed')
+  })
+
+  test('gives the framework what its check throws by mistake', async () => {
+    const mistake = new RangeError('out of paper')
+    const request = await accepted()
+    const failing = tenant(() => {
+      throw mistake
+    })
+    expect(failing(request, actions)).toBe(mistake)
+    expect(await tenant(() => Promise.reject(mistake))(request, actions)).toBe(mistake)
+  })
+
+  test('answers 401 without asking where the request has no Auth', async () => {
+    const request: Request = {}
+    await enter(request, { ...options, optional: true })
+    const asked = tenant(() => {
+      throw new Error('asked')
+    })
+    expect(asked(request, actions)).toMatchObject({ status: 401, body: missing().body })
+  })
+
+  test('is a mistake that names the guard where no mount ran before', () => {
+    const message = (guard: Guard) => (guardMiddleware(guard)({}, actions) as Error).message
+    const cure = 'ran without vantageAuth(): mount the middleware before the route'
+    expect(message(requireScope('jobs:read', 'jobs:write'))).toBe(`requireScope('jobs:read', 'jobs:write') ${cure}`)
+    expect(message(authTest())).toBe(`authTest() ${cure}`)
+  })
+})
+
+test('guardsAs keeps the arguments of a guard, and checks them when the route is defined', async () => {
+  const guard = guardsAs((middleware) => (request: object) => middleware(request, actions))
+  const exported = guard(requireScope)
+  expect(() => exported('' as 'jobs:read')).toThrow(TypeError)
+  expect(exported('jobs:read')(await accepted())).toBe('passed')
+  expect(exported('jobs:write')(await accepted())).toMatchObject({ status: 403 })
+})

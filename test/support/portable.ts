@@ -1,0 +1,33 @@
+import type { Auth } from 'vantage-auth'
+import { createMount, type Mount, type MountOptions } from '../../src/http/mount.js'
+import type { Actions } from '../../src/http/verdict.js'
+import { options } from './requests.js'
+
+/** A request of no framework. */
+export interface Request {
+  rawHeaders?: string[]
+  headers?: { authorization?: string }
+  auth?: Auth | undefined
+}
+
+/** Returns what was done with the request: `'passed'`, the answer, or the error that the framework was given. */
+export const actions: Actions<unknown> = {
+  next: () => 'passed',
+  answer: (answer) => answer,
+  fail: (error) => error,
+}
+
+export function mountOf(given: MountOptions<Request> = options): Mount<Request> {
+  return createMount<Request>(given, {
+    messageOf: (request) => request,
+    exposeAuth(request, auth) {
+      request.auth = auth
+    },
+  })
+}
+
+/** Sends a request through a mount: the request itself where it passed; else the answer, or the error that was forwarded. */
+export async function enter(request: Request, given?: MountOptions<Request>): Promise<unknown> {
+  const outcome = await mountOf(given).middleware(request, actions)
+  return outcome === 'passed' ? request : outcome
+}
