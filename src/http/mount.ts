@@ -1,5 +1,6 @@
 import type { VerifierOptions } from '../config/options.js'
 import type { Auth } from '../core/auth.js'
+import { isRealm } from '../core/challenge.js'
 import { type AnyAuthError, isAuthError, MissingCredentialsError, UnavailableError } from '../core/errors.js'
 import { createVerifier, type Verifier } from '../verifier/verifier.js'
 import { type Message, readAuthorizationLines } from './authorization-lines.js'
@@ -63,7 +64,7 @@ export function createMount<R extends object>(
   }
   if (shared !== undefined) checkShared(shared, verifierOptions)
   const verifier = shared ?? createVerifier(verifierOptions)
-  const settings: MountSettings = { realm: verifier.describe().realm, forwardErrors, ...(onError && { onError }) }
+  const settings: MountSettings = { realm: realmOf(verifier), forwardErrors, ...(onError && { onError }) }
   const outcomeWithoutAuth = { auth: undefined, mount: settings }
 
   /** A promise only when the verifier answers with one. */
@@ -113,6 +114,15 @@ function checkShared(verifier: Verifier, otherOptions: object): void {
     if (value === undefined) continue
     throw new TypeError(`${name} cannot be combined with verifier; give it to createVerifier(), or leave verifier out`)
   }
+}
+
+/** Challenges quote the realm as it is: one that a header cannot carry would fail at the first refusal. */
+function realmOf(verifier: Verifier): string {
+  const realm: unknown = verifier.describe()?.realm
+  if (isRealm(realm)) return realm
+  throw new TypeError(
+    "verifier must describe() a realm of printable ASCII without \" and \\, for example describe: () => ({ realm: 'vantage' })",
+  )
 }
 
 /** A verifier of the application's own may answer with a promise of another library or realm. */

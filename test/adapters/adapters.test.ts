@@ -377,6 +377,15 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     },
   )
 
+  test('refuses at start a verifier whose realm no header can carry', async () => {
+    for (const realm of [undefined, 'a"b', 'a\\b', 'a\nb', 'straße']) {
+      const verifier = { ...createVerifier(options), describe: () => ({ realm }) as ReturnType<Verifier['describe']> }
+      const failure = await serve({ mounts: [{ verifier }], routes: [openRoute] }).catch((error: unknown) => error)
+      expect(failure).toBeInstanceOf(TypeError)
+      expect((failure as Error).message).toMatch(/^verifier must describe\(\) a realm of printable ASCII/)
+    }
+  })
+
   test.each([
     ['at once', () => missingCredentials()],
     ['later', async () => missingCredentials()],

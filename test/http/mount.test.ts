@@ -29,6 +29,23 @@ describe('createMount', () => {
     expect(() => mountOf(given as MountOptions<Request>)).toThrow(message)
   })
 
+  // Challenges quote the realm: before this check, the first refusal threw where it should have answered.
+  test.each([
+    ['nothing', undefined],
+    ['no realm', {}],
+    ['an empty realm', { realm: '' }],
+    ['a realm that is no text', { realm: 7 }],
+    ['a quote', { realm: 'a"b' }],
+    ['a backslash', { realm: 'a\\b' }],
+    ['a line break', { realm: 'a\r\nSet-Cookie: a=b' }],
+    ['a letter beyond ASCII', { realm: 'straße' }],
+    ['a promise', Promise.resolve({ realm: 'vantage' })],
+  ])('refuses at start a verifier that describes %s', (_, described) => {
+    const verifier = { ...shared, describe: () => described as never }
+    expect(() => mountOf({ verifier })).toThrow(TypeError)
+    expect(() => mountOf({ verifier })).toThrow(/^verifier must describe\(\) a realm of printable ASCII/)
+  })
+
   test('takes options that are undefined for absent', () => {
     const given = {
       optional: undefined,
