@@ -1,0 +1,210 @@
+import { describe, expect, test } from 'vitest'
+import { metadataUrls } from '../../src/token/discovery.js'
+import {
+  ask,
+  causeOf,
+  HOUR,
+  json,
+  MINUTE,
+  old,
+  readiness,
+  SECOND,
+  START,
+  settled,
+  setUp,
+  setUpFetch,
+  status,
+  successor,
+} from './issuer-world.js'
+
+describe('where the key set is', () => {
+  test('nothing is fetched before the first question', async () => {
+    const { asked } = await setUp()
+    await settled()
+    expect(asked).toEqual([])
+  })
+
+  test.each([
+    ['', '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'],
+    ['/', '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'],
+    ['/tenant/1', '/.well-known/oauth-authorization-server/tenant/1', '/tenant/1/.well-known/openid-configuration'],
+    ['/tenant/1/', '/.well-known/oauth-authorization-server/tenant/1', '/tenant/1/.well-known/openid-configuration'],
+  ])('the metadata of https://issuer.example%s is at %s, then at %s', (path, oauth, openid) => {
+    const urls = metadataUrls(`https://issuer.example${path}`)
+    expect([urls.oauth.href, urls.openid.href]).toEqual([
+      `https://issuer.example${oauth}`,
+      `https://issuer.example${openid}`,
+    ])
+  })
+
+  test('asks the RFC 8414 location, and only that where it answers', async () => {
+    const { issuer, asked } = await setUp({ path: '/tenant' })
+    expect(await ask(issuer)).toBe('found')
+    expect(asked).toEqual(['/.well-known/oauth-authorization-server/tenant', '/jwks'])
+  })
+
+  test.each([404, 410])('goes on to the OpenID location after %d', async (code) => {
+    const { issuer, asked, answers, url, origin, metadataPath, openidPath } = await setUp({ path: '/tenant' })
+    answers.set(metadataPath, status(code))
+    answers.set(openidPath, json({ issuer: url, jwks_uri: `${origin}/jwks` }))
+    expect(await ask(issuer)).toBe('found')
+    expect(asked).toEqual([metadataPath, openidPath, '/jwks'])
+  })
+
+  test.each([400, 403, 500, 503, 204])('does not go on after %d', async (code) => {
+    const { issuer, asked, answers, url, origin, metadataPath, openidPath } = await setUp()
+    answers.set(metadataPath, status(code))
+    answers.set(openidPath, json({ issuer: url, jwks_uri: `${origin}/jwks` }))
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(asked).toEqual([metadataPath])
+    expect(await readiness(issuer)).toContain(`${origin}${metadataPath} answered ${code}`)
+  })
+
+  test('is unavailable where neither location has metadata', async () => {
+    const { issuer, answers, metadataPath } = await setUp()
+    answers.set(metadataPath, status(404))
+    expect(await ask(issuer)).toMatch('unavailable')
+  })
+
+  test.each(['another path', undefined, null, 7, ['x']])(
+    'is unavailable when the metadata names the issuer %j, and ready() names both',
+    async (named) => {
+      const { issuer, answers, asked, url, origin, metadataPath } = await setUp()
+      answers.set(metadataPath, json({ issuer: named, jwks_uri: `${origin}/jwks` }))
+      expect(await ask(issuer)).toMatch('unavailable')
+      expect(asked).toEqual([metadataPath])
+      const message = await readiness(issuer)
+      expect(message).toContain(`names the issuer ${JSON.stringify(named)} instead of ${JSON.stringify(url)}`)
+    },
+  )
+
+  test('a name of any length in the metadata makes no long line of a log', async () => {
+    const { issuer, answers, origin, metadataPath } = await setUp()
+    answers.set(metadataPath, json({ issuer: 'x'.repeat(10_000), jwks_uri: `${origin}/jwks` }))
+    expect((await readiness(issuer)).length).toBeLessThan(600)
+  })
+
+  test('an issuer with a slash at the end is another issuer', async () => {
+    const { issuer, answers, url, origin, metadataPath } = await setUp()
+    answers.set(metadataPath, json({ issuer: `${url}/`, jwks_uri: `${origin}/jwks` }))
+    expect(await ask(issuer)).toMatch('unavailable')
+  })
+
+  test.each([undefined, 7, 'keys', '/jwks', ['https://issuer.example/jwks']])(
+    'is unavailable when jwks_uri is %j',
+    async (uri) => {
+      const { issuer, answers, url, metadataPath } = await setUp()
+      answers.set(metadataPath, json({ issuer: url, jwks_uri: uri }))
+      expect(await ask(issuer)).toMatch('unavailable')
+      expect(await readiness(issuer)).toContain('has no jwks_uri')
+    },
+  )
+
+  test.each([null, [], 'text', 7])('is unavailable when the metadata is %j', async (metadata) => {
+    const { issuer, answers, metadataPath } = await setUp()
+    answers.set(metadataPath, json(metadata))
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(await causeOf(issuer)).toContain('names the issuer undefined instead of')
+  })
+
+  /** What metadata of this issuer may lead to; `fetch` answers like the network, where every host exists. */
+  async function leadsTo(issuerUrl: string, jwksUri: string, allowInsecureHttp = false): Promise<string> {
+    const asked: string[] = []
+    const { issuer } = setUpFetch(
+      async (url) => {
+        asked.push(url.href)
+        const isMetadata = url.pathname.startsWith('/.well-known/')
+        return Response.json(isMetadata ? { issuer: issuerUrl, jwks_uri: jwksUri } : { keys: [old] })
+      },
+      { issuer: [{ issuer: issuerUrl, allowInsecureHttp }] },
+    )
+    const answer = await ask(issuer)
+    expect(asked).toHaveLength(answer === 'found' ? 2 : 1)
+    return answer === 'found' ? 'found' : await readiness(issuer)
+  }
+
+  test('metadata may lead to another https host', async () => {
+    expect(await leadsTo('https://issuer.example', 'https://keys.example/jwks')).toBe('found')
+  })
+
+  test('metadata does not lead from https to http, whatever the issuer is allowed', async () => {
+    expect(await leadsTo('https://issuer.example', 'http://issuer.example/jwks')).toContain('not https')
+    expect(await leadsTo('https://issuer.example', 'http://issuer.example/jwks', true)).toContain('not https')
+    expect(await leadsTo('https://localhost', 'http://localhost/jwks')).toContain('not https')
+    expect(await leadsTo('https://issuer.example', 'data:application/json,{"keys":[]}')).toContain('not https')
+  })
+
+  test.each([
+    'https://localhost/jwks',
+    'https://keys.localhost./jwks',
+    'https://127.0.0.1/jwks',
+    'https://127.9.9.9/jwks',
+    'https://2130706433/jwks',
+    'https://0x7f.1/jwks',
+    'https://0.0.0.0/jwks',
+    'https://[::1]/jwks',
+    'https://[::]/jwks',
+    'https://[::ffff:127.0.0.1]/jwks',
+  ])('metadata of an issuer elsewhere does not lead to %s', async (jwksUri) => {
+    expect(await leadsTo('https://issuer.example', jwksUri)).toContain('loopback')
+  })
+
+  test('metadata of an issuer that may use http leads to http, and not to loopback', async () => {
+    expect(await leadsTo('http://issuer.example', 'http://issuer.example/jwks', true)).toBe('found')
+    expect(await leadsTo('http://issuer.example', 'http://127.0.0.1/jwks', true)).toContain('loopback')
+    expect(await leadsTo('http://issuer.example', 'data:application/json,{"keys":[]}', true)).toContain('not https')
+  })
+
+  test.each(['user:hunter2', ':hunter2', 'hunter2'])(
+    'metadata does not lead to a URL with a password, and the error does not show it: %s',
+    async (userinfo) => {
+      const message = await leadsTo('https://issuer.example', `https://${userinfo}@issuer.example/jwks`)
+      expect(message).toContain('password')
+      expect(message).not.toContain('hunter2')
+    },
+  )
+
+  test('with jwksUri nothing is discovered, and errors leave out its query', async () => {
+    const { issuer, asked, answers, origin } = await setUp()
+    const direct = setUpFetch(globalThis.fetch, {
+      issuer: [{ issuer: 'https://issuer.example', jwksUri: `${origin}/jwks?code=hunter2` }],
+      timeoutMs: 3000,
+    }).issuer
+    expect(await ask(direct)).toMatch('unavailable')
+    expect(await readiness(direct)).toBe(`issuer https://issuer.example: ${origin}/jwks answered 404`)
+    answers.set('/jwks?code=hunter2', json({ keys: [old] }))
+    const { issuer: good } = setUpFetch(globalThis.fetch, {
+      issuer: [{ issuer: 'https://issuer.example', jwksUri: `${origin}/jwks?code=hunter2` }],
+      timeoutMs: 3000,
+    })
+    expect(await ask(good)).toBe('found')
+    expect(asked).toEqual(['/jwks?code=hunter2', '/jwks?code=hunter2'])
+    expect(await ask(issuer)).toBe('found')
+  })
+
+  test('metadata is fetched again after an hour', async () => {
+    const { issuer, clock, fetches, metadataPath } = await setUp()
+    for (let minutes = 0; minutes < 60; minutes += 10) {
+      clock.now = START + minutes * MINUTE
+      expect(await ask(issuer)).toBe('found')
+    }
+    expect([fetches(metadataPath), fetches()]).toEqual([1, 6])
+    clock.now = START + HOUR
+    expect(await ask(issuer)).toBe('found')
+    expect([fetches(metadataPath), fetches()]).toEqual([2, 7])
+  })
+
+  test('metadata is fetched again when the key set fails, so that a moved key set is found', async () => {
+    const { issuer, clock, answers, fetches, url, origin, metadataPath } = await setUp()
+    expect(await ask(issuer)).toBe('found')
+    answers.set('/jwks', status(404))
+    answers.set('/moved', json({ keys: [successor] }))
+    answers.set(metadataPath, json({ issuer: url, jwks_uri: `${origin}/moved` }))
+    clock.now += 10 * MINUTE
+    expect(await ask(issuer)).toBe('found')
+    expect(fetches(metadataPath)).toBe(1)
+    clock.now += 2 * SECOND
+    expect(await ask(issuer, 'new')).toBe('found')
+    expect([fetches(metadataPath), fetches('/moved')]).toEqual([2, 1])
+  })
+})

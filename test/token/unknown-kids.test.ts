@@ -1,0 +1,328 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import {
+  ask,
+  askNow,
+  json,
+  MINUTE,
+  old,
+  SECOND,
+  START,
+  settled,
+  setUp,
+  status,
+  successor,
+  turn,
+} from './issuer-world.js'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('an unknown kid', () => {
+  test('is fetched at once: a rotation is noticed by its first token', async () => {
+    const { issuer, keys, fetches } = await setUp()
+    await ask(issuer)
+    keys(old, successor)
+    expect(await ask(issuer, 'new')).toBe('found')
+    expect(fetches()).toBe(2)
+  })
+
+  test('is refused when a fetch begun after its arrival lacks it', async () => {
+    const { issuer, fetches } = await setUp()
+    await ask(issuer)
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    expect(fetches()).toBe(2)
+  })
+
+  test('is refused by the first load that it started itself', async () => {
+    const { issuer, fetches } = await setUp()
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    expect(fetches()).toBe(1)
+  })
+
+  test('is fetched at most once in 5 seconds', async () => {
+    const { issuer, clock, fetches } = await setUp()
+    await ask(issuer)
+    clock.now += MINUTE
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    expect(await ask(issuer, 'nobody')).toBe('unavailable 5')
+    clock.now += 1.5 * SECOND
+    expect(await ask(issuer, 'nobody')).toBe('unavailable 4')
+    expect(fetches()).toBe(2)
+    clock.now += 3.5 * SECOND
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    expect(fetches()).toBe(3)
+  })
+
+  test('waits for the next permitted fetch when it is within timeoutMs, and no longer', async () => {
+    const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 2000 })
+    await ask(issuer)
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    keys(old, successor)
+    clock.now += 5 * SECOND - 2001
+    expect(await ask(issuer, 'new')).toBe('unavailable 3')
+    clock.now += 1901
+    const waiting = ask(issuer, 'new')
+    await settled()
+    expect(fetches()).toBe(2)
+    expect(await waiting).toBe('found')
+    expect(fetches()).toBe(3)
+  })
+
+  test('all that wait share the next fetch', async () => {
+    const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 2000 })
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    keys(old, successor)
+    clock.now += 5 * SECOND - 100
+    const answers = await Promise.all([
+      ...Array.from({ length: 50 }, () => ask(issuer, 'new')),
+      ...Array.from({ length: 50 }, (_, index) => ask(issuer, `nobody ${index}`)),
+    ])
+    expect(answers).toEqual([...Array(50).fill('found'), ...Array(50).fill('none')])
+    expect(fetches()).toBe(3)
+  })
+
+  test('does not wait twice: after its own wait the next permitted fetch is too far', async () => {
+    const { issuer, clock, answers } = await setUp({ timeoutMs: 2000 })
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    answers.set('/jwks', status(500))
+    clock.now += 5 * SECOND - 100
+    expect(await ask(issuer, 'nobody')).toBe('unavailable 5')
+  })
+
+  test('does not wait for a fetch that is permitted too late, counted from its arrival', async () => {
+    const { issuer, clock, answers, fetches } = await setUp({ timeoutMs: 1500, keySetMaxStaleSeconds: 5 })
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old] })(response, request)
+    })
+    clock.now += 4 * SECOND
+    askNow(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(3))
+    const waiting = ask(issuer, 'new')
+    // The next fetch is permitted in 1 s: within the limit now, beyond it when what is under way has ended.
+    await new Promise((resolve) => setTimeout(resolve, 700))
+    release()
+    expect(await waiting).toMatch('unavailable')
+    expect(fetches()).toBe(3)
+  })
+
+  test('is not decided by a fetch for another cause that began while it waited for its own', async () => {
+    const { issuer, clock, answers, keys, fetches } = await setUp({ keySetMaxStaleSeconds: 5 })
+    await ask(issuer)
+    await ask(issuer, 'nobody')
+    clock.now += 4 * SECOND - 1
+    const first = ask(issuer, 'new')
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old] })(response, request)
+    })
+    clock.now += 1
+    askNow(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(3))
+    const second = ask(issuer, 'new')
+    await new Promise((resolve) => setTimeout(resolve, 1200))
+    keys(old, successor)
+    release()
+    expect(await Promise.all([first, second])).toEqual(['found', 'found'])
+    expect(fetches()).toBe(4)
+  })
+
+  test('does not try again when its own fetch fails, even if there were time', async () => {
+    const { issuer, down, fetches } = await setUp({ timeoutMs: 8000 })
+    await ask(issuer)
+    down()
+    expect(await ask(issuer, 'new')).toBe('unavailable 5')
+    expect(fetches()).toBe(2)
+  })
+
+  test('fetches for other causes do not count', async () => {
+    const { issuer, clock, fetches } = await setUp()
+    await ask(issuer)
+    clock.now += 8 * MINUTE
+    askNow(issuer)
+    await vi.waitFor(() => expect(issuer.generation).toBe(2))
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    expect(fetches()).toBe(3)
+  })
+
+  test('is not refused for a fetch that began before it came', async () => {
+    const { issuer, clock, answers, keys, fetches } = await setUp()
+    await ask(issuer)
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old] })(response, request)
+    })
+    clock.now += 8 * MINUTE
+    askNow(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(2))
+    const found = ask(issuer, 'new')
+    const none = ask(issuer, 'nobody')
+    await settled()
+    expect(fetches()).toBe(2)
+    keys(old, successor)
+    release()
+    expect(await Promise.all([found, none])).toEqual(['found', 'none'])
+    expect(fetches()).toBe(3)
+  })
+
+  test('is found by a fetch that began before it came', async () => {
+    const { issuer, clock, answers, fetches } = await setUp()
+    await ask(issuer)
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old, successor] })(response, request)
+    })
+    clock.now += 8 * MINUTE
+    askNow(issuer)
+    await vi.waitFor(() => expect(fetches()).toBe(2))
+    const found = ask(issuer, 'new')
+    release()
+    expect(await found).toBe('found')
+    expect(fetches()).toBe(2)
+  })
+
+  test('is unavailable, not refused, when its fetch fails; known keys go on', async () => {
+    const { issuer, clock, down, keys, fetches } = await setUp()
+    await ask(issuer)
+    down()
+    expect(await ask(issuer, 'new')).toBe('unavailable 5')
+    expect(askNow(issuer)).toBe('found')
+    keys(old, successor)
+    clock.now += 5 * SECOND
+    expect(await ask(issuer, 'new')).toBe('found')
+    expect(fetches()).toBe(3)
+  })
+
+  test('does not fetch within a back-off that another fetch began', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const { issuer, clock, down, keys, fetches, ended } = await setUp({ timeoutMs: 900 })
+    await ask(issuer)
+    down()
+    clock.now = START + 8 * MINUTE
+    askNow(issuer)
+    await ended(2)
+    keys(old, successor)
+    expect(await ask(issuer, 'new')).toBe('unavailable 1')
+    expect(fetches()).toBe(2)
+    clock.now += SECOND
+    expect(await ask(issuer, 'new')).toBe('found')
+  })
+
+  test('does not fetch when another fetch failed while it waited', async () => {
+    const { issuer, clock, down, fetches } = await setUp({ timeoutMs: 2000 })
+    await ask(issuer)
+    clock.now = START + 8 * MINUTE - 1
+    await ask(issuer, 'nobody')
+    const generation = issuer.generation
+    clock.now = START + 16 * MINUTE - 2 - 100
+    await ask(issuer, 'nobody')
+    expect(issuer.generation).toBe(generation + 1)
+    clock.now += 5 * SECOND - 200
+    const waiting = ask(issuer, 'new')
+    down()
+    clock.now += 9 * MINUTE
+    askNow(issuer)
+    expect(await waiting).toMatch('unavailable')
+    expect(fetches()).toBe(4)
+  })
+
+  /** A token of an unknown key waits for the next permitted fetch, 200 ms away, in an outage that has begun. */
+  async function waitInOutage() {
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    const world = await setUp()
+    const { issuer, clock, down, ended } = world
+    await ask(issuer)
+    down()
+    clock.now = START + 8 * MINUTE
+    askNow(issuer)
+    await ended(2)
+    clock.now += SECOND - 200
+    const waiting = ask(issuer, 'new')
+    await turn()
+    return { ...world, waiting }
+  }
+
+  test('does not wait for a second time when another fetch failed while it waited', async () => {
+    const { issuer, clock, keys, fetches, ended, waiting } = await waitInOutage()
+    clock.now += 200
+    askNow(issuer)
+    await ended(3)
+    keys(old, successor)
+    expect(await waiting).toBe('unavailable 2')
+    expect(fetches()).toBe(3)
+  })
+
+  test('is fetched still when another fetch ended the outage while it waited', async () => {
+    const { issuer, clock, keys, fetches, ended, waiting } = await waitInOutage()
+    keys(old)
+    clock.now += 200
+    askNow(issuer)
+    await ended(3)
+    keys(old, successor)
+    expect(await waiting).toBe('found')
+    expect(fetches()).toBe(4)
+  })
+
+  test('at most 1000 wait; known keys are not in their way', async () => {
+    const { issuer, answers, fetches } = await setUp()
+    await ask(issuer)
+    let release = () => {}
+    answers.set('/jwks', (response, request) => {
+      release = () => json({ keys: [old] })(response, request)
+    })
+    const waiting = Array.from({ length: 1000 }, (_, index) => ask(issuer, `nobody ${index}`))
+    await vi.waitFor(() => expect(fetches()).toBe(2))
+    expect(await ask(issuer, 'one more')).toBe('unavailable 5')
+    expect(askNow(issuer)).toBe('found')
+    release()
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['none']))
+    expect(fetches()).toBe(2)
+    const { length } = await Promise.all(Array.from({ length: 1000 }, () => ask(issuer, 'nobody')))
+    expect(length).toBe(1000)
+  })
+
+  test('places are free again after a wait', async () => {
+    const { issuer, clock, fetches } = await setUp()
+    await ask(issuer)
+    for (let round = 0; round < 3; round++) {
+      clock.now += 5 * SECOND
+      const answers = await Promise.all(Array.from({ length: 1000 }, () => ask(issuer, 'nobody')))
+      expect(new Set(answers)).toEqual(new Set(['none']))
+    }
+    expect(fetches()).toBe(4)
+  })
+
+  test('in an outage it is unavailable, and starts no more fetches than anybody else', async () => {
+    const { issuer, clock, down, fetches } = await setUp({ timeoutMs: 900 })
+    await ask(issuer)
+    down()
+    clock.now = START + 10 * MINUTE
+    expect(await ask(issuer)).toBe('found')
+    for (let times = 0; times < 20; times++) expect(await ask(issuer, `nobody ${times}`)).toMatch('unavailable')
+    expect(fetches()).toBe(2)
+  })
+
+  test('a known kid that does not fit the algorithm, and a token without kid, start no fetch', async () => {
+    const { issuer, keys, fetches } = await setUp()
+    keys(old, successor)
+    await ask(issuer)
+    expect(issuer.keysFor('RS256', 'old')).toEqual([])
+    expect(issuer.keysFor('ES256', undefined)).toEqual([])
+    await settled()
+    expect(fetches()).toBe(1)
+  })
+
+  test.each(['__proto__', 'constructor', '', 'x'.repeat(8000)])(
+    'of hostile text is one like any other',
+    async (kid) => {
+      const { issuer } = await setUp()
+      await ask(issuer)
+      expect(await ask(issuer, kid)).toBe('none')
+    },
+  )
+})
