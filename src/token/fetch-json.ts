@@ -42,7 +42,7 @@ async function readBody(body: Response['body'], deadline: AbortSignal): Promise<
   if (!body) throw new Error('answered without a body')
   const reader = body.getReader()
   const stop = () => void cancel(reader)
-  // A fetch that ignores its signal would otherwise be read on after everybody has left.
+  // Ends the reading also where the application's fetch ignores its signal.
   deadline.addEventListener('abort', stop, { once: true })
   try {
     const chunks: Uint8Array[] = []
@@ -63,7 +63,7 @@ async function readBody(body: Response['body'], deadline: AbortSignal): Promise<
   }
 }
 
-/** Nothing is owed to a stream that is given up: neither its end nor its errors are of interest. */
+/** Cancels a stream. Errors are dropped: nobody waits for what it would have brought. */
 async function cancel(stream: { cancel(): Promise<void> }): Promise<void> {
   try {
     await stream.cancel()

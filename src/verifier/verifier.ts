@@ -30,7 +30,7 @@ import { createRevocationList } from './revocation-list.js'
 
 type HeaderLines = string | readonly string[] | undefined
 
-/** Refusals are returned until they leave: cheaper than to throw them. */
+/** Refusals are returned, not thrown, until they leave the verifier: cheaper. */
 type Decision = Auth | AnyAuthError
 
 /** Decides on the credentials of requests. Made once and shared. */
