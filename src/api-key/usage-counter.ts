@@ -9,9 +9,9 @@ export interface UsageCounter {
 }
 
 const FLUSH_MS = 10_000
-/** Most counts, one per key and day, of those that are being counted and of those that wait to be written. */
+/** Most counts, one per key and day: this many of the current day, and this many that wait to be written. */
 const MAX_PENDING = 100_000
-/** Rows of one write. */
+/** Counts in one write. */
 const BATCH = 1000
 const DAY_MS = 86_400_000
 
@@ -23,9 +23,9 @@ interface Tally {
 }
 
 export function createUsageCounter(store: Pick<KeyStore, 'addUsage'>): UsageCounter {
-  /** Of the current day, by key. */
+  /** Counts of the current day, by key. */
   let tallies = new Map<string, Tally>()
-  /** Of days gone by, and what could not be written; by day and key. */
+  /** Counts that are to be written: of earlier days, and those whose writing failed. By day and key. */
   const waiting = new Map<string, Tally>()
   let day = ''
   let dayBeganAt = Number.POSITIVE_INFINITY
@@ -77,7 +77,7 @@ export function createUsageCounter(store: Pick<KeyStore, 'addUsage'>): UsageCoun
         await store.addUsage(batch satisfies readonly UsageIncrement[])
         publishStore(() => ({ event: 'usage_flushed', count: usesOf(batch) }))
       } catch (error) {
-        // Kept for the next time. A store that wrote and failed to say so counts twice; one that is down loses nothing.
+        // Kept for the next time, so that an outage loses nothing. A store that wrote them and then failed counts them twice.
         setAside(batch)
         publishStore(() => ({ event: 'usage_failed', count: usesOf(batch), error }))
         return
@@ -101,7 +101,7 @@ export function createUsageCounter(store: Pick<KeyStore, 'addUsage'>): UsageCoun
       }
       if (tallies.size >= MAX_PENDING) {
         void flush()
-        // Still full: a write is under way that does not come back.
+        // Still full: an earlier write has not come back.
         if (tallies.size >= MAX_PENDING) return publishStore(() => ({ event: 'usage_dropped', count: 1 }))
       }
       tallies.set(id, { id, day, count: 1, lastUsedAt: now })

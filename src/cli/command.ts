@@ -10,11 +10,11 @@ export class UsageError extends Error {
 
 export type Flags = NonNullable<ParseArgsConfig['options']>
 
-/** The arguments of one command, read; of a flag that is given twice the last one counts. */
+/** The arguments of one command. When a flag is given twice, the last one counts. */
 export interface Arguments {
   text(flag: string): string | undefined
   is(flag: string): boolean
-  /** What stands beside the flags: as many as the command takes. */
+  /** The arguments that are not flags, as many as the command takes. */
   readonly operands: readonly string[]
 }
 

@@ -25,7 +25,7 @@ const EXIT_CODES = `Exit codes: 0; 1 for an unknown id, keys that are due, or tr
 process.exitCode = await main(process.argv.slice(2))
 
 async function main(words: string[]): Promise<number> {
-  // A reader that has seen enough, such as head(1), is no fault.
+  // A reader that stops early, such as head(1), is not an error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
   const [groupName = '', commandName = '', ...rest] = words
   if (groupName === '--version') {
@@ -83,7 +83,7 @@ function complain(fault: string): void {
   process.stderr.write(`vantage-auth: ${printable(withoutKeys(fault))}\n`)
 }
 
-/** Whatever the message quotes, a key that was typed into the command line is not repeated in a log. */
+/** A key that was typed into the command line must not appear in a log, whatever the message quotes. */
 function withoutKeys(text: string): string {
   return text.replace(/vak_\w{8,}/g, 'vak_…')
 }

@@ -17,7 +17,7 @@ export const STORE_HELP = `  --store URL          sqlite:PATH or postgres://… 
 `
 
 interface KeyringNeeds {
-  /** Whether an absent file is created. Where a key is looked for, it is more likely that the path is wrong. */
+  /** Whether a file that is not there is created. To commands that look for a key, a missing file means a wrong path. */
   mayCreate?: boolean
   environment?: Environment
 }
@@ -86,7 +86,7 @@ const FLAGS_OF: Readonly<Record<string, string>> = {
   id: 'ID',
 }
 
-/** The keyring's messages begin with the name of the argument, as its callers know it. */
+/** The keyring's messages begin with the name of its argument; users of the command line know the flag instead. */
 function inWordsOfFlags(error: unknown): unknown {
   if (!(error instanceof TypeError)) return error
   return new UsageError(error.message.replace(/^\w+/, (name) => FLAGS_OF[name] ?? name))

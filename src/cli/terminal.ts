@@ -1,8 +1,8 @@
 import type { KeyRecord } from '../keyring/records.js'
 
 /**
- * Makes a text from a store fit for a terminal: what could move the cursor, switch colours, set a title or reorder the
- * line (control, format and unassigned characters) is shown as its code.
+ * Makes a text from a store safe for a terminal. Control, format and unassigned characters, which could move the cursor,
+ * switch colours, set a title or reorder the line, are shown as their codes.
  */
 export function printable(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
@@ -35,7 +35,7 @@ function shorten(cell: string): string {
 const WIDE =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uff01-\uff60]/u
 
-/** Columns that a terminal gives to a text. */
+/** How many columns a text takes on a terminal. */
 function widthOf(text: string): number {
   let width = 0
   for (const character of text) width += WIDE.test(character) ? 2 : /\p{M}/u.test(character) ? 0 : 1

@@ -1,6 +1,6 @@
 import { formatChoice } from '../core/choice.js'
 
-/** One value, and the name under which whoever gave it knows it. */
+/** One value, and the name of the option or variable that it came from. */
 export interface Setting {
   readonly value: unknown
   readonly name: string
@@ -34,7 +34,7 @@ export function readOptions<Name extends string>(
   return values
 }
 
-/** The cure for an unknown option is most often the right spelling. */
+/** Most unknown options are misspelt ones. */
 function reject(name: string, names: readonly string[], what: string): never {
   const near = names.find((candidate) => candidate.toLowerCase() === name.toLowerCase())
   const cure = near ? `did you mean ${near}?` : `there are ${names.join(', ')}`
@@ -78,7 +78,7 @@ export function checkClaimName(value: unknown, name: string): string {
   throw new TypeError(`${name} must be the name of a claim, for example "tenant_id"`)
 }
 
-/** What it is called with and what it answers cannot be checked here: its caller has to. */
+/** It checks only that it is a function. Whoever calls it has to check what it answers. */
 export function checkFunction<T>(value: unknown, name: string): T {
   if (typeof value === 'function') return value as T
   throw new TypeError(`${name} must be a function`)

@@ -46,7 +46,7 @@ const PROFILES = ['rfc9068', 'lenient'] as const
 
 const DEFAULT_ISSUER = 'https://auth.vantage.omnivector.solutions'
 
-/** Every option of an issuer; a compile error here means that the list and the interface went apart. */
+/** Every option of an issuer. It does not compile when an option of the interface is missing here. */
 const ISSUER_OPTION_NAMES = Object.keys({
   issuer: 0,
   audience: 0,
@@ -59,10 +59,10 @@ const ISSUER_OPTION_NAMES = Object.keys({
   allowInsecureHttp: 0,
 } satisfies Record<keyof IssuerOptions, 0>) as (keyof IssuerOptions)[]
 
-/** What an issuer's own options replace. */
+/** The policy of every issuer that has no options of its own. */
 export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource'>
 
-/** Where the options of the only issuer may come from, beside the issuer itself. */
+/** The settings that say which issuers there are. `jwksUri` and `jwks` are for a single issuer. */
 export interface IssuerSettings {
   readonly issuer: Setting
   readonly jwksUri: Setting
@@ -110,7 +110,7 @@ function readEntries({ value, name, fromEnvironment }: Setting): readonly (strin
   )
 }
 
-/** An entry with options of its own, each in the place of the shared one. */
+/** An entry of a list. Each of its own options replaces the shared one. */
 function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
   const given = readOptions(entry, ISSUER_OPTION_NAMES, `${at} option`)
   const setting = (name: keyof IssuerOptions) => optionSetting(given[name], `${at}.${name}`)
@@ -184,7 +184,7 @@ function resolveKeySource(
   return Object.freeze({ kind: 'jwks_uri', url: checkFetchable(jwksUri, insecure) })
 }
 
-/** RFC 8414 §2: https. On loopback nobody is in between. */
+/** RFC 8414 §2 requires https. On loopback there is no network that others could listen to. */
 function checkFetchable({ value, name }: Setting, insecure: boolean): URL {
   if (typeof value !== 'string') throw new TypeError(`${name} must be the URL of the key set`)
   const url = checkUrl(value, name)
@@ -219,7 +219,7 @@ function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]
   return deepFreeze({ keys }) as unknown as JSONWebKeySet
 }
 
-/** As JSON, which is what a key set is: getters are read once, and later changes change nothing. */
+/** A copy by way of JSON. Getters are read once, and later changes of the original change nothing. */
 function copyKeys(value: unknown): Record<string, unknown>[] | undefined {
   try {
     const { keys } = JSON.parse(JSON.stringify(value))

@@ -109,7 +109,7 @@ export interface Configuration {
 
 const DEFAULT_AUDIENCE = 'https://api.vantage.omnivector.solutions'
 
-/** Every option of a verifier; a compile error here means that the list and the interface went apart. */
+/** Every option of a verifier. It does not compile when an option of the interface is missing here. */
 const OPTION_NAMES = Object.keys({
   issuer: 0,
   audience: 0,
@@ -165,7 +165,7 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     own<T | undefined>(name, ({ value }) => checkFunction<T>(value, name), undefined)
 
   const issuer = setting('issuer', 'VANTAGE_ISSUER')
-  // A variable says nothing of an issuer that the program names.
+  // VANTAGE_JWKS_URI belongs to the issuer of the environment, not to one that the program names.
   const jwksUri =
     given.issuer === undefined ? setting('jwksUri', 'VANTAGE_JWKS_URI') : optionSetting(given.jwksUri, 'jwksUri')
   const shared = {
@@ -196,19 +196,19 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     fetch: fn<typeof globalThis.fetch>('fetch') ?? globalFetch,
     timeoutMs: number('timeoutMs', { min: 1, max: 60_000 }, 3000),
     clock: own('clock', checkClock, systemClock),
-    // Last, since it is the one that opens something.
+    // Last: it opens something, which would stay open if another option were wrong.
     keys: resolveKeyStore(setting('keys', 'VANTAGE_KEY_STORE')),
   })
 }
 
-// Looked up on each call, so that whoever replaces the globals, as tests do, is heard.
+// Looked up on each call, so that they can be replaced later, as tests do.
 const globalFetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init)
 const systemClock = () => Date.now()
 
 /** The last instant of a Date. */
 const MAX_INSTANT = 8.64e15
 
-/** A clock that throws or answers nonsense must not make a credential last for ever: no comparison with NaN is true. */
+/** A clock that answers NaN would make every credential last for ever, since no comparison with NaN is true. */
 function checkClock({ value, name }: Setting): () => number {
   const given = checkFunction<() => unknown>(value, name)
   return () => {

@@ -63,8 +63,8 @@ interface HasEnd {
   readonly [EXPIRES_AT_MS]: number | null
 }
 
-// Getters, since a frozen Date can still be moved by setTime. One for all of a kind: with a closure for each, each Auth has
-// a hidden class of its own, which costs 400 bytes and makes every read of one, on each request, a slow one.
+// Getters, since a frozen Date can still be changed by setTime. Each kind has one getter that all of its values share: with
+// a closure for each value, V8 would give each Auth a hidden class of its own, which takes memory and slows down every read.
 const expiresAtOfKey = {
   enumerable: true,
   get(this: HasEnd): Date | null {
@@ -79,10 +79,10 @@ const expiresAtOfToken = {
   },
 }
 
-/** Freezes parsed JSON all the way down; without recursion, since an 8 KiB token can nest thousands of levels. */
+/** Freezes parsed JSON at every level. It does not recurse: an 8 KiB token can nest thousands of levels. */
 export function deepFreeze<T extends object>(value: T): T {
   const pending: object[] = [value]
-  // The loop also walks what is appended to the list on the way.
+  // The loop also reaches what is appended while it runs.
   for (const next of pending) {
     for (const name in next) {
       const inner: unknown = next[name as keyof typeof next]

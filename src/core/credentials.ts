@@ -18,8 +18,8 @@ const SPACE = 0x20
 /**
  * Takes the one bearer credential out of a request's Authorization header lines.
  *
- * It finds where the credential begins and how long it is. It does not check that its characters are those of a
- * `b64token`: the formats of keys and tokens are narrower, and are checked when a credential is not known yet.
+ * It checks the length of the credential and not its characters: API keys and access tokens have narrower formats than
+ * `b64token`, and those are checked when a credential is seen for the first time.
  *
  * @param authorization one line, all lines, or nothing
  * @returns `none` for no header, an empty one and another scheme; `repeated` for two or more lines, even identical ones

@@ -1,7 +1,8 @@
 /**
- * What `answer` comes to; silence is a failure. A late answer is dropped. The timer keeps no process alive.
+ * Waits for an answer, at most for the time limit. A late answer is dropped. The timer does not keep the process alive.
  *
- * @param who what the message calls the one who is asked
+ * @param who the name, in the message, of whoever is asked
+ * @throws {Error} when there is no answer in time; else rejects with what the answer rejects with
  */
 export async function answerWithin<T>(timeoutMs: number, who: string, answer: PromiseLike<T> | T): Promise<T> {
   let timer: NodeJS.Timeout | undefined
@@ -17,8 +18,8 @@ export async function answerWithin<T>(timeoutMs: number, who: string, answer: Pr
 }
 
 /**
- * Resolves when all of the work has ended, well or not, or at the deadline. This timer does keep the process alive:
- * whoever closes something waits for it.
+ * Resolves when all of the work has succeeded or failed, or at the deadline. This timer keeps the process alive: whoever
+ * closes something waits for it.
  *
  * @param deadline as `performance.now()` counts
  */
@@ -31,7 +32,7 @@ export async function settledBy(deadline: number, ...work: (Promise<unknown> | u
   clearTimeout(timer)
 }
 
-/** Rejects with everything that is missing, not with the first alone. */
+/** Resolves when everything is loaded. Rejects with all failures, not only with the first. */
 export async function allReady(loads: readonly Promise<void>[]): Promise<void> {
   const missing = (await Promise.allSettled(loads)).filter((load) => load.status === 'rejected')
   if (missing.length === 0) return

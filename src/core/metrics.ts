@@ -12,7 +12,7 @@ export interface MetricsOptions {
   meterProvider?: MeterProvider | undefined
 }
 
-/** Issuers whose key sets are told of: those of a configuration, which nobody counts in hundreds. */
+/** Bounds the map of issuers. They come from configurations, which have a few each. */
 const MAX_ISSUERS = 100
 
 /**
@@ -46,7 +46,7 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
   const durations = meter.createHistogram('vantage_auth.decision.duration', {
     description: 'Time until a decision',
     unit: 's',
-    // From a cached decision to a look-up that runs into its time limit.
+    // The fastest are decisions from the cache; the slowest, look-ups that run into their time limit.
     advice: { explicitBucketBoundaries: [0.000_005, 0.000_02, 0.0001, 0.0005, 0.002, 0.01, 0.05, 0.25, 1, 5] },
   })
   const lags = meter.createHistogram('vantage_auth.revocation.lag', {
@@ -64,7 +64,7 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
     const { outcome, reason, kind, cached, stale: isStale, durationMs } = message as DecisionEvent
     decisions.add(1, { outcome, ...(reason && { reason }), ...(kind && { kind }) })
     if (isStale && outcome === 'accepted') stale.add(1, { ...(kind && { kind }) })
-    // A guard's refusal is no second measurement.
+    // A guard refuses a request whose duration was already recorded when it was authenticated.
     if (outcome !== 'scope_insufficient')
       durations.record(durationMs / 1000, { outcome, cached, ...(kind && { kind }) })
   }
@@ -93,7 +93,7 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
   }
 }
 
-/** Its module may be another copy than the application's: the provider is registered under a symbol of the process. */
+/** Works with any copy of the module: the provider is registered for the whole process. */
 function globalMeterProvider(): MeterProvider {
   let api: typeof import('@opentelemetry/api')
   try {

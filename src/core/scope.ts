@@ -104,11 +104,13 @@ export function parseScopeClaim(claim: unknown): readonly string[] | undefined {
   return undefined
 }
 
-const MAX_LISTS = 1000
+const MAX_REMEMBERED = 1000
+/** Longer texts are rare, and are read anew each time. */
 const MAX_TEXT_LENGTH = 256
 
 /**
- * Reads scopes from texts of which few are in very many credentials: once each, and into one list that all of them share.
+ * Remembers what a text was read to. Very many credentials have one of a few scope texts: each is parsed once, and all of
+ * these credentials share one list.
  *
  * @internal
  */
@@ -121,7 +123,7 @@ export function createScopeReader<T extends readonly string[] | undefined>(
     if (known !== undefined) return known
     const list = read(text)
     if (text.length <= MAX_TEXT_LENGTH) {
-      if (lists.size >= MAX_LISTS) lists.clear()
+      if (lists.size >= MAX_REMEMBERED) lists.clear()
       lists.set(text, list)
     }
     return list

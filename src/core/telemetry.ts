@@ -49,9 +49,9 @@ export interface KeySetEvent {
 }
 
 /**
- * Published on the channel `vantage-auth:store` when a look-up fails, the change feed changes its state, a change
- * arrives, usage is written or lost, or a key is accepted that was replaced: at each of its look-ups, so every few minutes
- * while it is in use.
+ * Published on the channel `vantage-auth:store` when a look-up fails, when the change feed changes its state, when a change
+ * arrives, and when usage is written or lost. Also at each look-up of a key that was replaced and is still accepted: every
+ * few minutes while it is in use.
  */
 export interface StoreEvent {
   event:
@@ -81,12 +81,12 @@ const keySets = channel('vantage-auth:key-set')
 const stores = channel('vantage-auth:store')
 const debug = debuglog('vantage-auth')
 
-/** Whether anybody wants to know of decisions; nothing is computed otherwise. */
+/** Whether anybody listens to decisions. Events are not put together otherwise. */
 export function decisionsObserved(): boolean {
   return decisions.hasSubscribers || debug.enabled
 }
 
-/** What a decision finds out on its way; filled in only when somebody wants to know. */
+/** What is known of a decision while it is made. Filled in only when somebody listens. */
 export type Trace = Pick<DecisionEvent, 'kind' | 'issuer' | 'keyId' | 'cached' | 'stale'>
 
 /** Makes a decision and publishes how it ended. */
@@ -140,7 +140,7 @@ function publishDecision(event: DecisionEvent): void {
   if (decisions.hasSubscribers) decisions.publish(event)
 }
 
-/** For `NODE_DEBUG=vantage-auth`: nothing in it comes from a credential but the id of a key of the right form. */
+/** For `NODE_DEBUG=vantage-auth`. Of a credential it shows only the id of a well-formed key. */
 function debugLine({ outcome, reason, keyId, issuer }: DecisionEvent): string {
   const code = `${CODE_PREFIX}${outcome.toUpperCase()}`
   return [code, reason, keyId ? `key ${keyId}` : issuer && `issuer ${issuer}`].filter(Boolean).join(' ')

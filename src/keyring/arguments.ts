@@ -3,7 +3,7 @@ import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
 import type { KeyQuery } from '../store/contract.js'
 
-/** A misspelt option would silently be a default. */
+/** Refuses unknown options: a misspelt one would silently leave the default in force. */
 export function checkNames(caller: string, options: unknown, names: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`${caller} takes its options as an object with ${names.join(', ')}`)
@@ -14,7 +14,7 @@ export function checkNames(caller: string, options: unknown, names: readonly str
   }
 }
 
-// Line breaks and terminal control sequences would let a name forge lines of a log or a table.
+// With line breaks or terminal control sequences, a name could forge lines of a log or a table.
 const UNFIT_TEXT = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
 
 export function checkText(value: unknown, name: string): string {
@@ -26,7 +26,7 @@ export function checkOptionalText(value: unknown, name: string): string | null {
   return value === undefined || value === null ? null : checkText(value, name)
 }
 
-/** What is no id is never printed: it may be the key. */
+/** The message never shows what was given: it may be the key. */
 export function checkId(id: unknown): void {
   if (typeof id === 'string' && looksLikeApiKey(id)) {
     throw new TypeError(`id must be the 12 characters after ${formatChoice(KEY_PREFIXES)}, not the key or its hint`)

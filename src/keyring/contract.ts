@@ -9,7 +9,7 @@ import type { TokenSelector } from './token-selector.js'
 export interface KeyringOptions {
   /** Scopes that keys may have besides the documented eight. [`VANTAGE_SCOPES`] Default: none. */
   scopes?: readonly string[] | undefined
-  /** Deployment that new keys belong to; services of the other one refuse them. Default: `'live'`. */
+  /** Deployment that new keys belong to. Services of another one refuse them. Default: `'live'`. */
   environment?: Environment | undefined
   /** Life of keys that are created without one of their own; `null` for keys without an end. Default: `'365d'`. */
   expiresIn?: Duration | null | undefined
@@ -71,8 +71,8 @@ export interface RevokeTokensOptions {
   /** Who revokes them, for the record. */
   actor?: string | null | undefined
   /**
-   * How long a token of this issuer lives at most. That long after `issuedBefore`, or after now for a single token, the
-   * revocation is dropped: what lived longer would be accepted again. Default: `'365d'`.
+   * How long tokens of this issuer live at most. The revocation is dropped that long after `issuedBefore`, or after now
+   * for a single token. A token that lives longer would then be accepted again. Default: `'365d'`.
    */
   tokenLife?: Duration | undefined
 }
@@ -88,8 +88,8 @@ export interface AuditOptions {
 }
 
 /**
- * A key, in the one moment in which it can be seen. `key` is not enumerable: `JSON.stringify`, `console.log`, spreading and
- * cloning show the record alone.
+ * A new key. This is the only time that it can be seen. `key` is not enumerable: `JSON.stringify`, `console.log`, spreading
+ * and cloning show only the record.
  */
 export interface CreatedKey {
   /** The credential. It is not stored, and cannot be had again. */
@@ -113,17 +113,17 @@ export interface KeyUsage {
 }
 
 /**
- * The life of API keys: made, rotated, revoked, looked at.
+ * Administers API keys, and revokes access tokens.
  *
  * Each method rejects with a TypeError for a wrong argument, and with a {@link KeyStoreError} when the store cannot be
  * used. It does not decide who may call it: that is the application's part.
  */
 export interface Keyring {
-  /** Makes a key and stores its digest. What it returns is the only sight of the key. */
+  /** Makes a key and stores its digest. The key itself is returned here and cannot be had again. */
   create(options: CreateKeyOptions): Promise<CreatedKey>
   /**
-   * Makes a successor with the subject, scopes, tenant, name, environment and life of an active key, which itself is
-   * accepted for the overlap and then no more. Of several rotations of one key at once, one succeeds.
+   * Replaces an active key. The successor gets its subject, scopes, tenant, name, environment and life; the old key is
+   * accepted until the overlap ends. When one key is rotated several times at once, one rotation succeeds.
    *
    * @throws {KeyNotFoundError} for an unknown id
    * @throws {KeyStateError} for a key that is revoked, expired or replaced
@@ -147,15 +147,15 @@ export interface Keyring {
   /** Keys, newest first. `cursor` leads to the next page, and is `null` on the last one. */
   list(options?: ListKeysOptions): Promise<{ readonly keys: readonly KeyRecord[]; readonly cursor: string | null }>
   /**
-   * Has services that use this store refuse access tokens: one, or all of a subject or of a client that were issued before
-   * an instant. It travels like the revocation of a key, and cannot be taken back.
+   * Revokes access tokens in all services that use this store: one token, or all tokens of a subject or of a client that
+   * were issued before an instant. It takes effect as fast as the revocation of a key, and cannot be taken back.
    *
    * It does not check that there are such tokens, nor that a service accepts the issuer.
    */
   revokeTokens(selector: TokenSelector, options?: RevokeTokensOptions): Promise<TokenRevocation>
   /** The revocations of tokens that are in force, newest first. */
   tokenRevocations(): Promise<readonly TokenRevocation[]>
-  /** What was done to keys and tokens, newest first; nothing of it can be changed. `cursor` leads to the next page. */
+  /** What was done to keys and tokens, newest first. Entries cannot be changed. `cursor` leads to the next page. */
   audit(options?: AuditOptions): Promise<{ readonly entries: readonly AuditEntry[]; readonly cursor: string | null }>
   /** Closes the store if the keyring opened it from a URL. Idempotent; other methods reject afterwards. */
   close(): Promise<void>

@@ -8,7 +8,7 @@ import {
   type StoredTokenRevocation,
 } from '../store/contract.js'
 
-/** A key as administration sees it. Its digest is not in it, and the key itself cannot be had from it. */
+/** A key as administration sees it, without the key itself and without its digest. */
 export interface KeyRecord {
   /** Public identifier: the twelve characters after the prefix. Safe to log. */
   readonly id: string
@@ -27,7 +27,7 @@ export interface KeyRecord {
   readonly createdBy: string | null
   /** The first instant at which it is no longer accepted; `null` for a key without an end. */
   readonly expiresAt: Date | null
-  /** As of the last flush of the services that accept it, at most some seconds ago. */
+  /** Up to some seconds late: services count uses in memory and write every ten seconds. */
   readonly lastUsedAt: Date | null
   readonly revokedAt: Date | null
   readonly revokedReason: string | null
@@ -58,7 +58,7 @@ export function toKeyRecord(key: ListedKey, now: number): KeyRecord {
   })
 }
 
-/** Access tokens that are refused, as administration sees it. */
+/** A revocation of access tokens, as administration sees it. */
 export interface TokenRevocation {
   readonly id: string
   readonly issuer: string
@@ -69,7 +69,7 @@ export interface TokenRevocation {
   readonly createdAt: Date
   readonly createdBy: string | null
   readonly reason: string | null
-  /** When it is dropped, since no token that it means can still be alive. */
+  /** When the revocation is dropped: all tokens that it revokes have expired by then. */
   readonly endsAt: Date
 }
 

@@ -2,8 +2,8 @@ import type { StoredTokenRevocation } from '../store/contract.js'
 import { checkNames, checkOptionalText, checkText } from './arguments.js'
 
 /**
- * Which access tokens are refused: one, by its `jti`; or all of a subject, or of a client, that were issued (`iat`) before
- * an instant. A token without `iat` counts as issued before it. Issuers are compared character for character.
+ * Which access tokens are revoked: one, by its `jti`; or all tokens of a subject, or of a client, that were issued (`iat`)
+ * before an instant. A token without `iat` counts as issued before it. Issuers are compared character for character.
  *
  * `iat` has whole seconds: tokens of the second in which `issuedBefore` lies are refused as well.
  */
@@ -32,12 +32,12 @@ export function readTokenSelector(given: TokenSelector): SelectedTokens {
   }
 }
 
-// A number below it is an instant in seconds, as tokens have them, and not one in the first years after 1970.
+// A smaller number is most likely an instant in seconds, as tokens have them, and not a date before 1973.
 const EARLIEST_MS = 100_000_000_000
 const LATEST_MS = 253_402_300_799_000
 
 function readInstant(value: unknown, name: string): number {
-  // With a time zone: without one it would depend on where the program runs.
+  // Without a time zone, the instant would depend on where the program runs.
   const written = typeof value === 'string' && /^\d{4}-\d{2}-\d{2}(T.*(Z|[+-]\d{2}:\d{2}))?$/.test(value)
   const ms = value instanceof Date ? value.getTime() : written ? Date.parse(value) : value
   if (Number.isInteger(ms) && (ms as number) >= EARLIEST_MS && (ms as number) <= LATEST_MS) return ms as number

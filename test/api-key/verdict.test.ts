@@ -44,7 +44,7 @@ test.each([
   ['subject', null],
   ['tenant', undefined],
   ['name', 7],
-  ['environment', 'staging'],
+  ['environment', 'elsewhere'],
   ['scopes', 'jobs:read'],
   ['scopes', [1]],
   ['scopes', new Array(1)],

@@ -8,5 +8,5 @@ test('the names are lower-case letters, since they are part of keys, and live is
 
 test('anything else is no environment', () => {
   expect(ENVIRONMENTS.every(isEnvironment)).toBe(true)
-  expect(['', 'LIVE', 'staging', null, undefined, 0, ['live']].some(isEnvironment)).toBe(false)
+  expect(['', 'LIVE', 'elsewhere', null, undefined, 0, ['live']].some(isEnvironment)).toBe(false)
 })
