@@ -11,7 +11,7 @@ const DEPENDENCIES = packages(Object.keys(manifest.dependencies))
 const OPTIONAL_PEERS = packages(Object.keys(manifest.peerDependencies))
 
 /**
- * Held by `npm run check`; test/layout.test.ts breaks each rule once. CONTRIBUTING.md has the map.
+ * Held by `npm run check`; test/integration/layout.test.ts breaks each rule once. CONTRIBUTING.md has the map.
  *
  * @type {import('dependency-cruiser').IConfiguration}
  */

@@ -1,17 +1,21 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import manifest from './package.json' with { type: 'json' }
 
-const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+/** The package's own names, as package.json exports them, lead to its source: no test needs a build before it. */
+const alias = Object.entries(manifest.exports).flatMap(([subpath, entry]) => {
+  if (typeof entry === 'string') return []
+  const source = entry.import.default.replace(/^\.\/dist\/esm\/(.+)\.js$/, './$1.ts')
+  return [
+    {
+      find: new RegExp(`^${manifest.name}${subpath.slice('.'.length)}$`),
+      replacement: fileURLToPath(new URL(source, import.meta.url)),
+    },
+  ]
+})
 
 export default defineConfig({
-  resolve: {
-    // The package by its own name is its source here, as in tsconfig.json: no test needs a build before it.
-    alias: [
-      { find: /^vantage-auth$/, replacement: source('./src/index.ts') },
-      { find: /^vantage-auth\/(express|koa|fastify)$/, replacement: source('./adapters/$1.ts') },
-      { find: /^vantage-auth\/(\w+)$/, replacement: source('./src/$1.ts') },
-    ],
-  },
+  resolve: { alias },
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',

@@ -65,9 +65,10 @@ export function embeddedFolder(): string | undefined {
 
 /**
  * Whether there is a server to test with. Where `CI=true` its absence is a failure; elsewhere the reason for skipping is
- * printed.
+ * printed. Runs that are to be quick set `WITHOUT_POSTGRES`.
  */
 export function postgresIsThere(): boolean {
+  if (process.env.WITHOUT_POSTGRES === 'true') return false
   if (findPostgres() !== undefined) return true
   const reason =
     'There is no PostgreSQL server: put postgres and initdb on the PATH (Debian: apt-get install postgresql), or run npm ci, which brings one for most machines'
