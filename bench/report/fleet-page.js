@@ -1,0 +1,116 @@
+/** The tables of docs/fleet.md, from the results of `npm run bench:fleet`. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadResult } from '../shared/results.js'
+import { circumstancesOf, fillIn, grouped, table } from './generated-parts.js'
+
+/** @import { FleetResults, Spread } from '../shared/types.d.ts' */
+
+const PAGE = join(import.meta.dirname, '../../docs/fleet.md')
+
+export function writeFleetPage() {
+  writeFileSync(PAGE, renderFleetPage())
+}
+
+/** @returns {string} the page; a part that was never measured stays as it is */
+export function renderFleetPage() {
+  const page = readFileSync(PAGE, 'utf8')
+  const result = loadResult('fleet')
+  if (result === undefined) return page
+  const { revocation, keys, usage, writes } = result.results
+  return fillIn(page, {
+    fleet: circumstancesOf('npm run bench:fleet', result),
+    ...(revocation && { revocation: revocationTable(revocation) }),
+    ...(keys && { keys: keyTable(keys) }),
+    ...(usage && { usage: usageTable(usage) }),
+    ...(writes && { writes: writeTable(writes) }),
+  })
+}
+
+/** @type {Record<string, string>} */
+const CASES = {
+  plain: 'undisturbed',
+  listenerCut: 'connections ended by the server',
+  restart: 'server restarted',
+  stall: 'network stalled for 8 s',
+}
+
+/** @param {NonNullable<FleetResults['revocation']>} cases */
+function revocationTable(cases) {
+  /** @param {Spread} spread */
+  const figures = ({ p50, p99, max }) => [p50, p99, max].map((ms) => ms.toFixed(0)).join(' / ')
+  const rows = Object.entries(cases).map(([name, one]) => [
+    CASES[name],
+    one.untilAllRefuse.n,
+    figures(one.acceptedAfterCommit),
+    figures(one.untilAllRefuse),
+    figures(one.untilAllRefuseFromCall),
+    one.acceptedAfterRefusal,
+    `${Math.round(100 * one.processorsBusy)} %`,
+  ])
+  const head = [
+    '',
+    'revocations',
+    'last accepted after the commit, ms: p50 / p99 / max',
+    'until all refuse, from the commit, ms',
+    'from the call of `revoke()`, ms',
+    'accepted after a refusal',
+    'processors busy',
+  ]
+  return table(head, rows)
+}
+
+/** @param {NonNullable<FleetResults['keys']>} sizes */
+function keyTable(sizes) {
+  const rows = Object.entries(sizes).map(([size, { startMs, coldMicroseconds, cachedMicroseconds, memoryMiB }]) => [
+    grouped(Number(size)),
+    startMs.toFixed(0),
+    (coldMicroseconds.p50 / 1000).toFixed(2),
+    (coldMicroseconds.p99 / 1000).toFixed(2),
+    cachedMicroseconds.toFixed(2),
+    memoryMiB.toFixed(1),
+  ])
+  const head = [
+    'keys',
+    'start, ms',
+    'first look-up, ms: p50',
+    'p99',
+    'cached decision, us',
+    'memory of the service, MiB',
+  ]
+  return table(head, rows)
+}
+
+/** @param {NonNullable<FleetResults['usage']>} usage */
+function usageTable({ perSecond, seconds, used, counted, rowsWrittenPerSecond, missingAfterKill, oneFlush }) {
+  return table(
+    ['', ''],
+    [
+      ['uses a second', grouped(perSecond)],
+      ['seconds', seconds],
+      ['uses', grouped(used)],
+      ['counted after `close()`', grouped(counted)],
+      ['rows written a second', rowsWrittenPerSecond.toFixed(0)],
+      ['uses missing after `SIGKILL` of one service', grouped(Math.round(missingAfterKill))],
+      ['uses that it counts between two writes', grouped(oneFlush)],
+    ],
+  )
+}
+
+/** @param {NonNullable<FleetResults['writes']>} writes */
+function writeTable(writes) {
+  return table(
+    ['', ''],
+    [
+      ['creations, rotations and revocations', grouped(writes.operations)],
+      ['a second', writes.perSecond.toFixed(0)],
+      ['statements by hand in between', grouped(writes.handWritten)],
+      ['duplicate ids', writes.duplicateIds],
+      ['revocations lost', writes.revocationsLost],
+      ['deadlocks', writes.deadlocks],
+      ['keys that the feed did not tell', writes.keysNotTold],
+      ['changes out of order', writes.outOfOrder],
+      ['`TRUNCATE` told by the feed', writes.truncateTold ? 'yes' : '**no**'],
+    ],
+  )
+}

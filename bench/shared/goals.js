@@ -1,0 +1,196 @@
+/** What is to be reached, each computed from the results of one run. */
+import { LOOK_UP, OURS } from './names.js'
+import { ratioOf } from './timing.js'
+
+/** @import { Accepts, Algorithm, DecisionResults, GrowthResults, HttpResults } from './types.d.ts' */
+
+/**
+ * @template Results
+ * @typedef {object} Goal
+ * @property {string} name
+ * @property {boolean} [limit] a ratio to a physical limit: `bench:check` fails when it is worse than twice the goal
+ * @property {number} [atMost]
+ * @property {number} [atLeast]
+ * @property {(results: Results) => number | undefined} measured `undefined` where the run was a shorter one
+ */
+
+/** @type {(title: string, a: string, b: string) => Goal<DecisionResults>['measured']} */
+const ratio = (title, a, b) => (results) =>
+  results[title]?.[a] && results[title][b] && ratioOf(results[title][a], results[title][b])
+/**
+ * Ours beside the best of the others, limits left out.
+ *
+ * @type {(title: string) => Goal<DecisionResults>['measured']}
+ */
+const bestPeer = (title) => (results) => {
+  const peers = Object.entries(results[title] ?? {}).filter(([name]) => name !== OURS && !name.startsWith('crypto.'))
+  const [best] = peers.map(([, figures]) => figures).toSorted((a, b) => a.typical - b.typical)
+  return best && ratioOf(results[title][OURS], best)
+}
+/** @type {Algorithm[]} */
+const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+/** @type {(line: string, accepted: Accepts) => Goal<DecisionResults>} */
+const refusalGoal = (line, accepted) => ({
+  name: `refusing, ${line}: cost of accepting a cached ${accepted}`,
+  limit: true,
+  atMost: 1.5,
+  measured: ratio('refusing', line, `accepting a ${accepted}`),
+})
+
+/** @type {Goal<DecisionResults>[]} */
+export const decisionGoals = [
+  {
+    name: `cached token: ${LOOK_UP}`,
+    limit: true,
+    atMost: 1.5,
+    measured: ratio('cached token', OURS, LOOK_UP),
+  },
+  {
+    name: 'cached token: times faster than fast-jwt with its cache',
+    atLeast: 2,
+    measured: ratio('cached token', 'fast-jwt, cache', OURS),
+  },
+  {
+    name: 'cached token: times faster than jose',
+    atLeast: 50,
+    measured: ratio('cached token', 'jose', OURS),
+  },
+  {
+    name: `cached key: ${LOOK_UP}`,
+    limit: true,
+    atMost: 2,
+    measured: ratio('cached key', OURS, LOOK_UP),
+  },
+  {
+    name: 'cached key: times faster than prefixed-api-key',
+    atLeast: 3,
+    measured: ratio('cached key', 'prefixed-api-key', OURS),
+  },
+  {
+    name: 'cached key: times faster than better-auth, keys in memory',
+    atLeast: 500,
+    measured: ratio('cached key', 'better-auth, keys in memory', OURS),
+  },
+  ...ALGORITHMS.flatMap((alg) => [
+    {
+      name: `new ${alg} token: crypto.verify`,
+      limit: true,
+      atMost: alg === 'RS256' ? 1.25 : 1.12,
+      measured: ratio(`new ${alg} token`, OURS, 'crypto.verify'),
+    },
+    {
+      name: `new ${alg} token: the best peer`,
+      atMost: 1,
+      measured: bestPeer(`new ${alg} token`),
+    },
+    {
+      name: `new ${alg} token, 64 in flight: the best peer`,
+      atMost: 1,
+      measured: bestPeer(`new ${alg} token, 64 in flight`),
+    },
+    {
+      name: `new ${alg} token, 64 in flight, second core busy: the best peer`,
+      atMost: 1,
+      measured: bestPeer(`new ${alg} token, 64 in flight, second core busy`),
+    },
+  ]),
+  refusalGoal('bad checksum', 'key'),
+  refusalGoal('unknown key, repeated', 'key'),
+  refusalGoal('random bytes', 'token'),
+  refusalGoal('expired token, repeated', 'token'),
+]
+
+/** @type {Goal<HttpResults>[]} */
+export const httpGoals = [
+  ...Object.entries({ express: 0.95, koa: 0.88, fastify: 0.82 }).flatMap(([framework, share]) =>
+    ['token', 'key'].flatMap((accepts) => [
+      {
+        name: `${framework}, cached ${accepts}: requests/s of the bare framework`,
+        limit: true,
+        atLeast: share,
+        measured: (/** @type {HttpResults} */ results) => results[framework]?.[`${OURS}, ${accepts}`]?.share,
+      },
+      {
+        name: `${framework}, cached ${accepts}: p99 of the bare framework`,
+        atMost: 1.1,
+        measured: (/** @type {HttpResults} */ results) => results[framework]?.[`${OURS}, ${accepts}`]?.p99Ratio,
+      },
+      {
+        name: `${framework}, refused ${accepts}: requests/s of accepting`,
+        limit: true,
+        atLeast: 0.8,
+        measured: (/** @type {HttpResults} */ results) => results[framework]?.[`${OURS}, ${accepts}`]?.refusingShare,
+      },
+    ]),
+  ),
+]
+
+/** @type {Goal<GrowthResults>[]} */
+export const growthGoals = [
+  {
+    name: 'heap of a cached token, without its claims, bytes',
+    atMost: 600,
+    measured: ({ entries }) => entries?.token?.['10000']?.bytes,
+  },
+  {
+    name: 'heap of a cached key, bytes',
+    atMost: 400,
+    measured: ({ entries }) => entries?.key?.['10000']?.bytes,
+  },
+  .../** @type {Accepts[]} */ (['token', 'key']).map((accepts) => ({
+    name: `cached ${accepts}: growth of its ratio to ${LOOK_UP} from 1 to 100 000 entries`,
+    atMost: 1.25,
+    measured: (/** @type {GrowthResults} */ { entries }) =>
+      entries?.[accepts]?.['100000'] && entries[accepts]['100000'].ratio / entries[accepts]['1'].ratio,
+  })),
+  {
+    name: '1 000 keys in the key set: a new token beside one key',
+    atMost: 1.05,
+    measured: ({ keySet }) => keySet?.ratio,
+  },
+  {
+    name: '1 000 keys in the key set: first use, ms',
+    atMost: 20,
+    measured: ({ keySet }) => keySet?.firstUseMs,
+  },
+  ...['express', 'koa', 'fastify'].map((adapter) => ({
+    name: `import of vantage-auth/${adapter}, cold: jose alone`,
+    atMost: 1.1,
+    measured: (/** @type {GrowthResults} */ { imports }) => imports && ratioOf(imports[adapter], imports.jose),
+  })),
+]
+
+/**
+ * @template Results
+ * @param {Goal<Results>[]} goals
+ * @param {Results} results
+ * @returns {{ name: string, goal: string, measured: number, reached: boolean, tolerable: boolean }[]} one for each goal
+ *   that this run measured
+ */
+export function judge(goals, results) {
+  return goals.flatMap(({ name, limit, atMost, atLeast, measured: measure }) => {
+    const measured = measure(results)
+    if (measured === undefined) return []
+    const excess = atMost === undefined ? Number(atLeast) / measured : measured / atMost
+    return {
+      name,
+      goal: atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`,
+      measured,
+      reached: excess <= 1,
+      tolerable: !limit || excess <= 2,
+    }
+  })
+}
+
+/**
+ * @template Results
+ * @param {Goal<Results>[]} goals
+ * @param {Results} results
+ */
+export function printGoals(goals, results) {
+  console.log('\ngoals')
+  for (const { name, goal, measured, reached } of judge(goals, results)) {
+    const verdict = reached ? 'reached' : 'MISSED '
+    console.log(`  ${verdict}  ${measured.toPrecision(3).padStart(8)}  ${goal.padEnd(7)} ${name}`)
+  }
+}
