@@ -1,8 +1,8 @@
 import type { JSONWebKeySet } from 'jose'
 import { deepFreeze } from '../core/auth.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
+import { isLoopback } from '../token/issuer/loopback.js'
 import { hasPrivateMember, MAX_KEYS, parseKeySet } from '../token/key-set.js'
-import { isLoopback } from '../token/loopback.js'
 import type { IssuerPolicy, KeySource, Profile } from '../token/policy.js'
 import {
   checkClaimName,

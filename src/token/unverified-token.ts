@@ -2,7 +2,7 @@ import type { Reason } from '../core/errors.js'
 import { ALGORITHMS, type Algorithm, isAlgorithm } from './algorithms.js'
 import { type CheckReport, show } from './check-report.js'
 import { decodeObject, isCanonicalBase64url } from './encoding.js'
-import type { Issuer } from './issuer.js'
+import type { Issuer } from './issuer/issuer.js'
 import { type JsonObject, own } from './json-object.js'
 import type { IssuerPolicy } from './policy.js'
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
-import type { Issuer } from '../token/issuer.js'
+import type { Issuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
 import type { SharedLimit } from './shared-limit.js'
 

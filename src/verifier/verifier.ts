@@ -19,7 +19,7 @@ import {
 } from '../core/errors.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
 import { checkClaims } from '../token/access-token.js'
-import { createIssuer } from '../token/issuer.js'
+import { createIssuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
 import { findSigner } from '../token/signature.js'
 import { parseAccessToken } from '../token/unverified-token.js'

@@ -1,7 +1,7 @@
+import type { KeySource } from '../policy.js'
 import { fetchJson } from './fetch-json.js'
 import { isLoopback } from './loopback.js'
 import { ageOf, type Moment } from './moment.js'
-import type { KeySource } from './policy.js'
 
 const METADATA_FRESH_MS = 3_600_000
 

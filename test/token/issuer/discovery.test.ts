@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { metadataUrls } from '../../src/token/discovery.js'
+import { metadataUrls } from '../../../src/token/issuer/discovery.js'
 import {
   ask,
   causeOf,

@@ -1,11 +1,11 @@
-import { UnavailableError } from '../core/errors.js'
+import { UnavailableError } from '../../core/errors.js'
+import { type KeySet, parseKeySet, type VerificationKey } from '../key-set.js'
+import type { IssuerPolicy } from '../policy.js'
 import { createBackOff } from './back-off.js'
 import { createDiscovery } from './discovery.js'
-import { type KeySet, parseKeySet, type VerificationKey } from './key-set.js'
 import { createKeySetFetcher } from './key-set-fetcher.js'
 import { createLoadedKeySet } from './loaded-key-set.js'
 import { momentOf } from './moment.js'
-import type { IssuerPolicy } from './policy.js'
 import { type Arrival, createUnknownKidGate } from './unknown-kids.js'
 
 /** One configured issuer with its own key set. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isLoopback } from '../../src/token/loopback.js'
+import { isLoopback } from '../../../src/token/issuer/loopback.js'
 
 test.each([
   ['http://localhost.', true],

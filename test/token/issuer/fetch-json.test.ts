@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { fetchJson } from '../../src/token/fetch-json.js'
+import { fetchJson } from '../../../src/token/issuer/fetch-json.js'
 
 const MAX = 256 * 1024
 

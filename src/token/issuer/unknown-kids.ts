@@ -1,5 +1,5 @@
+import type { VerificationKey } from '../key-set.js'
 import type { BackOff } from './back-off.js'
-import type { VerificationKey } from './key-set.js'
 import type { KeySetFetcher } from './key-set-fetcher.js'
 import type { LoadedKeySet } from './loaded-key-set.js'
 import { ageOf, type Moment, notLaterThan } from './moment.js'

@@ -1,4 +1,4 @@
-import { type KeySet, parseKeySet } from './key-set.js'
+import { type KeySet, parseKeySet } from '../key-set.js'
 import { ageOf, type Moment } from './moment.js'
 
 const FRESH_MS = 600_000

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { UnavailableError } from '../../src/core/errors.js'
+import { UnavailableError } from '../../../src/core/errors.js'
 import {
   type Answer,
   ask,

@@ -1,4 +1,4 @@
-import { publishKeySet } from '../core/telemetry.js'
+import { publishKeySet } from '../../core/telemetry.js'
 import type { BackOff } from './back-off.js'
 import type { Discovery } from './discovery.js'
 import { fetchJson } from './fetch-json.js'
