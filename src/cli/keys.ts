@@ -219,6 +219,7 @@ const migrate: Command = {
   summary: 'create the store, or bring its schema up to date',
   help: `Options:
 ${STORE_HELP}
+On PostgreSQL the tables are in the schema "public", unless the URL ends in ?schema=NAME.
 It is safe to repeat, and to run while services use the store.
 
 Examples:
@@ -229,7 +230,7 @@ Examples:
   async run(given) {
     const store = openStore(given)
     try {
-      const version = await store.migrate?.()
+      const version = await store.migrate?.(notice)
       if (given.is('json')) printJson({ version: version ?? null })
       else process.stdout.write(`The key store is up to date (schema ${version}).\n`)
     } finally {

@@ -55,8 +55,13 @@ export interface KeyStore {
    */
   watch?(listener: (change: KeyChange) => void): ChangeFeed
 
-  /** Creates the schema or brings it up to date, under a lock. Services never call it. Resolves to the schema's version. */
-  migrate?(): Promise<number>
+  /**
+   * Creates the schema or brings it up to date, under a lock. Services never call it. Resolves to the schema's version.
+   *
+   * @param onNotice is given each thing that the administrator should know of the database, such as grants that are too wide,
+   *   as a sentence
+   */
+  migrate?(onNotice?: (notice: string) => void): Promise<number>
 
   /** Closes what the store opened. May be called again. Afterwards the other methods reject, and feeds are `down`. */
   close(): Promise<void>

@@ -130,17 +130,47 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect((await later.readAudit?.({ limit: 9 }))?.map(({ action }) => action)).toEqual(['revoke'])
     })
 
-    test('may be that of the search path', async () => {
-      await sql('CREATE SCHEMA "Fleet keys"')
-      const elsewhere = `${url}?options=-c%20search_path%3D%22Fleet%5C%20keys%22`
-      const store = open(elsewhere)
+    test.each([
+      ['the option', (schema: string) => postgresKeyStore({ connectionString: url, schema })],
+      ['the connection string', (schema: string) => openKeyStore(`${url}?schema=${encodeURIComponent(schema)}`)],
+    ])('is the one that %s names, under any name, and is created there', async (_, openIn) => {
+      const name = `Fleet "keys" $1 {schema} ' \\ ü`
+      const quoted = `"${name.replaceAll('"', '""')}"`
+      const store = openIn(name)
+      closers.push(() => store.close())
       await store.migrate?.()
       const { next } = await watched(store)
       await store.insert(storedKey('a'))
       await store.addUsage([{ id: 'a', day: '2026-11-25', count: 1, lastUsedAt: Date.UTC(2026, 10, 25) }])
       expect(await next(1)).toEqual(['a'])
-      expect(await sql(`SELECT id FROM "Fleet keys".vantage_usage`)).toEqual([{ id: 'a' }])
+      expect(await store.find('a')).toEqual(storedKey('a'))
+      expect(await sql(`SELECT id FROM ${quoted}.vantage_usage`)).toEqual([{ id: 'a' }])
+      expect(
+        await sql(`SELECT FROM pg_class WHERE relname LIKE 'vantage%' AND relnamespace = 'public'::regnamespace`),
+      ).toEqual([])
       await expect(open().find('a')).rejects.toThrow(/has no key schema/)
+    })
+
+    test('is not taken from the search path of the session', async () => {
+      await sql('CREATE SCHEMA elsewhere')
+      const store = open(`${url}?options=-c%20search_path%3Delsewhere`)
+      await store.migrate?.()
+      expect(
+        await sql(`SELECT relnamespace::regnamespace::text AS name FROM pg_class WHERE relname = 'vantage_keys'`),
+      ).toEqual([{ name: 'public' }])
+    })
+
+    test.each([
+      ['', {}],
+      ['pg_keys', {}],
+      ['x'.repeat(64), {}],
+      ['nul\0', {}],
+      [7, {}],
+      ['one', { connectionString: 'postgres://h/d?schema=other' }],
+      [undefined, { connectionString: 'postgres://h/d?schema=a&schema=b' }],
+      [undefined, { connectionString: 'postgres://h/d?schema=%zz' }],
+    ])('is refused with a TypeError when its name cannot be right: %j %j', (schema, options) => {
+      expect(() => postgresKeyStore({ connectionString: url, schema, ...options } as never)).toThrow(TypeError)
     })
   })
 
@@ -271,7 +301,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await slow.query(`BEGIN; UPDATE vantage_keys SET revoked_at = now() WHERE id = 'a'`)
       const waiting = quick.query(`UPDATE vantage_keys SET revoked_at = now() WHERE id = 'b'`)
       await until(async () => {
-        const rows = await sql(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)
+        const rows = await sql(`SELECT 1 FROM pg_locks WHERE relation = 'vantage_lock'::regclass AND NOT granted`)
         return rows.length === 1
       })
       expect(heard).toEqual([])
@@ -373,18 +403,21 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       const [first] = stores as [KeyStore]
       await first.migrate?.()
       const ids = Array.from({ length: 50 }, (_, i) => `key${i}`)
+      const used = Date.UTC(2026, 10, 25)
       for (const id of ids) await first.insert(storedKey(id))
       await Promise.all(
         stores.flatMap((store, i) =>
           Array.from({ length: 10 }, (_, j) => {
             // Each in an order of its own: two that lock rows in different orders would wait for each other.
             const mixed = [...ids].sort(() => Math.random() - 0.5)
-            return store.addUsage(mixed.map((id) => ({ id, day: '2026-11-25', count: i + 1, lastUsedAt: 1000 * j })))
+            return store.addUsage(
+              mixed.map((id) => ({ id, day: '2026-11-25', count: i + 1, lastUsedAt: used + 1000 * j })),
+            )
           }),
         ),
       )
       const rows = await sql(
-        `SELECT DISTINCT count::int, extract(epoch FROM last_used_at)::int AS s FROM vantage_usage`,
+        `SELECT DISTINCT count::int, extract(epoch FROM last_used_at)::int - ${used / 1000} AS s FROM vantage_usage`,
       )
       expect(rows).toEqual([{ count: 100, s: 9 }])
     })
@@ -506,7 +539,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       pool.on('connect', (client) => {
         const query = client.query.bind(client) as (config: { text: string; values?: unknown[][] }) => unknown
         client.query = ((config: { text: string; values?: unknown[][] }) => {
-          if (/FROM vantage_keys WHERE id/.test(config.text)) asked.push(config.values?.[0] ?? [])
+          if (/FROM "public".vantage_keys\s+WHERE id/.test(config.text)) asked.push(config.values?.[0] ?? [])
           return query(config)
         }) as typeof client.query
       })
@@ -632,6 +665,6 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
     for (let i = 0; i < 5; i++) await store.insert(storedKey('a')).catch(() => {})
     await store.update(storedKey('a', { revokedAt: 5 }), storedKey('a'))
     await store.insert(storedKey('b', { createdAt: 1_700_000_000_000 + DAY }))
-    expect(await sql(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory'`)).toEqual([])
+    expect(await sql(`SELECT 1 FROM pg_locks WHERE relation = 'vantage_lock'::regclass`)).toEqual([])
   })
 })

@@ -9,20 +9,33 @@ import {
   SQLSTATE,
   sqlState,
 } from './driver.js'
+import { inSchema } from './names.js'
 
-/** Asks one connection. */
+/**
+ * Asks one connection. `{schema}` in a statement stands for the schema of the store, quoted.
+ *
+ * What a statement names must not depend on the `search_path` of the session, which may be an application's own: its first
+ * schema, or a temporary table, would be used in our place. So tables are written with `{schema}`, and a statement that runs
+ * outside of {@link Connections.read} and {@link Connections.transaction} writes `pg_catalog` before functions, types and
+ * operators.
+ */
 export type Ask = (text: string, values?: readonly unknown[]) => Promise<PostgresResult>
 
 /** The connections of one store. What they throw is a {@link KeyStoreError} without anything secret. */
 export interface Connections {
   /** Where the server is, for messages: `Postgres key store at db.example:5432`. */
   readonly name: string
-  /** One statement, on any connection of the pool. */
+  /** The schema of the tables, unquoted. */
+  readonly schema: string
+  /** One statement in one round trip, on any connection of the pool and under whatever `search_path` it has. */
   ask: Ask
+  /** Statements that only read, in a transaction of their own. */
+  read<T>(read: (ask: Ask) => Promise<T>): Promise<T>
   /** Statements that take effect together or not at all. `write` returns false to take them back. */
   transaction<T>(write: (ask: Ask) => Promise<T>): Promise<T>
   /** A connection of its own beside the pool, not connected yet. */
   createClient(): PostgresClient
+  askClient(client: PostgresClient): Ask
   /** Closes the pool, if it was opened here. */
   close(): Promise<void>
 }
@@ -37,20 +50,20 @@ const KEEP_ALIVE_AFTER_MS = 10_000
 /** How many connections a store keeps that was opened by a connection string. */
 export const POOL_SIZE = 2
 
-// Limits, so that a process that stops between two statements does not keep its lock for ever. They are set for each
-// transaction, since a proxy may refuse them as settings of the connection.
-const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-  SET LOCAL statement_timeout = ${WRITE_LIMIT_MS};
-  SET LOCAL idle_in_transaction_session_timeout = ${WRITE_LIMIT_MS}`
+// They are set for each transaction, since a proxy may refuse them as settings of the connection. The limits: so that a
+// process that stops between two statements does not keep its lock for ever. The path: so that no function, operator or
+// type of anybody else can stand in for the server's own, whose names are found there alone. pg_temp is named because it
+// would come first otherwise.
+const settings = (limitMs: number) => `SET LOCAL search_path = pg_catalog, pg_temp;
+  SET LOCAL statement_timeout = ${limitMs};
+  SET LOCAL idle_in_transaction_session_timeout = ${limitMs}`
+const BEGIN_WRITE = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings(WRITE_LIMIT_MS)}`
+const BEGIN_READ = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; ${settings(READ_LIMIT_MS)}`
 
 const AS_TEXT = { getTypeParser: () => (value: unknown) => value }
 
-export function askClient(client: PostgresClient): Ask {
-  return (text, values) => client.query({ text, types: AS_TEXT, ...(values && { values: [...values] }) })
-}
-
 /** @throws {TypeError} for a text that is no connection string, and without the package `pg` */
-export function connectionsByUrl(connectionString: string): Connections {
+export function connectionsByUrl(connectionString: string, schema: string): Connections {
   const { Client, Pool } = loadPostgresDriver()
   const options = {
     connectionString,
@@ -72,11 +85,11 @@ export function connectionsByUrl(connectionString: string): Connections {
   const pool = new Pool({ ...options, max: POOL_SIZE, allowExitOnIdle: true })
   // The pool replaces an idle connection that ends. Without a listener the event would end the process.
   pool.on('error', () => {})
-  return createConnections(pool, probe, () => new Client(options), true)
+  return createConnections(pool, probe, schema, () => new Client(options), true)
 }
 
 /** @throws {TypeError} for what is no pool of the package `pg` */
-export function connectionsByPool(pool: PostgresPool): Connections {
+export function connectionsByPool(pool: PostgresPool, schema: string): Connections {
   // The class with which the pool itself makes its connections.
   const Client = pool.Client ?? loadPostgresDriver().Client
   const createClient = () => new Client(pool.options)
@@ -86,17 +99,23 @@ export function connectionsByPool(pool: PostgresPool): Connections {
   } catch {
     throw new TypeError('postgresKeyStore() cannot make a connection with the options of this pool')
   }
-  return createConnections(pool, probe, createClient, false)
+  return createConnections(pool, probe, schema, createClient, false)
 }
 
 function createConnections(
   pool: PostgresPool,
   { host, port }: PostgresClient,
+  schema: string,
   createClient: () => PostgresClient,
   owned: boolean,
 ): Connections {
   // The folder of a Unix socket is left out.
   const name = host && !host.startsWith('/') ? `Postgres key store at ${host}:${port}` : 'Postgres key store'
+
+  const askClient =
+    (client: PostgresClient): Ask =>
+    (text, values) =>
+      client.query({ text: inSchema(text, schema), types: AS_TEXT, ...(values && { values: [...values] }) })
 
   async function checkOut(): Promise<PooledClient> {
     const pending = new Promise<PooledClient>((resolve, reject) => {
@@ -132,13 +151,17 @@ function createConnections(
 
   return {
     name,
+    schema,
     createClient,
+    askClient,
 
     ask: (text, values) => use(READ_LIMIT_MS, (ask) => ask(text, values)),
 
+    read: (read) => use(2 * READ_LIMIT_MS, (ask) => readOver(ask, read)),
+
     transaction: (write) =>
       use(2 * WRITE_LIMIT_MS, async (ask) => {
-        await ask(BEGIN)
+        await ask(BEGIN_WRITE)
         const result = await write(ask)
         await ask(result === false ? 'ROLLBACK' : 'COMMIT')
         return result
@@ -148,6 +171,14 @@ function createConnections(
       if (owned) await answerWithin(CLOSE_LIMIT_MS, 'the server', pool.end()).catch(() => {})
     },
   }
+}
+
+/** {@link Connections.read}, over a connection that is given. After a failure the connection has to be given up. */
+export async function readOver<T>(ask: Ask, read: (ask: Ask) => Promise<T>): Promise<T> {
+  await ask(BEGIN_READ)
+  const result = await read(ask)
+  await ask('COMMIT')
+  return result
 }
 
 /** A broken connection rejects the statement, and also emits an event that would end the process without a listener. */

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { answerWithin } from '../../core/deadline.js'
 import type { ChangeFeed, KeyChange } from '../contract.js'
-import { judgeChanges, type Position, toPosition } from '../sql/changes.js'
-import { type Ask, askClient, type Connections, connectClient, endClient } from './connections.js'
+import type { Position } from '../sql/changes.js'
+import { findUnheardTables, readChanges } from './changes.js'
+import { type Ask, type Connections, connectClient, endClient, readOver } from './connections.js'
 import { type PostgresClient, SQLSTATE, sqlState } from './driver.js'
 import { checkSchema } from './schema.js'
 import { CHANNEL } from './triggers.js'
@@ -17,17 +18,11 @@ const CAUGHT_UP_LIMIT_MS = 5000
 const PROOF_LIMIT_MS = 1000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
-/** More changes than this are told as a change of everything. */
-const MOST_CHANGES = 5000
-
-const ENTRIES = 'SELECT seq, id, round(extract(epoch FROM at) * 1000)::bigint AS at FROM vantage_changes'
-
-// One statement, and so one snapshot, for the feed id and the entries: the one at the position itself, one more than is
-// told, and those between.
-const READ_CHANGES = `SELECT s.feed, c.* FROM vantage_schema s
-  LEFT JOIN LATERAL (${ENTRIES} WHERE seq >= $1 ORDER BY seq LIMIT ${MOST_CHANGES + 2}) c ON true ORDER BY c.seq`
-const READ_NEWEST = `SELECT s.feed, c.* FROM vantage_schema s
-  LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true`
+/**
+ * Every role of the database can notify. After a notification that had nothing to tell, the next one has to wait, so that
+ * floods of them cost a few reads; short enough for the bound of a revocation.
+ */
+const IDLE_WAKE_PAUSE_MS = 25
 
 /** The changes of one store, for every verifier that watches it, over one connection. */
 export interface Follower {
@@ -39,6 +34,9 @@ export function createFollower(connections: Connections): Follower {
   const listeners = new Set<(change: KeyChange) => void>()
   let epoch = 0
   let position: Position | undefined
+  /** The state of the triggers that write the log, and whether all of them fire. */
+  let triggers: string | undefined
+  let complete = false
   /** Whether changes are pushed; `undefined` while nothing is connected, or it is not known yet. */
   let pushed: boolean | undefined
   let caughtUpAt = Number.NEGATIVE_INFINITY
@@ -75,7 +73,7 @@ export function createFollower(connections: Connections): Follower {
 
   /** Follows the changes over one connection until that ends. */
   async function listen(client: PostgresClient, stopped: AbortSignal, onCaughtUp: () => void): Promise<never> {
-    const tokens = new Set<string>()
+    let proof: { readonly token: string; arrived: boolean } | undefined
     let woken = false
     let wake = () => {}
     const ended = new Promise<never>((_, reject) => {
@@ -92,7 +90,7 @@ export function createFollower(connections: Connections): Follower {
     ended.catch(() => {})
     client.on('notification', ({ channel, payload }: { channel: string; payload?: string }) => {
       if (channel !== CHANNEL) return
-      if (payload) tokens.add(payload)
+      if (proof !== undefined && payload === proof.token) proof.arrived = true
       else woken = true
       wake()
     })
@@ -106,24 +104,29 @@ export function createFollower(connections: Connections): Follower {
       await Promise.race([ended, arrived, timeUp])
       timer.abort()
     }
-    const send = askClient(client)
+    const send = connections.askClient(client)
     const ask: Ask = (text, values) =>
       Promise.race([ended, answerWithin(READ_LIMIT_MS, 'the server', send(text, values))])
 
     await Promise.race([ended, connectClient(client)])
     // LISTEN comes before the first read, so that whatever commits after that read is pushed.
     const mayListen = await permitted(ask(`LISTEN ${CHANNEL}`))
-    await checkSchema(ask, connections.name)
+    await readOver(ask, (ask) => checkSchema(ask, connections))
     epoch++
     await catchUp(ask)
     onCaughtUp()
     const proven = mayListen && (await prove())
     if (!proven) warnPolling()
     for (;;) {
+      const asked = woken
+      const begunAt = performance.now()
       woken = false
-      await catchUp(ask)
+      const news = await catchUp(ask)
       pushed = proven
       if (!woken) await pause(READ_INTERVAL_MS)
+      // A delay of its own, which further notifications do not end.
+      const left = begunAt + IDLE_WAKE_PAUSE_MS - performance.now()
+      if (woken && asked && !news && left > 0) await Promise.race([ended, delay(left, undefined, { ref: false })])
     }
 
     /**
@@ -131,34 +134,33 @@ export function createFollower(connections: Connections): Follower {
      * shares connections among its clients delivers only what a client sends to itself.
      */
     async function prove(): Promise<boolean> {
-      const token = randomUUID()
-      if (!(await permitted(connections.ask('SELECT pg_notify($1, $2)', [CHANNEL, token])))) return false
+      const asked = { token: randomUUID(), arrived: false }
+      proof = asked
+      const notify = 'SELECT pg_catalog.pg_notify($1::pg_catalog.text, $2::pg_catalog.text)'
+      if (!(await permitted(connections.ask(notify, [CHANNEL, asked.token])))) return false
       const limit = performance.now() + PROOF_LIMIT_MS
-      while (!tokens.has(token) && performance.now() < limit) await pause(limit - performance.now())
+      while (!asked.arrived && performance.now() < limit) await pause(limit - performance.now())
       // The process may have been too busy to read. What has arrived is there after one more answer.
-      if (!tokens.has(token)) await ask('SELECT 1')
-      return tokens.has(token)
+      if (!asked.arrived) await ask('SELECT 1')
+      return asked.arrived
     }
   }
 
-  async function catchUp(ask: Ask): Promise<void> {
+  /** @returns whether there was anything new */
+  async function catchUp(ask: Ask): Promise<boolean> {
     const [begunAt, begunAtWall] = [performance.now(), Date.now()]
-    position = position === undefined ? await readNewest(ask) : await readChanges(ask, position)
+    const reading = await readChanges(ask, connections.schema, position)
+    const triggersChanged = triggers !== undefined && triggers !== reading.triggers
+    // While a trigger was off, something may have changed that the log does not tell of.
+    if (reading.missed || triggersChanged) epoch++
+    position = reading.position
+    triggers = reading.triggers
+    complete = reading.complete
+    for (const change of reading.changes) announce(change)
     caughtUpAt = begunAt
     caughtUpAtWall = begunAtWall
-  }
-
-  async function readChanges(ask: Ask, last: Position): Promise<Position> {
-    const { rows } = await ask(READ_CHANGES, [last.seq])
-    const feed = String(rows[0]?.feed)
-    // An empty log is a row with a feed and no entry.
-    const entries = rows.filter(({ seq }) => seq !== null).map((row) => toPosition(feed, row))
-    const news = judgeChanges(last, feed, entries, MOST_CHANGES)
-    if (news.missed) epoch++
-    // Read before the changes are told: a commit in between is told twice rather than not at all.
-    const next = news.position ?? (await readNewest(ask))
-    for (const change of news.changes) announce(change)
-    return next
+    if (!complete) warnUnheard(await readOver(ask, (ask) => findUnheardTables(ask, connections.schema)))
+    return reading.missed || triggersChanged || reading.changes.length > 0
   }
 
   function announce(change: KeyChange): void {
@@ -185,7 +187,7 @@ export function createFollower(connections: Connections): Follower {
       }
       return {
         get state() {
-          if (pushed === undefined || !listeners.has(deliver) || !isCaughtUp()) return 'down'
+          if (pushed === undefined || !complete || !listeners.has(deliver) || !isCaughtUp()) return 'down'
           return pushed ? 'live' : 'polling'
         },
         get epoch() {
@@ -201,12 +203,6 @@ export function createFollower(connections: Connections): Follower {
   }
 }
 
-async function readNewest(ask: Ask): Promise<Position> {
-  const [row] = (await ask(READ_NEWEST)).rows
-  if (row === undefined) throw new Error('the schema is gone')
-  return toPosition(String(row.feed), row)
-}
-
 /** Whether the server permits a statement. A read replica refuses LISTEN and NOTIFY, which is no fault. */
 async function permitted(answer: Promise<unknown>): Promise<boolean> {
   try {
@@ -219,13 +215,24 @@ async function permitted(answer: Promise<unknown>): Promise<boolean> {
   }
 }
 
-let warned = false
+const warned = new Set<string>()
+
+function warnOnce(code: string, text: string): void {
+  if (warned.has(code)) return
+  warned.add(code)
+  process.emitWarning(text, { code })
+}
+
+function warnUnheard(tables: readonly string[]): void {
+  warnOnce(
+    'VANTAGE_FEED_TRIGGERS',
+    `Changes of ${tables.join(' and ')} in the key store are not heard of, since triggers are missing, or do not fire in each session: every cached key is confirmed with the store until they do. Put them back with: vantage-auth keys migrate`,
+  )
+}
 
 function warnPolling(): void {
-  if (warned) return
-  warned = true
-  process.emitWarning(
+  warnOnce(
+    'VANTAGE_FEED_POLLING',
     'LISTEN does not work over this connection to the key store (a transaction-pooling proxy, or a read replica): changes are read every 2 s. Connect past the proxy for revocation within milliseconds.',
-    { code: 'VANTAGE_FEED_POLLING' },
   )
 }

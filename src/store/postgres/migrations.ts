@@ -6,18 +6,20 @@ import type { Step } from '../sql/schema.js'
 const INSTANT = (column: string) =>
   `timestamptz(3) CHECK (${column} BETWEEN '1970-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999Z')`
 
+/** Part of version 1. It comes before all steps, since a migration locks this table. */
+export const CREATE_SCHEMA_TABLE = `CREATE TABLE IF NOT EXISTS {schema}.vantage_schema (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version integer NOT NULL,
+    feed text NOT NULL
+  )`
+
 const KEYS_USAGE_AND_CHANGES: Step = {
   version: 1,
   tables: ['vantage_schema', 'vantage_keys', 'vantage_usage', 'vantage_changes'],
   statements: [
-    `CREATE TABLE IF NOT EXISTS vantage_schema (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    version integer NOT NULL,
-    feed text NOT NULL
-  )`,
     // Ids compare by their bytes, as in the rest of the package, whatever the collation of the database.
-    `CREATE TABLE IF NOT EXISTS vantage_keys (
-    id text COLLATE "C" PRIMARY KEY,
+    `CREATE TABLE IF NOT EXISTS {schema}.vantage_keys (
+    id text COLLATE pg_catalog."C" PRIMARY KEY,
     digest text NOT NULL,
     subject text NOT NULL,
     tenant text,
@@ -33,23 +35,23 @@ const KEYS_USAGE_AND_CHANGES: Step = {
     replaces text,
     replaced_by text
   )`,
-    'CREATE INDEX IF NOT EXISTS vantage_keys_created ON vantage_keys (created_at, id)',
-    'CREATE INDEX IF NOT EXISTS vantage_keys_subject ON vantage_keys (subject, created_at)',
+    'CREATE INDEX IF NOT EXISTS vantage_keys_created ON {schema}.vantage_keys (created_at, id)',
+    'CREATE INDEX IF NOT EXISTS vantage_keys_subject ON {schema}.vantage_keys (subject, created_at)',
     // No foreign key: each flush would lock rows of keys.
-    `CREATE TABLE IF NOT EXISTS vantage_usage (
-    id text COLLATE "C" NOT NULL,
+    `CREATE TABLE IF NOT EXISTS {schema}.vantage_usage (
+    id text COLLATE pg_catalog."C" NOT NULL,
     day date NOT NULL,
     count bigint NOT NULL,
     last_used_at timestamptz(3) NOT NULL,
     PRIMARY KEY (id, day)
   )`,
     // An id of NULL stands for every key.
-    `CREATE TABLE IF NOT EXISTS vantage_changes (
+    `CREATE TABLE IF NOT EXISTS {schema}.vantage_changes (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id text,
     at timestamptz(3) NOT NULL DEFAULT clock_timestamp()
   )`,
-    'CREATE INDEX IF NOT EXISTS vantage_changes_at ON vantage_changes (at)',
+    'CREATE INDEX IF NOT EXISTS vantage_changes_at ON {schema}.vantage_changes (at)',
   ],
 }
 
@@ -57,7 +59,7 @@ const TOKEN_REVOCATIONS_AND_AUDIT: Step = {
   version: 2,
   tables: ['vantage_token_revocations', 'vantage_audit'],
   statements: [
-    `CREATE TABLE IF NOT EXISTS vantage_token_revocations (
+    `CREATE TABLE IF NOT EXISTS {schema}.vantage_token_revocations (
     id text PRIMARY KEY,
     issuer text NOT NULL,
     token_id text,
@@ -71,8 +73,8 @@ const TOKEN_REVOCATIONS_AND_AUDIT: Step = {
     CHECK (num_nonnulls(token_id, subject, client_id) = 1),
     CHECK ((token_id IS NULL) = (issued_before IS NOT NULL))
   )`,
-    'CREATE INDEX IF NOT EXISTS vantage_token_revocations_end ON vantage_token_revocations (ends_at)',
-    `CREATE TABLE IF NOT EXISTS vantage_audit (
+    'CREATE INDEX IF NOT EXISTS vantage_token_revocations_end ON {schema}.vantage_token_revocations (ends_at)',
+    `CREATE TABLE IF NOT EXISTS {schema}.vantage_audit (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
     action text NOT NULL,
@@ -82,10 +84,36 @@ const TOKEN_REVOCATIONS_AND_AUDIT: Step = {
     reason text,
     detail text
   )`,
-    'CREATE INDEX IF NOT EXISTS vantage_audit_key ON vantage_audit (key_id)',
-    'CREATE INDEX IF NOT EXISTS vantage_audit_successor ON vantage_audit (successor_id)',
+    'CREATE INDEX IF NOT EXISTS vantage_audit_key ON {schema}.vantage_audit (key_id)',
+    'CREATE INDEX IF NOT EXISTS vantage_audit_successor ON {schema}.vantage_audit (successor_id)',
+  ],
+}
+
+/** What a count of uses can be: the largest number that JavaScript has exactly. */
+export const MAX_COUNT = 9_007_199_254_740_991
+
+// Until version 3 a service could write counts and instants that nobody could read, and so make a key that could not be
+// listed, or revoked. What it wrote is brought to the nearest value that it could have counted.
+const BOUNDS_AND_LOCK: Step = {
+  version: 3,
+  tables: ['vantage_lock'],
+  statements: [
+    // Without columns: it is there to be locked.
+    'CREATE TABLE IF NOT EXISTS {schema}.vantage_lock ()',
+    `DELETE FROM {schema}.vantage_usage
+    WHERE count < 1 OR NOT day BETWEEN '1970-01-01' AND ((now() AT TIME ZONE 'UTC') + interval '1 day')::date`,
+    `UPDATE {schema}.vantage_usage SET count = least(count, ${MAX_COUNT}),
+      last_used_at = least(greatest(last_used_at, '1970-01-01T00:00:00Z'), now())
+    WHERE count > ${MAX_COUNT} OR NOT last_used_at BETWEEN '1970-01-01T00:00:00Z' AND now() + interval '1 day'`,
+    `ALTER TABLE {schema}.vantage_usage
+    DROP CONSTRAINT IF EXISTS vantage_usage_bounds,
+    ADD CONSTRAINT vantage_usage_bounds CHECK (
+      count BETWEEN 1 AND ${MAX_COUNT} AND day BETWEEN '1970-01-01' AND '9999-12-31'
+      AND last_used_at BETWEEN '1970-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999Z')`,
   ],
 }
 
 /** In order. The next step goes behind the last one. */
-export const STEPS: readonly Step[] = [KEYS_USAGE_AND_CHANGES, TOKEN_REVOCATIONS_AND_AUDIT]
+export const STEPS: readonly Step[] = [KEYS_USAGE_AND_CHANGES, TOKEN_REVOCATIONS_AND_AUDIT, BOUNDS_AND_LOCK]
+
+export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)

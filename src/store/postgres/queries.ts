@@ -11,21 +11,33 @@ import type {
 } from '../contract.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
-import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toNumber } from '../sql/tables.js'
+import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toCount, toMilliseconds } from '../sql/tables.js'
 import { TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocations.js'
 import type { Ask } from './connections.js'
 import { type PostgresResult, type PostgresRow, SQLSTATE, sqlState } from './driver.js'
 
+// Each statement is safe under any search path, since look-ups run outside of a transaction: one round trip.
 const DIALECT: Dialect = {
+  table: (name) => `{schema}.${name}`,
   parameter: (number) => `$${number}`,
-  instantParameter: (number) => `$${number}::timestamptz`,
+  instantParameter: (number) => `$${number}::pg_catalog.timestamptz`,
   // As text: the driver would write a Date in the time zone of the process.
   instantValue: toInstant,
-  // As a whole number: a timestamp's text depends on the time zone and the date style of the session.
-  readInstant: (expression) => `round(extract(epoch FROM ${expression}) * 1000)::bigint`,
+  readInstant,
 }
 
-const FIND = `SELECT ${selectList(KEYS, DIALECT)} FROM ${KEYS.name} WHERE id = ANY($1::text[])`
+/**
+ * As a whole number: a timestamp's text depends on the time zone and the date style of the session. Of the instants that
+ * are no number, `infinity` and `-infinity`, the text does not.
+ */
+export function readInstant(expression: string): string {
+  return `CASE WHEN pg_catalog.isfinite(${expression})
+    THEN pg_catalog.round(EXTRACT(epoch FROM ${expression}) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8::pg_catalog.text
+    ELSE ${expression}::pg_catalog.text END`
+}
+
+const FIND = `SELECT ${selectList(KEYS, DIALECT)} FROM ${DIALECT.table(KEYS.name)}
+  WHERE id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])`
 
 /** Most ids of one statement. */
 const MAX_IDS = 100
@@ -87,11 +99,11 @@ export async function updateKey(ask: Ask, current: StoredKey, next: StoredKey): 
 
 export async function listKeys(ask: Ask, query: KeyQuery): Promise<ListedKey[]> {
   const rows = await readAll(ask, statements.listKeys(query, DIALECT))
-  return rows.map((row) => ({ ...fromRow(KEYS, row), lastUsedAt: toNumber(row.last_used_at) }))
+  return rows.map((row) => ({ ...fromRow(KEYS, row), lastUsedAt: toMilliseconds(row.last_used_at) }))
 }
 
 export async function addUsage(ask: Ask, increments: readonly UsageIncrement[]): Promise<void> {
-  await ask('SELECT vantage_add_usage($1::text[], $2::date[], $3::bigint[], $4::timestamptz[])', [
+  await ask('SELECT {schema}.vantage_add_usage($1::text[], $2::date[], $3::bigint[], $4::timestamptz[])', [
     increments.map(({ id }) => id),
     increments.map(({ day }) => day),
     increments.map(({ count }) => count),
@@ -105,13 +117,13 @@ export async function readUsage(
   sinceDay: string,
 ): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }> {
   const { rows } = await ask(
-    `SELECT to_char(day, 'YYYY-MM-DD') AS day, count, day >= $2::date AS asked FROM vantage_usage
-      WHERE id = $1 ORDER BY vantage_usage.day`,
+    `SELECT to_char(day, 'YYYY-MM-DD') AS day, count, day >= $2::date AS asked FROM {schema}.vantage_usage
+      WHERE id = $1 AND day BETWEEN '1970-01-01' AND '9999-12-31' ORDER BY vantage_usage.day`,
     [id, sinceDay],
   )
-  const days = rows.map((row) => ({ day: String(row.day), count: Number(row.count), asked: row.asked === 't' }))
+  const days = rows.map((row) => ({ day: String(row.day), count: toCount(row.count), asked: row.asked === 't' }))
   return {
-    total: days.reduce((sum, { count }) => sum + count, 0),
+    total: toCount(days.reduce((sum, { count }) => sum + count, 0)),
     days: days.filter(({ asked }) => asked).map(({ day, count }) => ({ day, count })),
   }
 }

@@ -1,37 +1,44 @@
 import { randomUUID } from 'node:crypto'
-import { KeyStoreError } from '../../core/errors.js'
 import { checkCurrent, type FoundSchema, isCurrent, type NeededSchema, stepsToRun } from '../sql/schema.js'
 import type { Ask, Connections } from './connections.js'
-import { STEPS } from './migrations.js'
-import { CHANGE_LOCK, CHANNEL, FUNCTIONS, LOCK_SPACE, MIGRATION_LOCK, TRIGGERS } from './triggers.js'
+import { SQLSTATE } from './driver.js'
+import { CREATE_SCHEMA_TABLE, STEPS, TABLES } from './migrations.js'
+import { BODY_QUOTE } from './names.js'
+import { refuseForeignObjects, warnOfOpenSchema } from './ownership.js'
+import { CHANNEL, FUNCTIONS, LOCK_CHANGES, TRIGGER_NAMES, TRIGGERS } from './triggers.js'
 
 /** The version that this package reads and writes. */
 export const SCHEMA_VERSION = STEPS.length
 
-const TABLES = STEPS.flatMap(({ tables }) => tables)
-const TRIGGER_NAMES = Object.values(TRIGGERS).flatMap(Object.keys)
 const FUNCTION_NAMES = Object.keys(FUNCTIONS)
 
-function needed(store: string): NeededSchema {
-  return { store, version: SCHEMA_VERSION, parts: 'tables, functions or triggers' }
+/** A table that is altered waits for its readers, and new readers wait behind it: shorter than they have patience. */
+const LOCK_LIMIT_MS = 2000
+const MIGRATION_ATTEMPTS = 5
+
+/** A store, as far as its schema is concerned. */
+type Place = Pick<Connections, 'name' | 'schema'>
+
+function needed({ name }: Place): NeededSchema {
+  return { store: name, version: SCHEMA_VERSION, parts: 'tables, functions or triggers' }
 }
 
-/** A trigger that is switched off counts as missing. */
-async function readSchema(ask: Ask): Promise<FoundSchema> {
+/** A trigger that is switched off, or that does not fire for each session, counts as missing. */
+async function readSchema(ask: Ask, { schema }: Place): Promise<FoundSchema> {
   const [row] = (
     await ask(
       `SELECT
-        array_to_string(ARRAY(SELECT name FROM unnest($1::text[]) AS t (name)
-          WHERE to_regclass(name) IS NOT NULL), ' ') AS tables,
-        (SELECT count(*) FROM pg_trigger WHERE tgname::text = ANY ($2::text[]) AND tgenabled IN ('O', 'A')
-          AND tgrelid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS t (name))) AS triggers,
-        (SELECT count(*) FROM unnest($3::text[]) AS f (name) WHERE to_regproc(name) IS NOT NULL) AS functions`,
-      [TABLES, TRIGGER_NAMES, FUNCTION_NAMES],
+        array_to_string(ARRAY(SELECT relname FROM pg_class WHERE relnamespace = n.oid AND relname = ANY ($2)), ' ') AS tables,
+        (SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+          WHERE relnamespace = n.oid AND tgname = ANY ($3) AND tgenabled = 'A') AS triggers,
+        (SELECT count(DISTINCT proname) FROM pg_proc WHERE pronamespace = n.oid AND proname = ANY ($4)) AS functions
+      FROM pg_namespace n WHERE nspname = $1`,
+      [schema, TABLES, TRIGGER_NAMES, FUNCTION_NAMES],
     )
   ).rows
   const tables = new Set((row?.tables ?? '').split(' ').filter((name) => name !== ''))
   if (!tables.has('vantage_schema')) return { version: 0, tables, complete: false }
-  const version = (await ask('SELECT version FROM vantage_schema')).rows[0]?.version
+  const version = (await ask('SELECT version FROM {schema}.vantage_schema')).rows[0]?.version
   return {
     version: Number(version ?? 0),
     tables,
@@ -42,52 +49,98 @@ async function readSchema(ask: Ask): Promise<FoundSchema> {
   }
 }
 
-/** @throws {KeyStoreError} for a schema that this package cannot work with; the message names the cure */
-export async function checkSchema(ask: Ask, name: string): Promise<void> {
-  checkCurrent(await readSchema(ask), needed(name))
+/**
+ * @param ask within {@link Connections.read}
+ * @throws {KeyStoreError} for a schema that this package cannot work with; the message names the cure
+ */
+export async function checkSchema(ask: Ask, place: Place): Promise<void> {
+  checkCurrent(await readSchema(ask, place), needed(place))
 }
 
 /**
  * Creates the schema, or brings it up to date, or puts back what is missing. Two processes may do it at once: one waits
  * for the other, and finds nothing left to do. An up-to-date database is not written to, so that a role that administers
  * keys need not own the tables.
+ *
+ * @throws {KeyStoreError} when tables or functions of these names are there and belong to somebody else
  */
-export async function migrateSchema({ ask, transaction, name }: Connections): Promise<number> {
-  if (isCurrent(await readSchema(ask), needed(name))) return SCHEMA_VERSION
-  await transaction(async (ask) => {
-    await ask(`SELECT pg_advisory_xact_lock(${LOCK_SPACE}, ${MIGRATION_LOCK})`)
-    const found = await readSchema(ask)
-    if (isCurrent(found, needed(name))) return
-    const schema = (await ask('SELECT quote_ident(current_schema()) AS name')).rows[0]?.name
-    if (!schema) throw new KeyStoreError(`The ${name} has no schema on its search_path to create tables in`)
-    for (const { statements } of stepsToRun(STEPS, found)) for (const sql of statements) await ask(sql)
-    await createFunctions(ask, schema)
-    await createTriggers(ask)
-    await ask(
-      `INSERT INTO vantage_schema (version, feed) VALUES (${SCHEMA_VERSION}, $1)
-        ON CONFLICT (one) DO UPDATE SET version = excluded.version`,
-      [randomUUID()],
-    )
-    // Without the triggers something may have changed unseen, so every key counts as changed.
-    await ask(`SELECT pg_advisory_xact_lock(${LOCK_SPACE}, ${CHANGE_LOCK}), pg_notify('${CHANNEL}', '')`)
-    await ask('INSERT INTO vantage_changes (id) VALUES (NULL)')
+export async function migrateSchema(connections: Connections, onNotice?: (notice: string) => void): Promise<number> {
+  const { read, transaction } = connections
+  const current = await read(async (ask) => {
+    // Also where there is nothing left to do: somebody may have made all of it.
+    await refuseForeignObjects(ask, connections)
+    return isCurrent(await readSchema(ask, connections), needed(connections))
   })
+  if (!current) await retry(() => transaction((ask) => migrate(ask, connections)))
+  if (onNotice) await read((ask) => warnOfOpenSchema(ask, connections, onNotice))
   return SCHEMA_VERSION
 }
 
-async function createFunctions(ask: Ask, schema: string): Promise<void> {
+async function migrate(ask: Ask, place: Place): Promise<void> {
+  await refuseForeignObjects(ask, place)
+  await createNamespace(ask, place)
+  // Nobody needs to write this table, so nobody else can take this lock. Of two that create it, one fails and tries again.
+  await ask(CREATE_SCHEMA_TABLE)
+  await ask('LOCK TABLE {schema}.vantage_schema IN EXCLUSIVE MODE')
+  const found = await readSchema(ask, place)
+  if (isCurrent(found, needed(place))) return
+  await ask(`SET LOCAL lock_timeout = ${LOCK_LIMIT_MS}`)
+  for (const { statements } of stepsToRun(STEPS, found)) for (const sql of statements) await ask(sql)
+  await createFunctions(ask)
+  await createTriggers(ask)
+  await ask(
+    `INSERT INTO {schema}.vantage_schema (version, feed) VALUES (${SCHEMA_VERSION}, $1)
+      ON CONFLICT (one) DO UPDATE SET version = excluded.version`,
+    [randomUUID()],
+  )
+  // Without the triggers something may have changed unseen, so every key counts as changed.
+  await ask(LOCK_CHANGES)
+  await ask(`SELECT pg_notify('${CHANNEL}', '')`)
+  await ask('INSERT INTO {schema}.vantage_changes (id) VALUES (NULL)')
+  // Again, since some may have come since, and a table that is there is not created.
+  await refuseForeignObjects(ask, place)
+}
+
+/** Who may create tables in a schema need not be allowed to create schemas. */
+async function createNamespace(ask: Ask, { schema }: Place): Promise<void> {
+  const { rows } = await ask('SELECT FROM pg_namespace WHERE nspname = $1', [schema])
+  if (rows.length === 0) await ask('CREATE SCHEMA {schema}')
+}
+
+async function createFunctions(ask: Ask): Promise<void> {
   for (const [name, { signature, returns, body }] of Object.entries(FUNCTIONS)) {
-    await ask(`CREATE OR REPLACE FUNCTION ${name}${signature} RETURNS ${returns}
-      SECURITY DEFINER SET search_path = pg_catalog, ${schema}, pg_temp AS $body$ ${body} $body$`)
-    await ask(`REVOKE ALL ON FUNCTION ${name}${signature} FROM PUBLIC`)
+    await ask(`CREATE OR REPLACE FUNCTION {schema}.${name}${signature} RETURNS ${returns}
+      SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ${BODY_QUOTE} ${body} ${BODY_QUOTE}`)
+    await ask(`REVOKE ALL ON FUNCTION {schema}.${name}${signature} FROM PUBLIC`)
   }
 }
 
 async function createTriggers(ask: Ask): Promise<void> {
   for (const [table, triggers] of Object.entries(TRIGGERS)) {
     for (const [name, event] of Object.entries(triggers)) {
-      await ask(`DROP TRIGGER IF EXISTS ${name} ON ${table}`)
+      await ask(`DROP TRIGGER IF EXISTS ${name} ON {schema}.${table}`)
       await ask(`CREATE TRIGGER ${name} ${event}`)
+      await ask(`ALTER TABLE {schema}.${table} ENABLE ALWAYS TRIGGER ${name}`)
+    }
+  }
+}
+
+const MADE_BY_ANOTHER: readonly unknown[] = [
+  SQLSTATE.uniqueViolation,
+  SQLSTATE.duplicateTable,
+  SQLSTATE.duplicateSchema,
+  SQLSTATE.duplicateName,
+  SQLSTATE.deadlock,
+]
+
+/** Again, when another process has made the same at the same moment. */
+async function retry(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as { code?: unknown }
+      if (attempt === MIGRATION_ATTEMPTS || !MADE_BY_ANOTHER.includes(code)) throw error
     }
   }
 }

@@ -4,6 +4,7 @@ import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../contract.js'
 import { type Connections, connectionsByPool, connectionsByUrl, POOL_SIZE } from './connections.js'
 import type { PostgresPool } from './driver.js'
 import { createFollower, type Follower } from './feed.js'
+import { DEFAULT_SCHEMA, isSchemaName, takeSchema } from './names.js'
 import {
   addTokenRevocation,
   addUsage,
@@ -17,14 +18,19 @@ import {
 } from './queries.js'
 import { checkSchema, migrateSchema } from './schema.js'
 
-/** Where a Postgres key store is: one of the two. */
+/** Where a Postgres key store is: `connectionString` or `pool`. */
 export interface PostgresKeyStoreOptions {
   /**
-   * `postgres://user:password@host:5432/database?sslmode=verify-full`, as the package `pg` reads it. The store opens at
+   * `postgres://user:password@host:5432/database?sslmode=verify-full&schema=keys`, but for `schema` as the package `pg` reads it. The store opens at
    * most two connections, and one more while a verifier follows its changes; all stores of one connection string in a
    * process share them.
    */
   connectionString?: string | undefined
+  /**
+   * The schema of the tables, as it is named in the database: it is quoted wherever it is used. Default: `public`. In a
+   * connection string it may stand as `?schema=name`, which the command line reads as well.
+   */
+  schema?: string | undefined
   /**
    * A `Pool` of the package `pg`, which stays its owner's to end, after the store is closed. What follows the changes is a
    * connection of its own with the same options: the pool loses none to it.
@@ -36,17 +42,33 @@ export interface PostgresKeyStoreOptions {
  * Keeps keys in PostgreSQL 12 or later, through the package `pg`. Any number of services may use the database; each sees
  * the changes of the others, hand-written SQL included, within 50 ms (p99), or within 2 s where LISTEN does not work.
  *
- * Tables are those of the first schema on the `search_path`. It connects when it is first used; only `migrate()`, so a
- * keyring or the command line, creates tables. A service that verifies needs few rights: the README lists them.
+ * Nothing depends on the `search_path` of a session, or on its temporary tables. It connects when it is first used; only
+ * `migrate()`, so a keyring or the command line, creates tables. A service that verifies needs few rights: the README lists
+ * them.
  *
  * @throws {TypeError} for a wrong option, without printing it, and when `pg` is not installed
  */
 export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
-  const { connectionString, pool } = (options ?? {}) as { connectionString?: unknown; pool?: unknown }
-  if (pool === undefined && isUrl(connectionString)) return shared(connectionString)
-  if (connectionString === undefined && isPool(pool)) return facadeOf(createCore(connectionsByPool(pool)))
+  const { connectionString, pool, schema } = (options ?? {}) as Readonly<Record<string, unknown>>
+  if (pool === undefined && isUrl(connectionString)) {
+    const { connectionString: withoutSchema, schema: named } = takeSchema(connectionString)
+    if (named !== undefined && schema !== undefined && named !== schema) {
+      throw new TypeError('The option schema of postgresKeyStore() differs from the one in the connection string')
+    }
+    return shared(withoutSchema, checkedSchema(schema ?? named))
+  }
+  if (connectionString === undefined && isPool(pool)) {
+    return facadeOf(createCore(connectionsByPool(pool, checkedSchema(schema))))
+  }
   throw new TypeError(
     `postgresKeyStore() takes either { connectionString }, which begins with postgres:// or postgresql://, or { pool }, a Pool of the package pg`,
+  )
+}
+
+function checkedSchema(schema: unknown = DEFAULT_SCHEMA): string {
+  if (isSchemaName(schema)) return schema
+  throw new TypeError(
+    'The option schema of postgresKeyStore() must be the name of a schema: 1 to 63 bytes, not beginning with pg_',
   )
 }
 
@@ -78,7 +100,7 @@ function createCore(connections: Connections): Core {
     findKey: createFinder(connections.ask, POOL_SIZE),
 
     async ready() {
-      checked ??= checkSchema(connections.ask, connections.name)
+      checked ??= connections.read((ask) => checkSchema(ask, connections))
       try {
         await checked
       } catch (error) {
@@ -96,22 +118,23 @@ function createCore(connections: Connections): Core {
 
 const sharedCores = new Map<string, { readonly core: Core; users: number }>()
 
-function shared(connectionString: string): KeyStore {
-  const { core, users } = sharedCores.get(connectionString) ?? {
-    core: createCore(connectionsByUrl(connectionString)),
+function shared(connectionString: string, schema: string): KeyStore {
+  const place = JSON.stringify([connectionString, schema])
+  const { core, users } = sharedCores.get(place) ?? {
+    core: createCore(connectionsByUrl(connectionString, schema)),
     users: 0,
   }
   const entry = { core, users: users + 1 }
-  sharedCores.set(connectionString, entry)
+  sharedCores.set(place, entry)
   return facadeOf({
     ...core,
     async close() {
-      const entry = sharedCores.get(connectionString)
+      const entry = sharedCores.get(place)
       if (entry === undefined) return
       entry.users--
       if (entry.users > 0) return
       // Whoever opens the store from now on gets a new one.
-      sharedCores.delete(connectionString)
+      sharedCores.delete(place)
       await core.close()
     },
   })
@@ -120,7 +143,7 @@ function shared(connectionString: string): KeyStore {
 /** One store of its user: what it watches and when it is closed is its own. */
 function facadeOf({ connections, follower, findKey, ready, close }: Core): KeyStore {
   const feeds = new Set<ChangeFeed>()
-  const { ask, transaction } = connections
+  const { read, transaction } = connections
   let closing: Promise<void> | undefined
 
   function checkOpen(): void {
@@ -159,7 +182,7 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
 
     async list(query) {
       await checked()
-      return listKeys(ask, query)
+      return read((ask) => listKeys(ask, query))
     },
 
     async addUsage(increments) {
@@ -170,7 +193,7 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
 
     async readUsage(id, sinceDay) {
       await checked()
-      return readUsage(ask, id, sinceDay)
+      return read((ask) => readUsage(ask, id, sinceDay))
     },
 
     async addTokenRevocation(revocation) {
@@ -180,12 +203,12 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
 
     async tokenRevocations(now) {
       await checked()
-      return listTokenRevocations(ask, now)
+      return read((ask) => listTokenRevocations(ask, now))
     },
 
     async readAudit(query) {
       await checked()
-      return readAudit(ask, query)
+      return read((ask) => readAudit(ask, query))
     },
 
     watch(listener: (change: KeyChange) => void): ChangeFeed {
@@ -207,9 +230,9 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
       return own
     },
 
-    async migrate() {
+    async migrate(onNotice) {
       checkOpen()
-      return migrateSchema(connections)
+      return migrateSchema(connections, onNotice)
     },
 
     close() {

@@ -1,4 +1,5 @@
 import { TOKENS_CHANGED } from '../sql/changes.js'
+import { MAX_COUNT } from './migrations.js'
 
 // Each migration makes all functions and triggers anew. A change here reaches existing databases only with a new step in
 // migrations.ts.
@@ -9,35 +10,40 @@ import { TOKENS_CHANGED } from '../sql/changes.js'
  */
 export const CHANNEL = 'vantage_changes'
 
-// Advisory locks are shared by the whole database: a number that nobody else is likely to use, 'vak.' in ASCII.
-export const LOCK_SPACE = 0x76616b2e
-/** Held from a change of keys or revocations to its commit. */
-export const CHANGE_LOCK = 1
-export const MIGRATION_LOCK = 2
+/**
+ * Held from a change of keys or revocations to its commit. It is a table and no advisory lock, which everybody who may
+ * connect can take, and keep. Only its owner may take this one: SELECT, the most that a service is granted, does not
+ * suffice.
+ */
+export const LOCK_CHANGES = 'LOCK TABLE {schema}.vantage_lock IN EXCLUSIVE MODE'
 
 /**
  * The functions, by name. They run with the rights of their owner (SECURITY DEFINER): a role that may write keys need not be
- * allowed to write the log, and a service that verifies may add usage and nothing else. Their fixed search path keeps them
- * from using another role's table of the same name.
+ * allowed to write the log, and a service that verifies may add usage and nothing else. Their search path holds nothing but
+ * the server's own names, and tables are written with their schema: whoever may create a function there could have it called
+ * with the owner's rights otherwise, since an overload whose arguments fit better comes before pg_catalog's.
  */
 export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: string; body: string }>> = {
   // A transaction draws the numbers of its changes before it commits. Without the lock, a reader could read number 8 and
   // never see number 7, which commits later. So one transaction at a time changes keys. The lock is taken before any row is
   // locked: taken in a row trigger, two ordinary transactions could wait for each other.
-  // Pruning keeps the newest change, because readers who are up to date look for it.
+  // Pruning keeps the newest change, because readers who are up to date look for it. It passes over usage that a service
+  // is adding to: with an open transaction that service would hold up revocations.
   vantage_before_change: {
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
-      PERFORM pg_advisory_xact_lock(${LOCK_SPACE}, ${CHANGE_LOCK});
+      ${LOCK_CHANGES};
       PERFORM pg_notify('${CHANNEL}', '');
       WITH pruned AS (
-        DELETE FROM vantage_changes
-          WHERE at < now() - interval '7 days' AND seq < (SELECT max(seq) FROM vantage_changes)
+        DELETE FROM {schema}.vantage_changes
+          WHERE at < now() - interval '7 days' AND seq < (SELECT max(seq) FROM {schema}.vantage_changes)
           RETURNING id
       )
-      DELETE FROM vantage_usage u USING pruned p
-        WHERE u.id = p.id AND NOT EXISTS (SELECT FROM vantage_keys k WHERE k.id = p.id);
+      DELETE FROM {schema}.vantage_usage WHERE (id, day) IN (
+        SELECT u.id, u.day FROM {schema}.vantage_usage u JOIN pruned p ON p.id = u.id
+          WHERE NOT EXISTS (SELECT FROM {schema}.vantage_keys k WHERE k.id = p.id)
+          FOR UPDATE OF u SKIP LOCKED);
       RETURN NULL;
     END`,
   },
@@ -46,10 +52,10 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
       IF TG_OP <> 'INSERT' THEN
-        INSERT INTO vantage_changes (id) VALUES (OLD.id);
+        INSERT INTO {schema}.vantage_changes (id) VALUES (OLD.id);
       END IF;
       IF TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.id <> OLD.id) THEN
-        INSERT INTO vantage_changes (id) VALUES (NEW.id);
+        INSERT INTO {schema}.vantage_changes (id) VALUES (NEW.id);
       END IF;
       RETURN NULL;
     END`,
@@ -58,8 +64,8 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
-      INSERT INTO vantage_changes (id) VALUES (NULL);
-      INSERT INTO vantage_audit (action) VALUES ('delete');
+      INSERT INTO {schema}.vantage_changes (id) VALUES (NULL);
+      INSERT INTO {schema}.vantage_audit (action) VALUES ('delete');
       RETURN NULL;
     END`,
   },
@@ -69,25 +75,25 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
       IF TG_OP = 'INSERT' THEN
-        INSERT INTO vantage_audit (action, key_id, successor_id, actor) VALUES (
+        INSERT INTO {schema}.vantage_audit (action, key_id, successor_id, actor) VALUES (
           CASE WHEN NEW.replaces IS NULL THEN 'create' ELSE 'rotate' END, coalesce(NEW.replaces, NEW.id),
           CASE WHEN NEW.replaces IS NOT NULL THEN NEW.id END, NEW.created_by);
         RETURN NULL;
       ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO vantage_audit (action, key_id) VALUES ('delete', OLD.id);
+        INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('delete', OLD.id);
         RETURN NULL;
       END IF;
       IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
-        INSERT INTO vantage_audit (action, key_id, actor, reason)
+        INSERT INTO {schema}.vantage_audit (action, key_id, actor, reason)
           VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason);
       ELSIF OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL THEN
-        INSERT INTO vantage_audit (action, key_id) VALUES ('restore', NEW.id);
+        INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('restore', NEW.id);
       END IF;
       -- The end of a key changes with its rotation too.
       IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at)
           IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at)
         OR (OLD.expires_at IS DISTINCT FROM NEW.expires_at AND OLD.replaced_by IS NOT DISTINCT FROM NEW.replaced_by) THEN
-        INSERT INTO vantage_audit (action, key_id) VALUES ('change', OLD.id);
+        INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('change', OLD.id);
       END IF;
       RETURN NULL;
     END`,
@@ -96,7 +102,7 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
-      INSERT INTO vantage_audit (action, actor, reason, detail) VALUES ('revoke_tokens', NEW.created_by, NEW.reason,
+      INSERT INTO {schema}.vantage_audit (action, actor, reason, detail) VALUES ('revoke_tokens', NEW.created_by, NEW.reason,
         json_strip_nulls(json_build_object('issuer', NEW.issuer, 'tokenId', NEW.token_id, 'subject', NEW.subject,
           'clientId', NEW.client_id, 'issuedBefore',
           to_char(NEW.issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text);
@@ -107,7 +113,7 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
-      INSERT INTO vantage_changes (id) VALUES ('${TOKENS_CHANGED}');
+      INSERT INTO {schema}.vantage_changes (id) VALUES ('${TOKENS_CHANGED}');
       RETURN NULL;
     END`,
   },
@@ -118,44 +124,51 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
       RAISE EXCEPTION 'the audit trail cannot be changed';
     END`,
   },
+  // A service may call it with anything. What no service counts is left out, or brought to the nearest value that one
+  // could, so that no row can be written that cannot be read, or that stops others from counting.
   // Rows are locked in the order of the primary key. In different orders, two services could wait for each other.
   vantage_add_usage: {
     signature: '(ids text[], days date[], counts bigint[], last_uses timestamptz[])',
     returns: 'void LANGUAGE sql',
-    body: `INSERT INTO vantage_usage AS kept (id, day, count, last_used_at)
-      SELECT used.id, used.day, sum(used.count), max(used.at)
+    body: `INSERT INTO {schema}.vantage_usage AS kept (id, day, count, last_used_at)
+      SELECT used.id, used.day, least(sum(least(used.count, 1000000000)), ${MAX_COUNT})::bigint,
+          max(least(greatest(used.at, '2020-01-01T00:00:00Z'), now() + interval '1 day'))
         FROM unnest(ids, days, counts, last_uses) AS used (id, day, count, at)
-        WHERE EXISTS (SELECT FROM vantage_keys k WHERE k.id = used.id)
+        WHERE used.count > 0 AND used.at IS NOT NULL
+          AND used.day BETWEEN '2020-01-01' AND ((now() AT TIME ZONE 'UTC') + interval '1 day')::date
+          AND EXISTS (SELECT FROM {schema}.vantage_keys k WHERE k.id = used.id)
         GROUP BY used.id, used.day
-        ORDER BY used.id COLLATE "C", used.day
-      ON CONFLICT (id, day) DO UPDATE SET count = kept.count + excluded.count,
+        ORDER BY used.id COLLATE pg_catalog."C", used.day
+      ON CONFLICT (id, day) DO UPDATE SET count = least(kept.count + excluded.count, ${MAX_COUNT}),
         last_used_at = greatest(kept.last_used_at, excluded.last_used_at)`,
   },
 }
 
-/** The triggers, by table and name. */
+/** The triggers, by table and name. They fire under each `session_replication_role`: a restored key is a change too. */
 export const TRIGGERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   vantage_keys: {
-    vantage_keys_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vantage_keys
-      FOR EACH STATEMENT EXECUTE FUNCTION vantage_before_change()`,
-    vantage_keys_changed: `AFTER INSERT OR UPDATE OR DELETE ON vantage_keys
-      FOR EACH ROW EXECUTE FUNCTION vantage_log_change()`,
+    vantage_keys_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_keys
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_before_change()`,
+    vantage_keys_changed: `AFTER INSERT OR UPDATE OR DELETE ON {schema}.vantage_keys
+      FOR EACH ROW EXECUTE FUNCTION {schema}.vantage_log_change()`,
     // TRUNCATE fires no row trigger.
-    vantage_keys_truncated: `AFTER TRUNCATE ON vantage_keys
-      FOR EACH STATEMENT EXECUTE FUNCTION vantage_log_truncate()`,
-    vantage_keys_audited: `AFTER INSERT OR UPDATE OR DELETE ON vantage_keys
-      FOR EACH ROW EXECUTE FUNCTION vantage_audit_key()`,
+    vantage_keys_truncated: `AFTER TRUNCATE ON {schema}.vantage_keys
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_log_truncate()`,
+    vantage_keys_audited: `AFTER INSERT OR UPDATE OR DELETE ON {schema}.vantage_keys
+      FOR EACH ROW EXECUTE FUNCTION {schema}.vantage_audit_key()`,
   },
   vantage_token_revocations: {
-    vantage_tokens_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON vantage_token_revocations
-      FOR EACH STATEMENT EXECUTE FUNCTION vantage_before_change()`,
-    vantage_tokens_changed: `AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON vantage_token_revocations
-      FOR EACH STATEMENT EXECUTE FUNCTION vantage_log_tokens()`,
-    vantage_tokens_audited: `AFTER INSERT ON vantage_token_revocations
-      FOR EACH ROW EXECUTE FUNCTION vantage_audit_tokens()`,
+    vantage_tokens_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_token_revocations
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_before_change()`,
+    vantage_tokens_changed: `AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_token_revocations
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_log_tokens()`,
+    vantage_tokens_audited: `AFTER INSERT ON {schema}.vantage_token_revocations
+      FOR EACH ROW EXECUTE FUNCTION {schema}.vantage_audit_tokens()`,
   },
   vantage_audit: {
-    vantage_audit_kept: `BEFORE UPDATE OR DELETE OR TRUNCATE ON vantage_audit
-      FOR EACH STATEMENT EXECUTE FUNCTION vantage_keep_audit()`,
+    vantage_audit_kept: `BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_audit
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_keep_audit()`,
   },
 }
+
+export const TRIGGER_NAMES: readonly string[] = Object.values(TRIGGERS).flatMap(Object.keys)

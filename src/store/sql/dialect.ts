@@ -12,6 +12,8 @@ export interface Statement {
 
 /** What SQLite and PostgreSQL write differently. */
 export interface Dialect {
+  /** How a statement names one of our tables. */
+  table(name: string): string
   /** How a statement names a parameter, by its number from 1. */
   parameter(number: number): string
   /** How a statement names a parameter that holds an instant. */
@@ -25,6 +27,7 @@ export interface Dialect {
 /** Collects the values of a statement while its text is written. Each function returns what the text says for the value. */
 export interface Parameters {
   readonly values: SqlValue[]
+  table(name: string): string
   value(value: SqlValue): string
   instant(ms: number | null): string
 }
@@ -33,6 +36,7 @@ export function createParameters(dialect: Dialect): Parameters {
   const values: SqlValue[] = []
   return {
     values,
+    table: dialect.table,
     value: (value) => dialect.parameter(values.push(value)),
     instant: (ms) => dialect.instantParameter(values.push(ms === null ? null : dialect.instantValue(ms))),
   }

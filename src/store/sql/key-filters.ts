@@ -7,7 +7,7 @@ type Filters = Required<Omit<KeyQuery, 'now' | 'limit'>>
  * The conditions of a query for keys, for both databases. All of them must hold. A new filter does not compile until it
  * has its line here.
  */
-export function writeKeyFilters(query: KeyQuery, { value, instant }: Parameters): string[] {
+export function writeKeyFilters(query: KeyQuery, { table, value, instant }: Parameters): string[] {
   const unended = () => `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${instant(query.now)})`
 
   const states: Readonly<Record<KeyState, () => string>> = {
@@ -24,13 +24,13 @@ export function writeKeyFilters(query: KeyQuery, { value, instant }: Parameters)
     state: (state) => states[state](),
     unusedSince: (since) =>
       `created_at < ${instant(since)} AND NOT EXISTS (
-        SELECT 1 FROM vantage_usage u WHERE u.id = vantage_keys.id AND u.last_used_at >= ${instant(since)})`,
+        SELECT 1 FROM ${table('vantage_usage')} u WHERE u.id = vantage_keys.id AND u.last_used_at >= ${instant(since)})`,
     expiringBefore: (before) =>
       `revoked_at IS NULL AND expires_at > ${instant(query.now)} AND expires_at < ${instant(before)}`,
     createdBefore: (before) => `created_at < ${instant(before)}`,
     supersededInUse: () =>
       `${states.superseded()} AND EXISTS (
-        SELECT 1 FROM vantage_usage u JOIN vantage_keys s ON s.id = vantage_keys.replaced_by
+        SELECT 1 FROM ${table('vantage_usage')} u JOIN ${table('vantage_keys')} s ON s.id = vantage_keys.replaced_by
         WHERE u.id = vantage_keys.id AND u.last_used_at >= s.created_at)`,
     after: ({ createdAt, id }) => `(created_at, id) < (${instant(createdAt)}, ${value(id)})`,
   }

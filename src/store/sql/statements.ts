@@ -9,7 +9,7 @@ import { AUDIT, KEYS, selectList, TOKEN_REVOCATIONS, writeColumns } from './tabl
 export function insertKey(key: StoredKey, dialect: Dialect): Statement {
   const parameters = createParameters(dialect)
   const columns = writeColumns(KEYS, key, parameters)
-  const text = `INSERT INTO ${KEYS.name} (${columns.map(({ name }) => name).join(', ')})
+  const text = `INSERT INTO ${dialect.table(KEYS.name)} (${columns.map(({ name }) => name).join(', ')})
     VALUES (${columns.map(({ parameter }) => parameter).join(', ')})`
   return { text, values: parameters.values }
 }
@@ -19,7 +19,7 @@ export function updateKey(current: StoredKey, next: StoredKey, dialect: Dialect)
   const parameters = createParameters(dialect)
   const { value, instant } = parameters
   const columns = writeColumns(KEYS, { ...next, id: current.id }, parameters)
-  const text = `UPDATE ${KEYS.name} SET ${columns.map(({ name, parameter }) => `${name} = ${parameter}`).join(', ')}
+  const text = `UPDATE ${dialect.table(KEYS.name)} SET ${columns.map(({ name, parameter }) => `${name} = ${parameter}`).join(', ')}
     WHERE id = ${value(current.id)} AND expires_at IS NOT DISTINCT FROM ${instant(current.expiresAt)}
       AND revoked_at IS NOT DISTINCT FROM ${instant(current.revokedAt)}
       AND replaced_by IS NOT DISTINCT FROM ${value(current.replacedBy)}`
@@ -32,8 +32,8 @@ export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
   const filters = writeKeyFilters(query, parameters)
   // The columns of the order are named with their table, so that the databases use the index and not the selected values.
   const text = `SELECT ${selectList(KEYS, dialect)},
-      (SELECT ${dialect.readInstant('max(last_used_at)')} FROM vantage_usage u WHERE u.id = ${KEYS.name}.id) AS last_used_at
-    FROM ${KEYS.name} ${whereAll(filters)}
+      (SELECT ${dialect.readInstant('max(last_used_at)')} FROM ${dialect.table('vantage_usage')} u WHERE u.id = ${KEYS.name}.id) AS last_used_at
+    FROM ${dialect.table(KEYS.name)} ${whereAll(filters)}
     ORDER BY ${KEYS.name}.created_at DESC, ${KEYS.name}.id DESC LIMIT ${parameters.value(query.limit)}`
   return { text, values: parameters.values }
 }
@@ -42,20 +42,20 @@ export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
 export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
   const parameters = createParameters(dialect)
   const columns = writeColumns(TOKEN_REVOCATIONS, revocation, parameters)
-  const text = `INSERT INTO ${TOKEN_REVOCATIONS.name} (${columns.map(({ name }) => name).join(', ')})
+  const text = `INSERT INTO ${dialect.table(TOKEN_REVOCATIONS.name)} (${columns.map(({ name }) => name).join(', ')})
     SELECT ${columns.map(({ parameter }) => parameter).join(', ')}
-    WHERE (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name}) < ${MAX_TOKEN_REVOCATIONS}`
+    WHERE (SELECT count(*) FROM ${dialect.table(TOKEN_REVOCATIONS.name)}) < ${MAX_TOKEN_REVOCATIONS}`
   return { text, values: parameters.values }
 }
 
 export function deleteEndedTokenRevocations(now: number, dialect: Dialect): Statement {
   const { instant, values } = createParameters(dialect)
-  return { text: `DELETE FROM ${TOKEN_REVOCATIONS.name} WHERE ends_at <= ${instant(now)}`, values }
+  return { text: `DELETE FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ends_at <= ${instant(now)}`, values }
 }
 
 export function listTokenRevocations(now: number, dialect: Dialect): Statement {
   const { instant, values } = createParameters(dialect)
-  const text = `SELECT ${selectList(TOKEN_REVOCATIONS, dialect)} FROM ${TOKEN_REVOCATIONS.name}
+  const text = `SELECT ${selectList(TOKEN_REVOCATIONS, dialect)} FROM ${dialect.table(TOKEN_REVOCATIONS.name)}
     WHERE ends_at > ${instant(now)}`
   return { text, values }
 }
@@ -65,7 +65,7 @@ export function readAudit({ keyId, before, limit }: AuditQuery, dialect: Dialect
   const conditions: string[] = []
   if (keyId !== undefined) conditions.push(`(key_id = ${value(keyId)} OR successor_id = ${value(keyId)})`)
   if (before !== undefined) conditions.push(`seq < ${value(before)}`)
-  const text = `SELECT ${selectList(AUDIT, dialect)} FROM ${AUDIT.name} ${whereAll(conditions)}
+  const text = `SELECT ${selectList(AUDIT, dialect)} FROM ${dialect.table(AUDIT.name)} ${whereAll(conditions)}
     ORDER BY seq DESC LIMIT ${value(limit)}`
   return { text, values }
 }

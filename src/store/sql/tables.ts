@@ -103,7 +103,26 @@ function read(value: SqlValue, kind: Kind): unknown {
   if (kind === 'text') return value
   // People who write SQL by hand may separate scopes by commas.
   if (kind === 'scopes') return parseScopeClaim(value) ?? []
-  return toNumber(value)
+  return kind === 'instant' ? toMilliseconds(value) : toNumber(value)
+}
+
+/** The last millisecond of the year 9999, as far as a date is written with four digits. */
+const LAST_INSTANT = 253_402_300_799_999
+
+/**
+ * An instant that a Date can hold, and that is written with four digits of the year. What lies beyond, PostgreSQL's
+ * `infinity` too, is read as the nearest one: a key must be listed, and so revoked, whatever its row holds.
+ */
+export function toMilliseconds(value: SqlValue | undefined): number | null {
+  if (value === 'infinity') return LAST_INSTANT
+  if (value === '-infinity') return 0
+  const ms = toNumber(value)
+  return ms === null ? null : Math.min(Math.max(ms, 0), LAST_INSTANT)
+}
+
+/** A count of uses, from 0 to the largest number that is exact. */
+export function toCount(value: SqlValue | undefined): number {
+  return Math.min(Math.max(toNumber(value) ?? 0, 0), Number.MAX_SAFE_INTEGER)
 }
 
 /** PostgreSQL gives numbers as text. */

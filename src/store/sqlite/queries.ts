@@ -11,7 +11,7 @@ import type {
 } from '../contract.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
-import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toNumber } from '../sql/tables.js'
+import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toMilliseconds } from '../sql/tables.js'
 import { TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocations.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, sqliteResultCode } from './driver.js'
 import { inTransaction } from './schema.js'
@@ -31,6 +31,7 @@ export interface KeyQueries {
 
 /** Instants are stored as milliseconds. */
 const DIALECT: Dialect = {
+  table: (name) => name,
   parameter: () => '?',
   instantParameter: () => '?',
   instantValue: (ms) => ms,
@@ -86,7 +87,7 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
     list: (query) =>
       all(statements.listKeys(query, DIALECT)).map((row) => ({
         ...fromRow(KEYS, row),
-        lastUsedAt: toNumber(row.last_used_at),
+        lastUsedAt: toMilliseconds(row.last_used_at),
       })),
 
     addUsage(increments) {
