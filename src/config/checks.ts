@@ -73,7 +73,7 @@ export function checkStrings({ value, name, fromEnvironment }: Setting): readonl
   return Object.freeze(copy)
 }
 
-export function checkClaimName(value: unknown, name: string): string {
+export function checkClaimName({ value, name }: Setting): string {
   if (typeof value === 'string' && value !== '') return value
   throw new TypeError(`${name} must be the name of a claim, for example "tenant_id"`)
 }

@@ -38,6 +38,14 @@ export interface IssuerOptions {
   scopeClaims?: readonly string[] | undefined
   /** Claim that becomes `auth.tenant`. Default: none. */
   tenantClaim?: string | undefined
+  /**
+   * Claim that becomes `auth.clientId`, by which `tokens revoke --client` finds a token. It decides alone: a token without
+   * it has no client, and is refused unless the profile is lenient. Default: `client_id`; under the lenient profile the
+   * first of `client_id`, `azp`, `cid` and `appid` that is a string.
+   *
+   * @see {@link https://www.rfc-editor.org/rfc/rfc9068#section-2.2 RFC 9068 §2.2}
+   */
+  clientIdClaim?: string | undefined
   /** Permits http for this issuer's configured URLs outside loopback. For closed networks only. Default: false. */
   allowInsecureHttp?: boolean | undefined
 }
@@ -56,6 +64,7 @@ const ISSUER_OPTION_NAMES = Object.keys({
   profile: 0,
   scopeClaims: 0,
   tenantClaim: 0,
+  clientIdClaim: 0,
   allowInsecureHttp: 0,
 } satisfies Record<keyof IssuerOptions, 0>) as (keyof IssuerOptions)[]
 
@@ -124,7 +133,8 @@ function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPo
     ...(given.profile !== undefined && { profile: checkProfile(setting('profile')) }),
     ...(given.algorithms !== undefined && { algorithms: checkAlgorithms(setting('algorithms')) }),
     ...(given.scopeClaims !== undefined && { scopeClaims: checkStrings(setting('scopeClaims')) }),
-    ...(given.tenantClaim !== undefined && { tenantClaim: checkClaimName(given.tenantClaim, `${at}.tenantClaim`) }),
+    ...(given.tenantClaim !== undefined && { tenantClaim: checkClaimName(setting('tenantClaim')) }),
+    ...(given.clientIdClaim !== undefined && { clientIdClaim: checkClaimName(setting('clientIdClaim')) }),
   }
   const { algorithms } = { ...shared, ...own }
   const keySource = resolveKeySource(setting('issuer'), setting('jwksUri'), setting('jwks'), insecure, algorithms)

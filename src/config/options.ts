@@ -44,6 +44,8 @@ export interface VerifierOptions {
   scopeClaims?: readonly string[] | undefined
   /** See {@link IssuerOptions.tenantClaim}. */
   tenantClaim?: string | undefined
+  /** See {@link IssuerOptions.clientIdClaim}. */
+  clientIdClaim?: string | undefined
   /** Allowed difference of clocks when token times are compared, in seconds, 0 to 300. Default: 5. Not for API keys. */
   clockToleranceSeconds?: number | undefined
   /** Refuses tokens issued (`iat`) longer ago than this, in seconds, however long they live. Default: no such limit. */
@@ -119,6 +121,7 @@ const OPTION_NAMES = Object.keys({
   algorithms: 0,
   scopeClaims: 0,
   tenantClaim: 0,
+  clientIdClaim: 0,
   clockToleranceSeconds: 0,
   maxTokenAgeSeconds: 0,
   keys: 0,
@@ -173,7 +176,8 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     profile: checked(setting('profile', 'VANTAGE_PROFILE'), checkProfile, 'rfc9068'),
     algorithms: own('algorithms', checkAlgorithms, ALGORITHMS),
     scopeClaims: own('scopeClaims', checkStrings, Object.freeze(['scope', 'scp'])),
-    tenantClaim: own<string | undefined>('tenantClaim', ({ value, name }) => checkClaimName(value, name), undefined),
+    tenantClaim: own<string | undefined>('tenantClaim', checkClaimName, undefined),
+    clientIdClaim: own<string | undefined>('clientIdClaim', checkClaimName, undefined),
     clockToleranceSeconds: number('clockToleranceSeconds', { min: 0, max: 300 }, 5),
     maxTokenAgeSeconds: own<number | undefined>(
       'maxTokenAgeSeconds',

@@ -27,7 +27,10 @@ export interface AccessTokenAuth extends AuthBase {
   readonly kind: 'access_token'
   /** The `iss` claim. `subject` and `tenant` mean something only together with it. */
   readonly issuer: string
-  /** The `client_id` claim; `null` only under the lenient profile. */
+  /**
+   * The client: the `client_id` claim, or the one that `clientIdClaim` names. Under the lenient profile the first of
+   * `client_id`, `azp`, `cid` and `appid` that is a string, `null` when there is none.
+   */
   readonly clientId: string | null
   /** The `jti` claim; `null` only under the lenient profile. */
   readonly tokenId: string | null

@@ -3,7 +3,7 @@ import { type AccessTokenAuth, createAccessTokenAuth, deepFreeze } from '../core
 import type { Reason } from '../core/errors.js'
 import { createScopeReader, parseScopeClaim } from '../core/scope.js'
 import type { CheckReport } from './check-report.js'
-import { type ClaimCheck, claimChecks, scopeClaimOf, tenantClaimOf } from './claim-checks.js'
+import { type ClaimCheck, claimChecks, clientOf, scopeClaimOf, tenantClaimOf, textOrNull } from './claim-checks.js'
 import { own } from './json-object.js'
 import type { UnverifiedAccessToken } from './unverified-token.js'
 
@@ -56,7 +56,7 @@ function authOf(token: UnverifiedAccessToken): AccessTokenAuth {
     scopes: scopesOf(token),
     tenant: textOrNull(tenantClaimOf(token)),
     issuer: policy.issuer,
-    clientId: textOrNull(own(claims, 'client_id')),
+    clientId: clientOf(token),
     tokenId: textOrNull(own(claims, 'jti')),
     // The checks of the claims that the type names have held; it leaves all others open.
     claims: deepFreeze(claims) as Readonly<JWTPayload>,
@@ -69,8 +69,4 @@ const readScopeText = createScopeReader(parseScopeClaim)
 function scopesOf(token: UnverifiedAccessToken): readonly string[] {
   const claim = scopeClaimOf(token)
   return (typeof claim === 'string' ? readScopeText(claim) : parseScopeClaim(claim)) ?? NO_SCOPES
-}
-
-function textOrNull(claim: unknown): string | null {
-  return typeof claim === 'string' ? claim : null
 }

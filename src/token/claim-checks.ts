@@ -115,6 +115,20 @@ const rows: readonly Row[] = [
     found: ({ claims }) => show(own(claims, 'sub')),
   },
   identifier('client_id'),
+  {
+    name: 'client',
+    reason: 'claims',
+    holds(token) {
+      const { clientIdClaim, profile } = token.policy
+      if (clientIdClaim === undefined) return true
+      const client = own(token.claims, clientIdClaim)
+      return isText(client) || (client === undefined && profile === 'lenient')
+    },
+    expected: ({ policy }) =>
+      `${policy.clientIdClaim ?? 'no claim'}: a string, not empty, present unless the profile is lenient`,
+    found: ({ claims, policy: { clientIdClaim } }) =>
+      show(clientIdClaim === undefined ? undefined : own(claims, clientIdClaim)),
+  },
   identifier('jti'),
   {
     name: 'scope',
@@ -179,6 +193,27 @@ export function scopeClaimOf({ claims, policy }: UnverifiedAccessToken): unknown
 
 export function tenantClaimOf({ claims, policy }: UnverifiedAccessToken): unknown {
   return policy.tenantClaim === undefined ? undefined : own(claims, policy.tenantClaim)
+}
+
+/** Where issuers name the client: RFC 9068 §2.2; Auth0, Keycloak and Entra ID; Okta; version 1 of Entra ID. */
+const CLIENT_CLAIMS = ['client_id', 'azp', 'cid', 'appid'] as const
+
+/**
+ * The client that a token was issued to. The policy's `clientIdClaim` decides alone. Without one, the lenient profile
+ * takes the first of the claims that issuers use.
+ */
+export function clientOf({ claims, policy: { clientIdClaim, profile } }: UnverifiedAccessToken): string | null {
+  if (clientIdClaim !== undefined) return textOrNull(own(claims, clientIdClaim))
+  if (profile === 'rfc9068') return textOrNull(own(claims, 'client_id'))
+  for (const name of CLIENT_CLAIMS) {
+    const client = own(claims, name)
+    if (isText(client)) return client
+  }
+  return null
+}
+
+export function textOrNull(claim: unknown): string | null {
+  return typeof claim === 'string' ? claim : null
 }
 
 function audiences(claims: JsonObject): readonly string[] | undefined {

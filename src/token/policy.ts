@@ -21,6 +21,7 @@ export interface IssuerPolicy {
   readonly profile: Profile
   readonly scopeClaims: readonly string[]
   readonly tenantClaim: string | undefined
+  readonly clientIdClaim: string | undefined
   readonly clockToleranceSeconds: number
   readonly maxTokenAgeSeconds: number | undefined
 }

@@ -55,6 +55,7 @@ describe('an issuer', () => {
       algorithms: ['ES256', 'ES384'],
       scopeClaims: ['scp'],
       tenantClaim: 'tid',
+      clientIdClaim: 'azp',
     }
     const { issuers } = resolve({
       audience: 'shared',
@@ -62,6 +63,7 @@ describe('an issuer', () => {
       algorithms: ['RS256'],
       scopeClaims: 'permissions',
       tenantClaim: 'org',
+      clientIdClaim: 'app',
       clockToleranceSeconds: 0,
       maxTokenAgeSeconds: 60,
       issuer: ['https://a.example', { issuer: 'https://b.example', ...own }],
@@ -75,6 +77,7 @@ describe('an issuer', () => {
         algorithms: ['RS256'],
         scopeClaims: ['permissions'],
         tenantClaim: 'org',
+        clientIdClaim: 'app',
       },
       { ...shared, ...own },
     ])

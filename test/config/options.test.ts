@@ -25,6 +25,7 @@ describe('the defaults', () => {
           algorithms: 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' '),
           scopeClaims: ['scope', 'scp'],
           tenantClaim: undefined,
+          clientIdClaim: undefined,
           clockToleranceSeconds: 5,
           maxTokenAgeSeconds: undefined,
         },
@@ -44,6 +45,7 @@ describe('the defaults', () => {
 
   test('are the same for options that are undefined and variables that are empty', () => {
     const names: (keyof VerifierOptions)[] = ['issuer', 'audience', 'jwksUri', 'jwks', 'profile', 'algorithms', 'realm']
+    names.push('clientIdClaim')
     names.push('scopeClaims', 'tenantClaim', 'clockToleranceSeconds', 'maxTokenAgeSeconds', 'environment', 'cache')
     names.push('isRevoked', 'keySetMaxStaleSeconds', 'storeMaxStaleSeconds', 'timeoutMs', 'fetch', 'clock')
     const options = Object.fromEntries(names.map((name) => [name, undefined]))
@@ -169,6 +171,7 @@ describe('what is wrong at start', () => {
     ['algorithms', [null, '', 'RS256', [], ['HS256'], ['none'], ['RS256', 'rs256'], [['RS256']], new Array(1), {}]],
     ['scopeClaims', [null, '', 0, [], [''], [7], {}]],
     ['tenantClaim', nothing],
+    ['clientIdClaim', nothing],
     ['clockToleranceSeconds', [null, '5', Number.NaN, -1, 301, Number.POSITIVE_INFINITY, [], true]],
     ['maxTokenAgeSeconds', [null, '5', Number.NaN, 0, -1, 1e12, true]],
     ['keys', [null, '', 0, true, [], {}, { find: true }, 'redis://h', 'sqlite:', 'sqlite::memory:']],
@@ -218,6 +221,7 @@ describe('what is wrong at start', () => {
     ['profile', [null, 'x']],
     ['scopeClaims', [null, []]],
     ['tenantClaim', [null, '']],
+    ['clientIdClaim', [null, '']],
     ['allowInsecureHttp', [null, 'true', 1]],
   ]
   test.each(wrongInEntry)('names the option of the issuer: %s', (name, values) => {
@@ -301,6 +305,7 @@ describe('what is wrong at start', () => {
       [{ environment: secret }],
       [{ profile: secret }],
       [{ tenantClaim: [secret] }],
+      [{ clientIdClaim: [secret] }],
       [{ clock: secret }],
       [{}, { VANTAGE_ISSUER: `https://user:${secret}@a.example` }],
       [{}, { VANTAGE_KEY_STORE: `mysql://a:${secret}@h/db` }],

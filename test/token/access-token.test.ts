@@ -2,6 +2,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { resolveOptions, type VerifierOptions } from '../../src/config/options.js'
 import type { AccessTokenAuth } from '../../src/core/auth.js'
+import { createKeyring } from '../../src/keyring/keyring.js'
+import { memoryKeyStore } from '../../src/store/memory.js'
 import { checkClaims, reportClaims } from '../../src/token/access-token.js'
 import type { CheckReport } from '../../src/token/check-report.js'
 import { claimChecks } from '../../src/token/claim-checks.js'
@@ -684,6 +686,62 @@ describe('the tenant', () => {
   })
 })
 
+describe('the client', () => {
+  const lenient: VerifierOptions = { profile: 'lenient' }
+  const clientOf = async (claims: Record<string, unknown>, options: VerifierOptions) =>
+    (await authOf(verifierFor(options), issuer.mint({ client_id: undefined, ...claims }))).clientId
+
+  test.each<[name: string, claims: Record<string, unknown>, client: string | null]>([
+    ['is client_id before all others', { appid: 'd', cid: 'c', azp: 'b', client_id: 'a' }, 'a'],
+    ['is azp, as Auth0, Keycloak and Entra ID send it', { appid: 'd', cid: 'c', azp: 'b' }, 'b'],
+    ['is cid, as Okta sends it', { appid: 'd', cid: 'c' }, 'c'],
+    ['is appid, as version 1 of Entra ID sends it', { appid: 'd' }, 'd'],
+    ['is the first that is a string', { azp: 7, cid: ['c'], appid: 'd' }, 'd'],
+    ['is not an empty string', { azp: '', appid: 'd' }, 'd'],
+    ['is null where none of them is there', {}, null],
+  ])('%s, under the lenient profile', async (_, claims, client) => {
+    expect(await clientOf(claims, lenient)).toBe(client)
+  })
+
+  test('is client_id alone under the strict profile', async () => {
+    expect(await clientOf({ client_id: 'a', azp: 'b' }, {})).toBe('a')
+    expect(await outcomeOf(strict, issuer.mint({ client_id: undefined, azp: 'b' }))).toBe('claims')
+  })
+
+  test('is the claim that clientIdClaim names, alone', async () => {
+    expect(await clientOf({ client_id: 'a', azp: 'b' }, { clientIdClaim: 'azp' })).toBe('b')
+    expect(await clientOf({ client_id: 'a', azp: 'b' }, { clientIdClaim: 'azp', ...lenient })).toBe('b')
+    expect(await clientOf({ client_id: 'a', cid: 'c' }, { clientIdClaim: 'azp', ...lenient })).toBeNull()
+  })
+
+  test('that clientIdClaim names is required where the profile requires a client', async () => {
+    const verifier = verifierFor({ clientIdClaim: 'azp' })
+    expect(await outcomeOf(verifier, issuer.mint())).toBe('claims')
+    expect(await outcomeOf(verifier, issuer.mint({ client_id: undefined, azp: 'b' }))).toBe('claims')
+    for (const azp of ['', 7, null, ['b']]) {
+      expect(await outcomeOf(verifier, issuer.mint({ azp }))).toBe('claims')
+      expect(await outcomeOf(verifierFor({ clientIdClaim: 'azp', ...lenient }), issuer.mint({ azp }))).toBe('claims')
+    }
+  })
+
+  test.each<[claim: string, options: VerifierOptions]>([
+    ['azp', lenient],
+    ['cid', lenient],
+    ['appid', lenient],
+    ['app', { clientIdClaim: 'app', ...lenient }],
+  ])('that %s names can be revoked with all its tokens', async (claim, options) => {
+    const store = memoryKeyStore()
+    const verifier = verifierFor({ keys: store, ...options })
+    const [token, other] = ['app_1', 'app_2'].map((client) => issuer.mint({ client_id: undefined, [claim]: client }))
+    expect(await outcomeOf(verifier, token as string)).toBe('accepted')
+    const revocation = { issuer: issuer.issuer, clientId: 'app_1', issuedBefore: new Date((NOW + 60) * 1000) }
+    await createKeyring(store).revokeTokens(revocation)
+    expect(await outcomeOf(verifier, token as string)).toBe('revoked')
+    expect(await outcomeOf(verifier, other as string)).toBe('accepted')
+    await verifier.close()
+  })
+})
+
 describe('keys of one issuer', () => {
   const [first, second, third] = ['a', 'b', 'c'].map(() => createTestIssuer({ kid: 'key-1', clock }))
   if (first === undefined || second === undefined || third === undefined) throw new Error('three issuers')
@@ -741,7 +799,13 @@ const faults: { check: string; reason: string; member: string; header?: object; 
     spoil: (token) => token.replace(/\.[^.]*/, `.${encode('[]')}`),
   },
   { check: 'iss', reason: 'issuer', member: 'iss', claims: { iss: 'https://attacker.example' } },
-  { check: 'typ of the issuer', reason: 'type', member: 'typ', header: { typ: 'JWT' } },
+  {
+    check: 'typ of the issuer',
+    reason: 'type',
+    member: 'typ',
+    header: { typ: 'JWT' },
+    claims: { iss: 'https://strict.example' },
+  },
   { check: 'alg of the issuer', reason: 'algorithm', member: 'alg', header: { alg: 'RS256' } },
   { check: 'kid', reason: 'key', member: 'kid', header: { kid: 1 } },
   { check: 'key', reason: 'key', member: 'kid', header: { kid: 'key-9' } },
@@ -756,7 +820,8 @@ const faults: { check: string; reason: string; member: string; header?: object; 
   { check: 'iat', reason: 'not_active', member: 'iat', claims: { iat: NOW + 60 } },
   { check: 'age', reason: 'too_old', member: 'iat', claims: { iat: NOW - 86_400 } },
   { check: 'sub', reason: 'claims', member: 'sub', claims: { sub: '' } },
-  { check: 'client_id', reason: 'claims', member: 'client_id', claims: { client_id: undefined } },
+  { check: 'client_id', reason: 'claims', member: 'client_id', claims: { client_id: '' } },
+  { check: 'client', reason: 'claims', member: 'app', claims: { app: 7 } },
   { check: 'jti', reason: 'claims', member: 'jti', claims: { jti: 7 } },
   { check: 'scope', reason: 'claims', member: 'scope', claims: { scope: 7 } },
   { check: 'tenant', reason: 'claims', member: 'org', claims: { org: 7 } },
@@ -765,14 +830,16 @@ const faults: { check: string; reason: string; member: string; header?: object; 
 type Spoil = (token: string) => string
 
 describe('the order of the checks', () => {
-  // A second issuer with the lenient profile, so that a lenient typ is a question of the issuer.
+  // Only the lenient profile makes all checks. A second issuer has the strict one, so that a lenient typ is a question of
+  // the issuer.
   const options: VerifierOptions = {
     issuer: [
-      { ...issuer.options, algorithms: ['ES256', 'PS256'], profile: 'rfc9068' },
-      { issuer: 'https://lenient.example', jwks: issuer.jwks, profile: 'lenient' },
+      { ...issuer.options, algorithms: ['ES256', 'PS256'], profile: 'lenient' },
+      { issuer: 'https://strict.example', jwks: issuer.jwks, profile: 'rfc9068' },
     ],
     maxTokenAgeSeconds: 3600,
     tenantClaim: 'org',
+    clientIdClaim: 'app',
     keys: false,
     cache: false,
     clock,
@@ -783,8 +850,10 @@ describe('the order of the checks', () => {
 
   function tokenWith(...wrong: (typeof faults)[number][]): string {
     const by = wrong.some(({ check }) => check === 'signature') ? stranger : issuer
-    const header = issuer.header(Object.assign({}, ...wrong.map((fault) => fault.header)))
-    const claims = issuer.claims(Object.assign({}, ...wrong.map((fault) => fault.claims)))
+    // Of two faults in one member the earlier counts.
+    const faults = wrong.toReversed()
+    const header = issuer.header(Object.assign({}, ...faults.map((fault) => fault.header)))
+    const claims = issuer.claims(Object.assign({ app: 'client_9' }, ...faults.map((fault) => fault.claims)))
     // Text is spoilt from the inside out.
     return wrong.reduceRight((token, { spoil }) => spoil?.(token) ?? token, by.mintRaw({ header, payload: claims }))
   }
@@ -828,7 +897,7 @@ describe('the order of the checks', () => {
 
   test('ends with an Auth and its end for a token that passes them all', () => {
     expect(checkClaims(parse(tokenWith(), issuers), NOW)).toMatchObject({
-      auth: { subject: 'user_123', clientId: 'client_1' },
+      auth: { subject: 'user_123', clientId: 'client_9' },
       endsAt: NOW + 3605,
     })
   })
@@ -870,7 +939,8 @@ describe('the order of the checks', () => {
     ['iat', 'not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:34:20.000Z'],
     ['age', 'issued at most 3600 s ago', '2033-05-17T03:33:20.000Z'],
     ['sub', 'a string, not empty (RFC 9068 §2.2)', '""'],
-    ['client_id', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', 'none'],
+    ['client_id', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', '""'],
+    ['client', 'app: a string, not empty, present unless the profile is lenient', '7'],
     ['jti', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', '7'],
     ['scope', 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)', '[7,null]'],
     ['tenant', 'org: a string, not empty, or none', '7'],
@@ -920,6 +990,7 @@ describe('what people are told of a check', () => {
     ['exp is a time', { exp: '1' }, ['seconds since the epoch, present (RFC 7519 §4.1.4)', '"1"']],
     ['iat is a time', { iat: '1' }, [expect.stringContaining('seconds since the epoch'), '"1"']],
     ['age', { iat: NOW }, ['issued at most any number of s ago', '2033-05-18T03:33:20.000Z']],
+    ['client', { undefined: 7 }, ['no claim: a string, not empty, present unless the profile is lenient', 'none']],
     ['tenant', { undefined: 7 }, ['no claim: a string, not empty, or none', 'none']],
     ['cnf', { cnf: { jkt: 'secret' } }, ['none: a plain bearer request proves no possession', 'bound by ["jkt"]']],
   ])('%s %j', (check, claims, expected) => {
