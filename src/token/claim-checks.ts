@@ -35,10 +35,47 @@ export interface ClaimCheck extends Described {
   readonly endsAt?: (token: UnverifiedAccessToken) => number
 }
 
+const ID_TOKEN_HASHES = ['at_hash', 'c_hash', 's_hash'] as const
+
 /** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
 const MAX_TIME = 253_402_300_799
 
 const rows: readonly Row[] = [
+  // What kind of token it is comes first, because the other claims mean something else in a token of another kind. It does
+  // not come with the checks of the header: nothing but iss is read before the signature is verified.
+  ofLenientIssuers({
+    name: 'at_hash, c_hash, s_hash',
+    holds: ({ claims }) => !hasAny(claims, ID_TOKEN_HASHES),
+    expected: 'none: only ID tokens have them (OpenID Connect Core §3.3.2.11)',
+    found: ({ claims }) => show(ID_TOKEN_HASHES.filter((name) => hasAny(claims, [name]))),
+  }),
+  ofLenientIssuers({
+    name: 'events',
+    holds: ({ claims }) => !hasAny(claims, ['events']),
+    expected: 'none: only logout tokens and other security events have it (RFC 8417 §2.2)',
+    found: ({ claims }) => show(own(claims, 'events')),
+  }),
+  ofLenientIssuers({
+    name: 'nonce',
+    // Keycloak before version 25 copies the nonce of the login into its access tokens, whose payload says Bearer.
+    holds: ({ claims }) => !hasAny(claims, ['nonce']) || own(claims, 'typ') === 'Bearer',
+    expected: 'none, as in an ID token, unless the payload\'s typ is "Bearer" (OpenID Connect Core §2)',
+    found: ({ claims }) => show(own(claims, 'nonce')),
+  }),
+  ofLenientIssuers({
+    name: 'typ of the payload',
+    // Keycloak writes ID, Refresh, Logout or Offline into its other tokens.
+    holds: ({ claims }) => isOneOf(own(claims, 'typ'), ['Bearer', 'DPoP']),
+    expected: '"Bearer", "DPoP" or none',
+    found: ({ claims }) => show(own(claims, 'typ')),
+  }),
+  ofLenientIssuers({
+    name: 'token_use',
+    // Amazon Cognito writes id into its ID tokens.
+    holds: ({ claims }) => isOneOf(own(claims, 'token_use'), ['access']),
+    expected: '"access" or none',
+    found: ({ claims }) => show(own(claims, 'token_use')),
+  }),
   {
     name: 'aud is a string or strings',
     reason: 'claims',
@@ -172,6 +209,34 @@ function toCheck(row: Row): ClaimCheck {
     return { ...row, holds: (token, now) => now < row.endsAt(token) + token.policy.clockToleranceSeconds }
   }
   return row
+}
+
+/**
+ * A check that tells access tokens from the issuer's other tokens. Under RFC 9068 the header's `typ` has done so already;
+ * issuers that need the lenient profile write `JWT` into the header of all their tokens.
+ */
+function ofLenientIssuers(row: {
+  readonly name: string
+  readonly expected: string
+  holds(token: UnverifiedAccessToken): boolean
+  found(token: UnverifiedAccessToken): string
+}): Row {
+  return {
+    ...row,
+    reason: 'type',
+    holds: (token) => token.policy.profile !== 'lenient' || row.holds(token),
+    expected: ({ policy }) =>
+      policy.profile === 'lenient' ? row.expected : 'anything: typ has told the kind of token',
+  }
+}
+
+function hasAny(claims: JsonObject, names: readonly string[]): boolean {
+  return names.some((name) => Object.hasOwn(claims, name))
+}
+
+/** Whether a claim is absent or has one of the values. */
+function isOneOf(claim: unknown, values: readonly string[]): boolean {
+  return claim === undefined || values.some((value) => value === claim)
 }
 
 function identifier(name: 'client_id' | 'jti'): Row {

@@ -2,7 +2,8 @@ import type { JSONWebKeySet } from 'jose'
 
 /**
  * How strictly a token follows RFC 9068. `lenient` is for issuers that send typ `JWT` or none and omit `client_id`, `jti`
- * or `iat` (Keycloak and others); everything else is checked alike.
+ * or `iat` (Keycloak and others). It recognises other tokens of the issuer, such as ID tokens, by their claims; everything
+ * else is checked alike.
  */
 export type Profile = 'rfc9068' | 'lenient'
 

@@ -686,6 +686,47 @@ describe('the tenant', () => {
   })
 })
 
+describe('other tokens of an issuer that writes typ JWT into all of them', () => {
+  const lenientOutcome = (claims: Record<string, unknown>, typ?: string) =>
+    outcomeOf(verifiers.lenient, issuer.mint(claims, { typ }))
+
+  test.each<[what: string, claims: Record<string, unknown>]>([
+    ['an ID token, by at_hash', { at_hash: 'x' }],
+    ['an ID token, by c_hash', { c_hash: 'x' }],
+    ['an ID token, by s_hash', { s_hash: null }],
+    ['an ID token, by its nonce', { nonce: 'n' }],
+    ['an ID token, by a nonce that is null', { nonce: null }],
+    ['an ID token of Keycloak', { typ: 'ID', nonce: 'n' }],
+    ['an ID token of Cognito', { token_use: 'id' }],
+    ['a refresh token of Keycloak', { typ: 'Refresh' }],
+    ['an offline token of Keycloak', { typ: 'Offline' }],
+    ['a logout token of Keycloak', { typ: 'Logout' }],
+    ['a logout token, by its events', { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }],
+    ['a token whose payload has a nonce and the typ DPoP', { nonce: 'n', typ: 'DPoP' }],
+    ['a token whose payload has a typ in other letters', { typ: 'bearer' }],
+    ['a token whose payload has a typ that is no string', { typ: ['Bearer'] }],
+    ['a token whose token_use is no string', { token_use: null }],
+  ])('%s is refused as of another type', async (_, claims) => {
+    for (const typ of ['JWT', undefined, 'at+jwt']) expect(await lenientOutcome(claims, typ)).toBe('type')
+  })
+
+  test.each<[what: string, claims: Record<string, unknown>]>([
+    ['an access token of Keycloak', { typ: 'Bearer' }],
+    ['an access token of Keycloak before version 25', { typ: 'Bearer', nonce: 'n' }],
+    ['an access token of Keycloak that a client with DPoP asked for, without a binding', { typ: 'DPoP' }],
+    ['an access token of Cognito', { token_use: 'access' }],
+    ['a token that says nothing of its kind', {}],
+  ])('%s is accepted', async (_, claims) => {
+    expect(await lenientOutcome(claims, 'JWT')).toBe('accepted')
+  })
+
+  test('are told by the header under the strict profile, which reads those claims like any other', async () => {
+    const claims = { at_hash: 'x', nonce: 'n', events: {}, typ: 'ID', token_use: 'id' }
+    expect(await outcomeOf(strict, issuer.mint(claims))).toBe('accepted')
+    expect(await outcomeOf(strict, issuer.mint(claims, { typ: 'JWT' }))).toBe('type')
+  })
+})
+
 describe('the client', () => {
   const lenient: VerifierOptions = { profile: 'lenient' }
   const clientOf = async (claims: Record<string, unknown>, options: VerifierOptions) =>
@@ -810,6 +851,11 @@ const faults: { check: string; reason: string; member: string; header?: object; 
   { check: 'kid', reason: 'key', member: 'kid', header: { kid: 1 } },
   { check: 'key', reason: 'key', member: 'kid', header: { kid: 'key-9' } },
   { check: 'signature', reason: 'signature', member: 'signature' },
+  { check: 'at_hash, c_hash, s_hash', reason: 'type', member: 'at_hash', claims: { at_hash: 'x', s_hash: 'y' } },
+  { check: 'events', reason: 'type', member: 'events', claims: { events: {} } },
+  { check: 'nonce', reason: 'type', member: 'nonce', claims: { nonce: 'n' } },
+  { check: 'typ of the payload', reason: 'type', member: 'typ of the payload', claims: { typ: 'Refresh' } },
+  { check: 'token_use', reason: 'type', member: 'token_use', claims: { token_use: 'id' } },
   { check: 'aud is a string or strings', reason: 'claims', member: 'aud', claims: { aud: [1] } },
   { check: 'aud', reason: 'audience', member: 'aud', claims: { aud: 'https://api.example.com' } },
   { check: 'exp is a time', reason: 'claims', member: 'exp', claims: { exp: undefined } },
@@ -929,6 +975,15 @@ describe('the order of the checks', () => {
     ['typ of the issuer', 'at+jwt or application/at+jwt', '"JWT"'],
     ['alg of the issuer', 'one of ES256 PS256', '"RS256"'],
     ['kid', 'a string, or none (RFC 7515 §4.1.4)', '1'],
+    [
+      'at_hash, c_hash, s_hash',
+      'none: only ID tokens have them (OpenID Connect Core §3.3.2.11)',
+      '["at_hash","s_hash"]',
+    ],
+    ['events', 'none: only logout tokens and other security events have it (RFC 8417 §2.2)', '{}'],
+    ['nonce', 'none, as in an ID token, unless the payload\'s typ is "Bearer" (OpenID Connect Core §2)', '"n"'],
+    ['typ of the payload', '"Bearer", "DPoP" or none', '"Refresh"'],
+    ['token_use', '"access" or none', '"id"'],
     ['aud is a string or strings', 'a string or an array of strings (RFC 7519 §4.1.3)', '[1]'],
     ['aud', `one of ["${DEFAULT_AUDIENCE}"]`, '"https://api.example.com"'],
     ['exp is a time', 'seconds since the epoch, present (RFC 7519 §4.1.4)', 'none'],
@@ -991,6 +1046,7 @@ describe('what people are told of a check', () => {
     ['iat is a time', { iat: '1' }, [expect.stringContaining('seconds since the epoch'), '"1"']],
     ['age', { iat: NOW }, ['issued at most any number of s ago', '2033-05-18T03:33:20.000Z']],
     ['client', { undefined: 7 }, ['no claim: a string, not empty, present unless the profile is lenient', 'none']],
+    ['nonce', { nonce: 'n' }, ['anything: typ has told the kind of token', '"n"']],
     ['tenant', { undefined: 7 }, ['no claim: a string, not empty, or none', 'none']],
     ['cnf', { cnf: { jkt: 'secret' } }, ['none: a plain bearer request proves no possession', 'bound by ["jkt"]']],
   ])('%s %j', (check, claims, expected) => {
