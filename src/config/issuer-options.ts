@@ -28,7 +28,10 @@ export interface IssuerOptions {
   audience?: string | readonly string[] | undefined
   /** Where the key set is. Skips discovery. Default: the `jwks_uri` of the issuer's metadata (RFC 8414, OpenID). */
   jwksUri?: string | undefined
-  /** A static key set of public keys: nothing is ever fetched for this issuer. Excludes `jwksUri`. */
+  /**
+   * A static key set of public keys, which is copied: nothing is ever fetched for this issuer, and a later change of the
+   * object changes nothing. Excludes `jwksUri`.
+   */
   jwks?: JSONWebKeySet | undefined
   /** Accepted signature algorithms. Default: all of {@link ALGORITHMS}. */
   algorithms?: readonly Algorithm[] | undefined
@@ -209,12 +212,15 @@ function checkFetchable({ value, name }: Setting, insecure: boolean): URL {
 
 /** A copy of a static key set with which a token can be verified at all. */
 function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]): JSONWebKeySet {
-  const keys = copyKeys(value)
-  if (keys === undefined || keys.length === 0) {
+  const list = keysOf(value)
+  if (list !== undefined && list.length > MAX_KEYS) throw new TypeError(`${name} holds more than ${MAX_KEYS} keys`)
+  const copies = Array.from(list ?? [], copyKey)
+  const keys = copies.filter((key) => key !== undefined)
+  if (keys.length === 0) {
     throw new TypeError(`${name} must be a JSON Web Key Set with one key at least: { keys: [{ kty, … }] }`)
   }
-  if (keys.length > MAX_KEYS) throw new TypeError(`${name} holds more than ${MAX_KEYS} keys`)
-  for (const [index, key] of keys.entries()) {
+  for (const [index, key] of copies.entries()) {
+    if (key === undefined) continue
     if (key.kty === 'oct' || hasPrivateMember(key)) {
       throw new TypeError(`${name}.keys[${index}] is a private or symmetric key; give public keys only`)
     }
@@ -229,11 +235,23 @@ function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]
   return deepFreeze({ keys }) as unknown as JSONWebKeySet
 }
 
-/** A copy by way of JSON. Getters are read once, and later changes of the original change nothing. */
-function copyKeys(value: unknown): Record<string, unknown>[] | undefined {
+function keysOf(value: unknown): readonly unknown[] | undefined {
   try {
-    const { keys } = JSON.parse(JSON.stringify(value))
-    return Array.isArray(keys) && keys.every(isRecord) ? keys : undefined
+    const { keys } = value as { keys: unknown }
+    return Array.isArray(keys) ? keys : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * A copy by way of JSON. Getters are read once, and later changes of the original change nothing. A key that cannot be
+ * read is passed over, as it is in a set that is fetched.
+ */
+function copyKey(key: unknown): Record<string, unknown> | undefined {
+  try {
+    const copy: unknown = JSON.parse(JSON.stringify(key))
+    return isRecord(copy) ? copy : undefined
   } catch {
     return undefined
   }

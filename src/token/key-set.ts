@@ -4,7 +4,7 @@ import { findAlgorithm } from './algorithms.js'
 /** Most keys that one set may hold. */
 export const MAX_KEYS = 1000
 /** Most keys of one `kid` that are tried on a token. */
-const MAX_CANDIDATES = 2
+const MAX_CANDIDATES = 4
 
 /** One public key of an issuer. */
 export interface VerificationKey {
@@ -16,7 +16,7 @@ export interface VerificationKey {
 
 /** What a set says of one token's header. */
 export interface KeyMatch {
-  /** Keys to try, two at most. Empty when none fits. */
+  /** Keys to try, four at most. Empty when none fits. */
   readonly keys: readonly VerificationKey[]
   /** Whether a newer set may hold the key: the `kid` is not in this one. */
   readonly unknown: boolean
@@ -52,13 +52,17 @@ export function hasPrivateMember(jwk: object): boolean {
 
 /**
  * Reads a JSON Web Key Set. Keys that cannot verify an access token are passed over: private and symmetric ones, RSA
- * outside 2048-8192 bits or with an exponent below 3, contradicting `use`, `key_ops` or `alg`.
+ * outside 2048-8192 bits or with an exponent below 3, contradicting `use`, `key_ops` or `alg`. So are entries that cannot
+ * be read: one of them never costs the others.
  *
  * @param previous the set that this one takes over from: a key in both stays the same object, others are retired
- * @throws {TypeError} when the value is no key set, or a larger one than {@link MAX_KEYS}
+ * @param algorithms of which a key of the set must be able to verify one. An issuer that publishes no such key is out of
+ *   order: its keys are not withdrawn. Without them any set is taken
+ * @throws {TypeError} when the value is no key set, a larger one than {@link MAX_KEYS}, or one without a usable key. Then
+ *   the previous set stays as it is
  * @see {@link https://www.rfc-editor.org/rfc/rfc7517#section-5 RFC 7517 §5}
  */
-export function parseKeySet(value: unknown, previous?: KeySet): KeySet {
+export function parseKeySet(value: unknown, previous?: KeySet, algorithms?: readonly string[]): KeySet {
   const list = typeof value === 'object' && value !== null ? (value as { keys?: unknown }).keys : undefined
   if (!Array.isArray(list)) throw new TypeError('the answer is not a JSON Web Key Set')
   if (list.length > MAX_KEYS) throw new TypeError(`the key set holds more than ${MAX_KEYS} keys`)
@@ -68,7 +72,11 @@ export function parseKeySet(value: unknown, previous?: KeySet): KeySet {
   for (const jwk of list) {
     if (typeof jwk !== 'object' || jwk === null) continue
     const identity = identityOf(jwk)
+    if (identity === undefined) continue
     entries.set(identity, entries.get(identity) ?? before.get(identity) ?? createEntry(jwk))
+  }
+  if (algorithms !== undefined && !canVerifyAny(entries.values(), algorithms)) {
+    throw new TypeError('the key set holds no key that can verify a token')
   }
   for (const [identity, entry] of before) if (!entries.has(identity)) entry.retire()
 
@@ -102,10 +110,24 @@ function importFitting(entries: Iterable<Entry>, alg: string): VerificationKey[]
   return keys
 }
 
-/** What makes two JWKs the same key. A member that is there and `null` is not one that is absent: it makes a key unusable. */
-function identityOf(jwk: Record<string, unknown>): string {
+/** It imports keys until one is usable: most often that is the first, which tokens will need anyway. */
+function canVerifyAny(entries: Iterable<Entry>, algorithms: readonly string[]): boolean {
+  for (const entry of entries) if (algorithms.some((alg) => entry.fits(alg)) && entry.importKey()) return true
+  return false
+}
+
+/**
+ * What makes two JWKs the same key. A member that is there and `null` is not one that is absent: it makes a key unusable.
+ *
+ * @returns `undefined` for one that nests so deep that it cannot be written down. JSON.parse can still read it
+ */
+function identityOf(jwk: Record<string, unknown>): string | undefined {
   const members = MEMBERS.map((member) => (Object.hasOwn(jwk, member) && jwk[member] !== undefined ? [jwk[member]] : 0))
-  return JSON.stringify([...members, hasPrivateMember(jwk)])
+  try {
+    return JSON.stringify([...members, hasPrivateMember(jwk)])
+  } catch {
+    return undefined
+  }
 }
 
 function createEntry(jwk: JsonWebKey & Record<string, unknown>): Entry {

@@ -1,8 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { ALGORITHMS } from '../../src/token/algorithms.js'
+import { createVerifier } from '../../src/verifier/verifier.js'
 import { issuerOf, messageOf, resolve } from '../support/options.js'
-import { createKeyPair, publicJwk } from '../support/tokens.js'
+import { outcomeOf } from '../support/outcome.js'
+import { createKeyPair, createTestIssuer, publicJwk } from '../support/tokens.js'
 
 const ISSUER = 'https://auth.vantage.omnivector.solutions'
 
@@ -132,6 +134,52 @@ describe('a static key set', () => {
   test('whose keys fit none of the accepted algorithms is refused', () => {
     expect(messageOf({ jwks, algorithms: ['RS256'] })).toMatch(/^jwks holds no key that can verify a token/)
     expect(messageOf({ issuer: [{ issuer: ISSUER, jwks, algorithms: ['ES384'] }] })).toMatch(/^issuer\[0\]\.jwks holds/)
+  })
+
+  test('is copied: what becomes of the object later changes nothing', async () => {
+    const issuer = createTestIssuer()
+    const other = createTestIssuer({ kid: issuer.kid })
+    for (const shape of [
+      (set: object) => ({ ...issuer.options, jwks: set }),
+      (set: object) => ({ issuer: [{ ...issuer.options, jwks: set }] }),
+    ]) {
+      const given = structuredClone(issuer.jwks)
+      const verifier = createVerifier({ ...shape(given), keys: false } as never)
+      Object.assign(given.keys[0], other.jwks.keys[0])
+      given.keys.length = 0
+      expect(await outcomeOf(verifier, issuer.mint())).toBe('accepted')
+      expect(await outcomeOf(verifier, other.mint())).toBe('signature')
+    }
+  })
+
+  test.each<[what: string, key: unknown]>([
+    ['is null', null],
+    ['is a number', 7],
+    ['is a text', 'key'],
+    ['holds a bigint', { kty: 'EC', x: 1n }],
+    [
+      'refers to itself',
+      (() => {
+        const key: Record<string, unknown> = { kty: 'EC' }
+        key.key = key
+        return key
+      })(),
+    ],
+    [
+      'throws when it is read',
+      {
+        get kty() {
+          throw new Error('unreadable')
+        },
+      },
+    ],
+  ])('keeps its other keys when one %s', async (_, key) => {
+    const issuer = createTestIssuer()
+    const keys = [key, ...issuer.jwks.keys]
+    const verifier = createVerifier({ issuer: issuer.issuer, jwks: { keys } as never, keys: false })
+    expect(await outcomeOf(verifier, issuer.mint())).toBe('accepted')
+    expect(messageOf({ jwks: { keys: [key] } })).toMatch(/^jwks must be a JSON Web Key Set/)
+    expect(messageOf({ jwks: { keys: [...keys, { kty: 'oct' }] } })).toMatch(/^jwks\.keys\[2\] is a private/)
   })
 
   test('with one key needs no kid', () => {

@@ -34,7 +34,7 @@ describe('a key set', () => {
     expect(() => parseKeySet(value)).toThrow(TypeError)
   })
 
-  test('may be empty, and then knows no kid', () => {
+  test('may be empty where no algorithms are asked for, and then knows no kid', () => {
     expect(parseKeySet({ keys: [] })).toMatchObject({ size: 0 })
     expect(parseKeySet({ keys: [] }).match('ES256', 'a')).toEqual({ keys: [], unknown: true })
     expect(parseKeySet({ keys: [] }).match('ES256', undefined)).toEqual({ keys: [], unknown: false })
@@ -50,6 +50,51 @@ describe('a key set', () => {
   test('passes over entries that are no objects', () => {
     const set = parseKeySet({ keys: [null, 1, 'x', true, [], ec] })
     expect(set.match('ES256', 'a').keys).toHaveLength(1)
+  })
+
+  const tooDeep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)
+
+  test.each<[what: string, jwk: object]>([
+    ['nests deeper than it can be written down', { ...ec, kid: 'b', x: tooDeep }],
+    ['has a kid that nests so', { ...ec, kid: tooDeep }],
+    ['has numbers for texts', { kty: 1, crv: 2, x: 3, y: 4, kid: 5, alg: 6, use: 7, key_ops: 8 }],
+    ['has null for everything', { kty: null, crv: null, x: null, y: null, kid: null, key_ops: null }],
+    ['has objects for texts', { kty: 'EC', crv: {}, x: { toString: 1 }, y: [], kid: {}, key_ops: [{}] }],
+    ['has a huge coordinate', { ...ec, kid: 'b', x: 'A'.repeat(200_000) }],
+    ['has a huge modulus', { ...rsa, kid: 'b', n: '_'.repeat(200_000) }],
+    ['has texts that are not Unicode', { ...ec, kid: '\ud800', x: '\udfff' }],
+    ['has names of properties', JSON.parse('{"__proto__":{"kty":"EC"},"constructor":1,"toJSON":1,"hasOwnProperty":1}')],
+  ])('passes over an entry that %s, and never over those beside it', (_, jwk) => {
+    for (const keys of [
+      [jwk, ec],
+      [ec, jwk],
+    ]) {
+      const set = parseKeySet({ keys }, undefined, ['ES256'])
+      expect(set.match('ES256', 'a').keys).toHaveLength(1)
+      expect(set.match('ES256', undefined).keys).toHaveLength(1)
+      for (const alg of SIGNING_ALGORITHMS) expect(set.match(alg, 'b').keys).toEqual([])
+    }
+  })
+
+  test.each<[what: string, keys: unknown[]]>([
+    ['none at all', []],
+    ['entries that are no objects', [null, 1, 'x']],
+    ['a key for encryption', [{ ...ec, use: 'enc' }]],
+    ['a private key', [createKeyPair('ES256').privateKey.export({ format: 'jwk' })]],
+    ['a symmetric key', [{ kty: 'oct', k: 'AAAA', kid: 'a' }]],
+    ['a broken key', [{ ...ec, x: 'AAAA' }]],
+    ['keys for other algorithms than those that are accepted', [rsa, ed]],
+  ])('in which a key must be usable is none with %s, and retires nothing', (_, keys) => {
+    const before = parseKeySet({ keys: [ec] })
+    const key = only(before, 'ES256')
+    expect(() => parseKeySet({ keys }, before, ['ES256', 'ES384'])).toThrow(TypeError)
+    expect(key.isCurrent()).toBe(true)
+    expect(parseKeySet({ keys: [...keys, ec] }, before, ['ES256', 'ES384']).match('ES256', 'a').keys).toEqual([key])
+  })
+
+  test('in which a key must be usable may hold two without kid, though no token can be verified with them', () => {
+    const keys = [jwkOf('ES256'), jwkOf('ES256')]
+    expect(parseKeySet({ keys }, undefined, ['ES256'])).toMatchObject({ size: 2 })
   })
 
   test('holds a key once that is listed twice', () => {
@@ -244,10 +289,10 @@ describe('the kid', () => {
     expect(parseKeySet({ keys: [{ ...ec, use: 'enc' }] }).match('ES256', 'a')).toEqual({ keys: [], unknown: false })
   })
 
-  test('of several keys gives those that fit, in their order, two at most', () => {
-    const keys = many(3, { kid: 'a' })
+  test('of several keys gives those that fit, in their order, four at most', () => {
+    const keys = many(5, { kid: 'a' })
     const matched = parseKeySet({ keys: [rsa, ...keys, ed] }).match('ES256', 'a').keys
-    expect(matched.map((key) => key.keyObject.export({ format: 'jwk' }).x)).toEqual(keys.slice(0, 2).map(({ x }) => x))
+    expect(matched.map((key) => key.keyObject.export({ format: 'jwk' }).x)).toEqual(keys.slice(0, 4).map(({ x }) => x))
   })
 
   test('left out takes a single fitting key, with or without a kid of its own', () => {

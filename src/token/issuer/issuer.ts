@@ -58,7 +58,7 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
   const { clock, fetch, timeoutMs } = settings
   const closing = new AbortController()
   const backOff = createBackOff()
-  const loaded = createLoadedKeySet(settings.keySetMaxStaleMs)
+  const loaded = createLoadedKeySet(policy.algorithms, settings.keySetMaxStaleMs)
   const discovery = createDiscovery(policy.issuer, source, fetch)
   const shared = { clock, timeoutMs, closing: closing.signal, loaded, backOff }
   const fetcher = createKeySetFetcher({ ...shared, issuer: policy.issuer, fetch, discovery })

@@ -22,12 +22,15 @@ export interface LoadedKeySet {
   serves(now: number, outage: boolean): 'fresh' | 'stale' | false
   /** Whether it is time to refresh the set in the background. */
   isRefreshDue(now: number): boolean
-  /** @throws {TypeError} when the value is no key set; the one before stays */
+  /** @throws {TypeError} when the value is no key set with a usable key; the one before stays */
   replace(value: unknown, fetchedAt: Moment, fetchNumber: number): void
 }
 
-/** @param maxStaleMs largest age of a set that serves during an outage; a shorter one than 10 minutes shortens the freshness too */
-export function createLoadedKeySet(maxStaleMs: number): LoadedKeySet {
+/**
+ * @param algorithms the accepted ones. A set must have a key for one of them
+ * @param maxStaleMs largest age of a set that serves during an outage; a shorter one than 10 minutes shortens the freshness too
+ */
+export function createLoadedKeySet(algorithms: readonly string[], maxStaleMs: number): LoadedKeySet {
   const freshMs = Math.min(FRESH_MS, maxStaleMs)
   let loaded: { readonly set: KeySet; readonly fetchedAt: Moment; readonly fetchNumber: number } | undefined
   let generation = 0
@@ -54,7 +57,7 @@ export function createLoadedKeySet(maxStaleMs: number): LoadedKeySet {
     },
     isRefreshDue: (now) => loaded !== undefined && ageOf(loaded.fetchedAt, now) >= freshMs * REFRESH_AT,
     replace(value, fetchedAt, fetchNumber) {
-      loaded = { set: parseKeySet(value, loaded?.set), fetchedAt, fetchNumber }
+      loaded = { set: parseKeySet(value, loaded?.set, algorithms), fetchedAt, fetchNumber }
       generation++
     },
   }

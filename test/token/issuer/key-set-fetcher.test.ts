@@ -44,6 +44,8 @@ describe('what is taken from an issuer', () => {
     ],
     ['more than 256 KiB', () => text(padded(256 * 1024 + 1))],
     ['more than 256 KiB after unpacking', () => text(gzipSync(padded(256 * 1024 + 1)), { 'content-encoding': 'gzip' })],
+    ['no keys', () => json({ keys: [] })],
+    ['no key that can be used', () => json({ keys: [{ ...old, use: 'enc' }, { ...old, x: 'AAAA' }, null] })],
     ['more than 1000 keys', () => json({ keys: Array.from({ length: 1001 }, (_, i) => ({ ...old, kid: `${i}` })) })],
   ]
   const accepted: [what: string, answer: Answer][] = [

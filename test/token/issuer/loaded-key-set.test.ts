@@ -99,6 +99,25 @@ describe('freshness', () => {
     expect(await ask(issuer, 'new')).toBe('found')
   })
 
+  test('an empty set withdraws nothing: what the last keys verified is served until they are too old', async () => {
+    const { issuer, clock, keys, ended, fetches } = await setUp()
+    const key = await keyOf(issuer)
+    keys()
+    clock.now = START + 10 * MINUTE
+    expect(await ask(issuer)).toBe('found')
+    await ended(2)
+    expect(serve(issuer, key, clock)).toBe('stale')
+    // It backs off, like from any failed fetch.
+    expect(askNow(issuer)).toBe('found')
+    expect(fetches()).toBe(2)
+    clock.now = START + 60 * MINUTE
+    expect(serve(issuer, key, clock)).toBe(false)
+    expect(await ask(issuer)).toMatch('unavailable')
+    clock.now += MINUTE
+    keys(old)
+    expect(await ask(issuer)).toBe('found')
+  })
+
   test('a withdrawn key ends what it verified, a kept one does not', async () => {
     const { issuer, clock, keys } = await setUp()
     keys(old, successor)
