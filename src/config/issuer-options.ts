@@ -1,7 +1,7 @@
 import type { JSONWebKeySet } from 'jose'
 import { deepFreeze } from '../core/auth.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
-import { isLoopback } from '../token/issuer/loopback.js'
+import { isLoopback } from '../token/issuer/local-address.js'
 import { hasPrivateMember, MAX_KEYS, parseKeySet } from '../token/key-set.js'
 import type { IssuerPolicy, KeySource, Profile } from '../token/policy.js'
 import {

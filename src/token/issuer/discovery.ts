@@ -1,6 +1,6 @@
 import type { KeySource } from '../policy.js'
 import { fetchJson } from './fetch-json.js'
-import { isLoopback } from './loopback.js'
+import { isLinkLocal, isLoopback } from './local-address.js'
 import { ageOf, type Moment } from './moment.js'
 
 const METADATA_FRESH_MS = 3_600_000
@@ -40,7 +40,8 @@ export function createDiscovery(
 /**
  * Asks the issuer's metadata where its key set is: RFC 8414, then OpenID Connect Discovery where that is not found.
  *
- * The metadata may not lead from https to http, nor to this machine, unless the configured issuer is there itself.
+ * The metadata may not lead from https to http, nor to this machine or a link-local address, unless the configured issuer
+ * is there itself. Only addresses that are written out are held: a name may resolve to any address (SECURITY.md).
  */
 async function readMetadata(issuer: string, fetch: typeof globalThis.fetch, deadline: AbortSignal): Promise<URL> {
   const { oauth, openid } = metadataUrls(issuer)
@@ -61,6 +62,9 @@ async function readMetadata(issuer: string, fetch: typeof globalThis.fetch, dead
   }
   if (isLoopback(target) && !isLoopback(configured)) {
     throw new Error(`${url} leads to a jwks_uri on the loopback interface`)
+  }
+  if (isLinkLocal(target) && !isLinkLocal(configured)) {
+    throw new Error(`${url} leads to a jwks_uri on a link-local address`)
   }
   // The platform's fetch refuses it too, with a message that shows the password.
   if (target.username !== '' || target.password !== '') throw new Error(`${url} leads to a jwks_uri with a password`)

@@ -149,6 +149,20 @@ describe('where the key set is', () => {
     expect(await leadsTo('https://issuer.example', jwksUri)).toContain('loopback')
   })
 
+  test.each([
+    'https://169.254.169.254/jwks',
+    'https://2852039166/jwks',
+    'https://[fe80::1]/jwks',
+    'https://[::ffff:a9fe:a9fe]/jwks',
+  ])('metadata of an issuer elsewhere does not lead to %s, where clouds keep credentials', async (jwksUri) => {
+    expect(await leadsTo('https://issuer.example', jwksUri)).toContain('link-local')
+    expect(await leadsTo('http://issuer.example', jwksUri.replace('https', 'http'), true)).toContain('link-local')
+  })
+
+  test('metadata of an issuer on a link-local address leads to its neighbours', async () => {
+    expect(await leadsTo('https://169.254.1.1', 'https://169.254.1.2/jwks')).toBe('found')
+  })
+
   test('metadata of an issuer that may use http leads to http, and not to loopback', async () => {
     expect(await leadsTo('http://issuer.example', 'http://issuer.example/jwks', true)).toBe('found')
     expect(await leadsTo('http://issuer.example', 'http://127.0.0.1/jwks', true)).toContain('loopback')
