@@ -1,5 +1,5 @@
 /**
- * Mutation testing of the files that decide. `npm run mutation` runs all of them, with `-- --mutate src/scope.ts` one.
+ * Mutation testing of the files that decide. `npm run mutation` runs all of them, with `-- --mutate src/core/scope.ts` one.
  *
  * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}
  */

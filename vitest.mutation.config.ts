@@ -17,7 +17,7 @@ class QuickFirst extends BaseSequencer {
   }
 }
 
-const include = ROOMS.flatMap((room) => NAMES.map((name) => `test/${room}/${name}.test.ts`))
+const include = ROOMS.flatMap((room) => NAMES.map((name) => `test/${room}/**/${name}.test.ts`))
 
 export default mergeConfig(
   { ...config, test: { ...config.test, include } },

@@ -2,8 +2,8 @@ import { configDefaults, defineConfig, mergeConfig } from 'vitest/config'
 import config from './vitest.config.js'
 
 /**
- * `npm run test:quick`: the rooms below the adapters, each file as `npm test` runs it. What needs database servers, HTTP
- * servers of six frameworks, a process for each test or inputs by the thousand stays for `npm test`.
+ * `npm run test:quick`: the rooms below the adapters. What needs database servers, HTTP servers of six frameworks, a
+ * process for each test or inputs by the thousand stays for `npm test`.
  */
 export default mergeConfig(
   config,

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -130,3 +130,14 @@ test('each rule of texts is broken by a file that breaks it, and by no other', a
   const expected = BROKEN_TEXTS.map(([rule, file]) => `${rule} ${file}`)
   expect([...new Set(found)].sort()).toEqual(expected.sort())
 })
+
+test.each(['CONTRIBUTING.md', 'README.md', 'SECURITY.md', 'package.json', 'stryker.config.mjs'])(
+  'every file of the project that %s names is there',
+  (name) => {
+    const text = readFileSync(join(ROOT, name), 'utf8')
+    const named =
+      text.match(/(?<![\w./-])(?:adapters|bench|demo|docs|examples|rules|scripts|src|test)\/[\w./-]*[\w/]/g) ?? []
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+  },
+)
