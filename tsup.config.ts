@@ -7,26 +7,16 @@ const entries = [
   ...Object.values(manifest.exports).flatMap((entry) => (typeof entry === 'string' ? [] : [entry.import.default])),
 ].map((file) => file.replace(/^(?:\.\/)?dist\/esm\/(.+)\.js$/, '$1.ts'))
 
-const shared = {
+// Few files, since each costs a tenth of a millisecond and more to load. What several entries need is in chunks that they
+// share: `instanceof AuthError` holds across them. scripts/commonjs.ts makes the CommonJS build of these files.
+export default defineConfig({
+  entry: entries,
+  format: 'esm',
+  outDir: 'dist/esm',
+  splitting: true,
   target: 'node20',
   platform: 'node',
   clean: true,
   silent: true,
   outExtension: () => ({ js: '.js' }),
-} as const
-
-export default defineConfig([
-  // Few files, since each costs a tenth of a millisecond and more to load. `errors` is in a chunk that all entries share, so
-  // that `instanceof AuthError` holds across them.
-  { ...shared, format: 'esm', outDir: 'dist/esm', entry: entries, splitting: true },
-  // File by file: the bundler cannot split CommonJS, and turns the `import()` that jose needs into `require`.
-  {
-    ...shared,
-    format: 'cjs',
-    outDir: 'dist/cjs',
-    entry: ['src/**/*.ts', 'adapters/**/*.ts', '!src/cli/**'],
-    bundle: false,
-    define: { 'import.meta.url': 'importMetaUrl' },
-    inject: ['scripts/import-meta-url.ts'],
-  },
-])
+})
