@@ -24,7 +24,7 @@ export function openKeyStore(url: string): KeyStore {
  * The file that a `sqlite:` URL names; `undefined` for any other URL.
  *
  * The path is taken as it stands: nothing is percent-decoded. `sqlite://host/...`, parameters after `?`, and `:memory:`
- * are none of our forms, and to make a file of such a name would hide the mistake.
+ * are refused, because a file of such a name would hide a mistake.
  */
 export function sqlitePath(url: unknown): string | undefined {
   if (typeof url !== 'string' || !url.startsWith('sqlite:')) return undefined

@@ -59,7 +59,7 @@ export function loadPostgresDriver(): PostgresDriver {
   }
 }
 
-/** The code that the server gave an error; `undefined` for one that it did not raise. */
+/** The SQLSTATE of an error that the server raised; `undefined` for any other error. */
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in (error as object) ? code : undefined

@@ -32,8 +32,8 @@ export interface PostgresKeyStoreOptions {
    */
   schema?: string | undefined
   /**
-   * A `Pool` of the package `pg`, which stays its owner's to end, after the store is closed. What follows the changes is a
-   * connection of its own with the same options: the pool loses none to it.
+   * A `Pool` of the package `pg`. The application ends it, after it has closed the store. To follow changes the store opens
+   * one more connection with the pool's options, and takes none from the pool for it.
    */
   pool?: object | undefined
 }
@@ -42,9 +42,9 @@ export interface PostgresKeyStoreOptions {
  * Keeps keys in PostgreSQL 12 or later, through the package `pg`. Any number of services may use the database; each sees
  * the changes of the others, hand-written SQL included, within 50 ms (p99), or within 2 s where LISTEN does not work.
  *
- * Nothing depends on the `search_path` of a session, or on its temporary tables. It connects when it is first used; only
- * `migrate()`, so a keyring or the command line, creates tables. A service that verifies needs few rights: the README lists
- * them.
+ * Nothing depends on the `search_path` of a session, or on its temporary tables. It connects when it is first used. Only
+ * `migrate()` creates tables, which a keyring and the command line call. A service that verifies needs few rights: the
+ * README lists them.
  *
  * @throws {TypeError} for a wrong option, without printing it, and when `pg` is not installed
  */
@@ -133,14 +133,14 @@ function shared(connectionString: string, schema: string): KeyStore {
       if (entry === undefined) return
       entry.users--
       if (entry.users > 0) return
-      // Whoever opens the store from now on gets a new one.
+      // A store that is opened from now on gets new connections.
       sharedCores.delete(place)
       await core.close()
     },
   })
 }
 
-/** One store of its user: what it watches and when it is closed is its own. */
+/** A store of its own for each caller: it is closed alone, and with it only its feeds. */
 function facadeOf({ connections, follower, findKey, ready, close }: Core): KeyStore {
   const feeds = new Set<ChangeFeed>()
   const { read, transaction } = connections
@@ -187,7 +187,8 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
 
     async addUsage(increments) {
       await checked()
-      // In a transaction, which the server gives up before we do: what is written after it was given up counts twice.
+      // In a transaction, whose time limit on the server is shorter than ours. A write that succeeds after we have given it
+      // up would be counted twice.
       if (increments.length > 0) await transaction((ask) => addUsage(ask, increments))
     },
 

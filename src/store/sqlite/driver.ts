@@ -60,8 +60,8 @@ export function libsql(): SqliteDriver | undefined {
 }
 
 /**
- * libsql ends a connection when the last of its statements is collected, which may be never. So that the file is whole
- * once its store is closed, what is in the write-ahead log goes into it now.
+ * libsql ends a connection only when the garbage collector has taken all of its statements, which may be never. Closing
+ * writes the log into the file, so that the file is whole once its store is closed.
  */
 function closingCompletely(database: SqliteDatabase): SqliteDatabase {
   return {
@@ -71,7 +71,7 @@ function closingCompletely(database: SqliteDatabase): SqliteDatabase {
       try {
         database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
       } catch {
-        // Another connection is at work, and it will do so; or there is no database.
+        // Another connection is at work, and will do it; or the file is no database.
       }
       database.close()
     },
@@ -79,8 +79,8 @@ function closingCompletely(database: SqliteDatabase): SqliteDatabase {
 }
 
 /**
- * Node 22 prints an ExperimentalWarning the first time `node:sqlite` is loaded, into the log of an application that
- * never asked for it. Other warnings pass, and the function is put back before anything else can run.
+ * Node 22 prints an ExperimentalWarning when `node:sqlite` is first loaded, into the log of an application that never asked
+ * for it. This drops that warning alone, and puts the function back before anything else can run.
  */
 function withoutExperimentalWarning<T>(load: () => T): T {
   const original = process.emitWarning

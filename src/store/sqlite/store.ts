@@ -23,9 +23,9 @@ export interface SqliteKeyStoreOptions {
  * Keeps keys in a SQLite file, through `node:sqlite` (Node 22.13 and later) or else the package `libsql`. Any number of
  * processes on one host may use the file; each sees the changes of the others, hand-written SQL included, within 100 ms.
  *
- * It opens the file when it is first used, and only `migrate()`, so a keyring or the command line, creates it. To put
- * another file in its place use SQLite's `.restore`; or delete the file together with its `-wal` and `-shm` and rename the
- * other one to its name. Copying over a file in use damages it.
+ * It opens the file when it is first used. Only `migrate()` creates it, which a keyring and the command line call. To put
+ * another file in its place, use SQLite's `.restore`; or delete the file together with its `-wal` and `-shm`, and rename
+ * the other one to its name. Copying over a file in use damages it.
  *
  * @throws {TypeError} for a wrong option, and when there is no driver
  */
@@ -42,26 +42,29 @@ export function sqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
 
 /** How long an operation waits for other writers before it fails. */
 const BUSY_LIMIT_MS = 5000
-// SQLite itself waits on the thread that serves requests, so it may only wait this long at a time.
+// While SQLite waits for a lock it blocks the thread that serves requests, so it waits only this long at a time.
 const BUSY_TIMEOUT_MS = 10
 
 interface Connection {
   readonly database: SqliteDatabase
   readonly identity: string
-  /** Tells the other stores of this file in this process that something was written; leaves them on disconnect. */
+  /** What to call after a write: the stores of this process that have the same file open, this one included. */
   readonly neighbours: Set<() => void>
-  /** Made once the schema has been checked. */
+  /** What was made for the schema that was checked; made anew when the schema has changed. */
   prepared?: { readonly queries: KeyQueries; readonly changes: ChangeReader; readonly schemaVersion: number }
 }
 
-/** The stores that have a file open in this process, by its real path: they need not wait for the next look at the file. */
+/**
+ * The stores that have a file open in this process, by its real path. They tell each other of their writes at once, instead
+ * of waiting for the next look at the file.
+ */
 const neighbourhoods = new Map<string, Set<() => void>>()
 
 export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeyStore {
   const absolute = resolve(path)
   const file = JSON.stringify(path)
   let connection: Connection | undefined
-  /** The files that SQLite keeps beside ours, as they were with the last connection. */
+  /** The `-wal` and `-shm` files that SQLite kept beside ours with the last connection. */
   let companions: readonly string[] = []
   let checkedAt = 0
   let closed = false
@@ -72,7 +75,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     if (closed) throw new KeyStoreError('The key store is closed')
     const now = performance.now()
     if (connection && (options.check || now - checkedAt > CHECK_INTERVAL_MS)) {
-      // While we hold the old files open their inodes cannot be given to others.
+      // Inodes identify the files, since those of files that we hold open are not used again.
       if (identify() === connection.identity) {
         companions = identifyCompanions()
         checkedAt = now
@@ -87,7 +90,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
   }
 
   function open(create: boolean): Connection {
-    // Looked for before the file itself, which is the first to be created.
+    // Looked for before the file itself: SQLite creates them after it.
     const companionsBefore = identifyCompanions()
     const before = identify()
     if (before === undefined && !create) {
@@ -99,7 +102,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
       // A revocation that was confirmed survives a loss of power.
       database.exec('PRAGMA synchronous = FULL')
-      // The first read: it tells a file that is no database.
+      // The first read fails when the file is no database.
       database.prepare('PRAGMA schema_version').get()
       const identity = identify()
       if (identity === undefined || (before !== undefined && before !== identity)) {
@@ -116,7 +119,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
 
   function prepare(current: Connection): NonNullable<Connection['prepared']> {
     const { database } = current
-    // It moves with any change of the schema, by whomever.
+    // SQLite counts it up with each change of the schema, whichever program makes it.
     const schemaVersion = Number(database.prepare('PRAGMA schema_version').get()?.schema_version)
     if (current.prepared?.schemaVersion !== schemaVersion) {
       delete current.prepared
@@ -127,7 +130,10 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     return current.prepared
   }
 
-  /** Device and inode; `undefined` where there is nothing. Never by opening it: to close it again would drop SQLite's locks. */
+  /**
+   * Device and inode, or `undefined` when there is no file. It must not be opened for this: closing it again would drop the
+   * locks that SQLite holds on it.
+   */
   function identify(suffix = ''): string | undefined {
     const stats = statSync(`${absolute}${suffix}`, { bigint: true, throwIfNoEntry: false })
     if (stats && !stats.isFile()) throw new KeyStoreError(`The key store ${file} is not a file`)
@@ -138,7 +144,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     return [identify('-wal'), identify('-shm')].filter((identity) => identity !== undefined)
   }
 
-  /** SQLite would write the log of the old file into the new one. */
+  /** Opening a file beside the log of another one would write that log into it. */
   function leftOver(): KeyStoreError {
     return new KeyStoreError(
       `The key store ${file} was replaced or deleted while in use, and the files -wal and -shm beside it belong to the old one; delete these two as well`,
@@ -162,11 +168,11 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     try {
       database.close()
     } catch {
-      // It is given up either way.
+      // The connection is given up either way.
     }
   }
 
-  /** Runs an operation, again while another program holds the lock that it needs. */
+  /** Runs an operation, and tries again while another program holds the lock that it needs. */
   async function run<T>(operate: (current: Connection) => T, create = false): Promise<T> {
     const startedAt = performance.now()
     for (;;) {
@@ -189,9 +195,9 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
 
   function explain(error: unknown, result: number | undefined): unknown {
     if (error instanceof KeyStoreError) return error
-    // After anything unexpected the next operation connects anew.
+    // After an error that is not ours the next operation connects anew.
     disconnect()
-    // A path that cannot even be looked at: a folder that is a file, or may not be entered.
+    // The file system refused the path: a folder is a file, or may not be entered.
     const isPathError = error instanceof Error && 'syscall' in error
     const fault = describeResult(isPathError ? RESULT.cannotOpen : result)
     return new KeyStoreError(`The key store ${file} ${fault}`, { cause: error })
