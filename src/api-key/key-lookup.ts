@@ -1,8 +1,9 @@
+import { LRUCache } from 'lru-cache'
 import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import { publishStore } from '../core/telemetry.js'
 import type { KeyChange, KeyStore, StoredKey } from '../store/contract.js'
-import { createPlaces } from './places.js'
+import { createPlaces, pickAtRandom } from './places.js'
 import { followChanges, type StoreChanges } from './store-changes.js'
 import { checkStoredKey } from './verdict.js'
 
@@ -24,25 +25,45 @@ export interface KeyLookup {
    * `use` is called at once with the answer, before a change of the key can be heard, so that it never caches an outdated
    * one.
    *
+   * When too many wait, one that shows a credential that was never accepted gives way: anybody can make up any number of
+   * well-formed keys, and these must not turn away the key of a client.
+   *
+   * @param credential fingerprint of the whole key that is presented, for {@link noteVerdict}
    * @throws {UnavailableError} rejects with it when the store cannot be asked now; else with what `use` throws
    */
-  find<T>(id: string, use: (found: FoundKey) => T): Promise<T>
+  find<T>(id: string, use: (found: FoundKey) => T, credential?: string): Promise<T>
+  /** Remembers whether a credential was accepted the last time. */
+  noteVerdict(credential: string, accepted: boolean): void
   /** Resolves, for good, once the store has answered; rejects with what went wrong. */
   ready(): Promise<void>
   close(): Promise<void>
 }
 
 const MAX_IN_FLIGHT = 100
+/** Look-ups that wait for a place; requests that wait for one look-up. */
 const MAX_WAITING = 1000
+/** Credentials that are remembered as accepted before, the latest ones. */
+const MAX_ACCEPTED = 10_000
+const TOO_MANY = 'too many look-ups wait for the key store'
 /** A key that changes during this many look-ups in a row is not decided upon. */
 const MAX_ROUNDS = 10
 /** Time limit while the store fails, for all look-ups but the probe. */
 const FAILING_LIMIT_MS = 200
 
 interface LookUp {
+  /** Whether one of its users is known. */
+  known: boolean
   /** Whether the key changed after the store was asked: its answer may be from before the change. */
   outdated: boolean
-  readonly users: { use(found: FoundKey): void; fail(error: UnavailableError): void }[]
+  readonly users: User[]
+}
+
+/** One request that waits for a look-up. */
+interface User {
+  /** Whether its credential was accepted before. */
+  readonly known: boolean
+  use(found: FoundKey): void
+  fail(error: UnavailableError): void
 }
 
 /** @param onChange is told of each change of keys; without it the store is not watched */
@@ -54,6 +75,7 @@ export function createKeyLookup(
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
   const places = createPlaces<LookUp>(MAX_IN_FLIGHT)
+  const accepted = new LRUCache<string, true>({ max: MAX_ACCEPTED })
   /** `failing`: the last look-up failed. `probe`: the one look-up that waits the whole time limit to see whether it still does. */
   const outage = { failing: false, probe: undefined as LookUp | undefined }
   let answered = false
@@ -72,7 +94,7 @@ export function createKeyLookup(
 
   /** Asks the store until no change of the key came in between, and hands the answer to all who wait for it. */
   async function ask(id: string, lookUp: LookUp): Promise<void> {
-    await places.enter(lookUp)
+    if (!(await places.enter(lookUp))) return endAll(id, lookUp, new Error(TOO_MANY))
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const asked = { epoch: changes.currentEpoch(), generation: changes.generation }
       lookUp.outdated = false
@@ -90,6 +112,12 @@ export function createKeyLookup(
     throw new Error('the key changes faster than it can be looked up')
   }
 
+  function endAll(id: string, lookUp: LookUp, error: unknown): void {
+    if (lookUps.get(id) === lookUp) lookUps.delete(id)
+    // One error for each request, since frameworks write to the error that they are given.
+    for (const { fail } of lookUp.users) fail(new UnavailableError(error))
+  }
+
   async function run(id: string, lookUp: LookUp): Promise<void> {
     if (outage.failing) outage.probe ??= lookUp
     const isHurried = outage.failing && outage.probe !== lookUp
@@ -98,19 +126,31 @@ export function createKeyLookup(
       await answerWithin(limitMs, 'the key store', ask(id, lookUp))
     } catch (error) {
       outage.failing = true
-      if (lookUps.get(id) === lookUp) lookUps.delete(id)
       publishStore(() => ({ event: 'look_up_failed', error }))
-      // One error for each request, since frameworks write to the error that they are given.
-      for (const { fail } of lookUp.users) fail(new UnavailableError(error))
+      endAll(id, lookUp, error)
     } finally {
       if (outage.probe === lookUp) outage.probe = undefined
       places.leave(lookUp)
     }
   }
 
-  function find<T>(id: string, use: (found: FoundKey) => T): Promise<T> {
+  /** Adds one that waits for a look-up, if need be in place of one whose credential was never accepted. */
+  function join(lookUp: LookUp, user: User): void {
+    const { users } = lookUp
+    if (users.length >= MAX_WAITING) {
+      const index = pickAtRandom(users, ({ known }) => !known)
+      if (index === -1) throw new UnavailableError(new Error(TOO_MANY))
+      const [sentAway] = users.splice(index, 1)
+      sentAway?.fail(new UnavailableError(new Error(TOO_MANY)))
+    }
+    users.push(user)
+    lookUp.known ||= user.known
+  }
+
+  function find<T>(id: string, use: (found: FoundKey) => T, credential?: string): Promise<T> {
     return new Promise((resolve, reject) => {
-      const user: LookUp['users'][number] = {
+      const user: User = {
+        known: credential !== undefined && accepted.get(credential) === true,
         use(found) {
           try {
             resolve(use(found))
@@ -121,12 +161,12 @@ export function createKeyLookup(
         fail: reject,
       }
       const underWay = lookUps.get(id)
-      if (underWay !== undefined) return underWay.users.push(user)
+      if (underWay !== undefined) return join(underWay, user)
       if (closed) throw new UnavailableError(new Error('the verifier is closed'))
-      if (places.waiting >= MAX_WAITING) {
-        throw new UnavailableError(new Error('too many look-ups wait for the key store'))
+      if (places.waiting >= MAX_WAITING && !places.sendOneAway(({ known }) => !known)) {
+        throw new UnavailableError(new Error(TOO_MANY))
       }
-      const lookUp: LookUp = { outdated: false, users: [user] }
+      const lookUp: LookUp = { known: user.known, outdated: false, users: [user] }
       lookUps.set(id, lookUp)
       void run(id, lookUp)
     })
@@ -135,6 +175,11 @@ export function createKeyLookup(
   return {
     changes,
     find,
+
+    noteVerdict(credential, isAccepted) {
+      if (isAccepted) accepted.set(credential, true)
+      else accepted.delete(credential)
+    },
 
     async ready() {
       if (answered) return

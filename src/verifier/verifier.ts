@@ -162,6 +162,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
       const now = clock()
       const verdict = judgeStoredKey(stored, parsed, digestApiKey(key), now)
+      keys.noteVerdict(digest, typeof verdict !== 'string')
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
         caches?.keys.delete(parsed.id, digest)
@@ -173,7 +174,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       caches?.keys.set({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
       return verdict
     }
-    return keys.find(parsed.id, judge).then(
+    return keys.find(parsed.id, judge, digest).then(
       (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict, clock())),
       (error: unknown) => {
         // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.

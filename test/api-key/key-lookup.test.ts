@@ -143,29 +143,86 @@ describe('a change during a look-up', () => {
 })
 
 describe('the bounds', () => {
-  test('100 are in flight and 1 000 wait; beyond that it is 503 with Retry-After at once', async () => {
+  /** Questions for as many keys as there are places, in flight and to wait in. */
+  async function fill(find: (id: string) => Promise<unknown>) {
+    const found = Array.from({ length: 1100 }, (_, i) => find(`k${i}`).catch((error: UnavailableError) => error))
+    await turn()
+    return found
+  }
+
+  /** Answers all questions, those too that are asked meanwhile, with "no such key". */
+  async function answerAll(answers: ReturnType<typeof heldBack>) {
+    for (let i = 0; i < answers.length; i++) {
+      answers[i]?.resolve(undefined)
+      await turn()
+    }
+  }
+
+  test('100 are in flight and 1 000 wait; for one more, one of those that wait is 503 with Retry-After at once', async () => {
     const { store, find } = setUp()
     const answers = heldBack(store)
-    const found = Array.from({ length: 1100 }, (_, i) => find(`k${i}`))
-    await turn()
+    const found = await fill(find)
     expect(store.asked).toHaveLength(100)
-    const error = (await find('one too many').catch((error: unknown) => error)) as UnavailableError
+    const newcomer = find('one too many')
+    const error = (await Promise.race(found)) as UnavailableError
     expect(error).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
     expect(error.cause).toMatchObject({ message: expect.stringContaining('too many') })
     // Who asks for a key that is being looked up takes no place.
-    found.push(find('k0'), find('k1099'))
+    const joined = find('k0')
     answers[0]?.resolve(undefined)
     await turn()
     expect(store.asked).toHaveLength(101)
-    expect(store.asked[100]).toBe('k100')
-    found.push(find('there is a place again'))
-    for (let i = 0; i < answers.length; i++) {
-      answers[i]?.resolve(undefined)
-      await Promise.resolve()
-      if (i === answers.length - 1) await turn()
-    }
-    await Promise.all(found)
-    expect(store.asked).toHaveLength(1101)
+    await answerAll(answers)
+    expect(await Promise.all([newcomer, joined])).toEqual([undefined, undefined])
+    expect((await Promise.all(found)).filter((answer) => answer instanceof UnavailableError)).toEqual([error])
+    expect(store.asked).toHaveLength(1100)
+  })
+
+  test('what was accepted before waits undisturbed behind any number of made-up keys', async () => {
+    const { store, lookup, find } = setUp()
+    const answers = heldBack(store)
+    const flood = await fill(find)
+    lookup.noteVerdict('credential', true)
+    const known = lookup.find('known', () => 'found', 'credential')
+    flood.push(...Array.from({ length: 5000 }, (_, i) => find(`more${i}`).catch((error: UnavailableError) => error)))
+    await answerAll(answers)
+    expect(await known).toBe('found')
+    expect((await Promise.all(flood)).filter((answer) => answer instanceof UnavailableError)).toHaveLength(5001)
+  })
+
+  test('where all that wait were accepted before, the newcomer is 503; one that was refused since gives way', async () => {
+    const { store, lookup } = setUp()
+    const answers = heldBack(store)
+    const findAs = (id: string) => lookup.find(id, () => id, id)
+    for (let i = 0; i < 1100; i++) lookup.noteVerdict(`k${i}`, true)
+    lookup.noteVerdict('k1099', false)
+    const found = await fill(findAs)
+    const newcomer = findAs('newcomer').catch((error: UnavailableError) => error)
+    expect(await found[1099]).toBeInstanceOf(UnavailableError)
+    lookup.noteVerdict('second', true)
+    // The unknown newcomer gives way to a known one; then nobody is left who might.
+    const second = findAs('second')
+    expect(await newcomer).toBeInstanceOf(UnavailableError)
+    await expect(findAs('third')).rejects.toMatchObject({ cause: { message: expect.stringContaining('too many') } })
+    await answerAll(answers)
+    expect(await Promise.all([second, ...found.slice(0, 1099)])).toHaveLength(1100)
+  })
+
+  test('1 000 requests wait for one key; for one more, one whose credential was never accepted is 503', async () => {
+    const { key, store, lookup } = setUp()
+    const answers = heldBack(store)
+    lookup.noteVerdict('credential', true)
+    const known = () => lookup.find(key.id, () => 'known', 'credential')
+    const unknown = () => lookup.find(key.id, () => 'unknown', 'made up').catch(() => '503')
+    const waiting = [unknown(), unknown(), ...Array.from({ length: 998 }, known)]
+    waiting.push(known(), known())
+    expect(await Promise.all(waiting.slice(0, 2))).toEqual(['503', '503'])
+    await expect(known()).rejects.toBeInstanceOf(UnavailableError)
+    expect(await unknown()).toBe('503')
+    await turn()
+    await answerAll(answers)
+    expect(await Promise.all(waiting.slice(2))).toEqual(Array(1000).fill('known'))
+    expect(store.asked).toHaveLength(1)
   })
 
   test('what runs into its time limit gives its place away, in flight or waiting', async () => {

@@ -36,3 +36,24 @@ test('to leave twice frees one place', async () => {
   await turn()
   expect(inside).toEqual(['a', 'b'])
 })
+
+test('one that may go is sent away while it waits; who is inside or may not go stays', async () => {
+  const places = createPlaces<string>(1)
+  const admitted = Promise.all(['a', 'b', 'c', 'd'].map((holder) => places.enter(holder)))
+  expect(places.sendOneAway((holder) => holder === 'a')).toBe(false)
+  expect(places.sendOneAway((holder) => holder === 'c')).toBe(true)
+  expect(places.waiting).toBe(2)
+  places.leave('a')
+  places.leave('b')
+  expect(await admitted).toEqual([true, true, false, true])
+})
+
+test('which of them is sent away is left to chance', () => {
+  const gone = new Set<string>()
+  for (let i = 0; i < 200; i++) {
+    const places = createPlaces<string>(1)
+    for (const holder of ['a', 'b', 'c']) void places.enter(holder).then((admitted) => admitted || gone.add(holder))
+    places.sendOneAway((holder) => gone.add(holder).size > 0)
+  }
+  expect(gone).toEqual(new Set(['b', 'c']))
+})

@@ -374,6 +374,27 @@ describe('an API key', () => {
   })
 })
 
+describe('a flood of well-formed keys that nobody was given', () => {
+  test('turns no good key away, neither one that was accepted before nor one that is new', async () => {
+    const known = createTestKey()
+    const unseen = createTestKey()
+    const store = createOwnStore(known, unseen)
+    const verifier = verifierOf({ keys: store, cache: false, timeoutMs: 30_000 })
+    const decide = async (key: string) => verifier.authenticate({ authorization: `Bearer ${key}` })
+    await decide(known.key)
+    store.onFind = async (id) => {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      return store.rows.get(id)
+    }
+    const answers = Array.from({ length: 1150 }, () => decide(createTestKey().key).catch((error) => error.status))
+    const good = [decide(known.key), decide(unseen.key)]
+    expect(await Promise.all(good)).toMatchObject([{ keyId: known.id }, { keyId: unseen.id }])
+    const statuses = await Promise.all(answers)
+    expect(statuses.filter((status) => status === 503)).toHaveLength(52)
+    expect(statuses.filter((status) => status === 401)).toHaveLength(1098)
+  })
+})
+
 describe('a change of a key', () => {
   test('drops it from the cache, and no other', async () => {
     const [one, two] = [createTestKey(), createTestKey()]
