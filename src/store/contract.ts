@@ -15,9 +15,9 @@ export interface KeyStore {
   insert(key: StoredKey): Promise<void>
 
   /**
-   * Replaces `current` by `next` and adds `successor`, in one transaction, if the stored row still has `current`'s
-   * `expiresAt`, `revokedAt` and `replacedBy`. The id of a key never changes. Rejects, and writes nothing, when the id of
-   * the successor exists.
+   * Writes what differs between `current` and `next` and adds `successor`, in one transaction, if the stored key is still as
+   * `current` says, in every field: what others have changed since it was read, by hand too, must not be undone. The id of
+   * a key never changes. Rejects, and writes nothing, when the id of the successor exists.
    *
    * @returns whether it was written; otherwise somebody else has changed the key, and nothing is written
    */
@@ -195,13 +195,16 @@ export interface StoredAuditEntry {
   readonly seq: number
   readonly at: number
   readonly action: AuditAction
-  /** The key; with `rotate` the old one. `null` with `revoke_tokens`, and when all keys were deleted. */
+  /** The key; with `rotate` the old one. `null` for revocations of tokens, and when all keys were deleted. */
   readonly keyId: string | null
   /** With `rotate`, the new key. */
   readonly successorId: string | null
   readonly actor: string | null
   readonly reason: string | null
-  /** With `revoke_tokens`, which tokens, as JSON. */
+  /**
+   * As JSON, which tokens were revoked, or had been by a revocation that was changed or deleted by hand; `null` for keys. A
+   * revocation that has ended is dropped without an entry.
+   */
   readonly detail: string | null
 }
 

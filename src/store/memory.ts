@@ -11,6 +11,7 @@ import {
   type StoredKey,
   type StoredTokenRevocation,
 } from './contract.js'
+import { isSameKey } from './same-key.js'
 import { describeTokenSelector, MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from './token-revocations.js'
 
 /**
@@ -68,14 +69,7 @@ export function memoryKeyStore(): KeyStore {
     async update(current, next, successor) {
       checkOpen()
       const stored = keys.get(current.id)
-      if (
-        stored === undefined ||
-        stored.expiresAt !== current.expiresAt ||
-        stored.revokedAt !== current.revokedAt ||
-        stored.replacedBy !== current.replacedBy
-      ) {
-        return false
-      }
+      if (stored === undefined || !isSameKey(stored, current)) return false
       if (successor) checkAbsent(successor.id)
       add({ ...next, id: current.id })
       if (successor) {

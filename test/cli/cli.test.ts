@@ -15,6 +15,7 @@ import ts from 'typescript'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { digestApiKey, parseApiKey } from '../../src/api-key/format.js'
 import { formatTable, printable } from '../../src/cli/terminal.js'
+import { SCHEMA_VERSION } from '../../src/store/sqlite/schema.js'
 import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
 import { type ChildOutput, outputOf } from '../support/child-output.js'
 
@@ -464,8 +465,9 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
 })
 
 test('migrate says the version, as often as it is asked', async () => {
-  expect(JSON.parse((await keys('migrate', '--json')).stdout)).toEqual({ version: 2 })
-  expect(await keys('migrate')).toEqual({ code: 0, stdout: 'The key store is up to date (schema 2).\n', stderr: '' })
+  expect(JSON.parse((await keys('migrate', '--json')).stdout)).toEqual({ version: SCHEMA_VERSION })
+  const stdout = `The key store is up to date (schema ${SCHEMA_VERSION}).\n`
+  expect(await keys('migrate')).toEqual({ code: 0, stdout, stderr: '' })
 })
 
 describe('a table', () => {

@@ -9,7 +9,8 @@ import type { KeyRecord } from '../../src/keyring/records.js'
 import type { KeyStore } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { openKeyStore } from '../../src/store/open.js'
-import { temporaryFolder } from '../store/sqlite-files.js'
+import { SCHEMA_VERSION } from '../../src/store/sqlite/schema.js'
+import { sql, temporaryFolder } from '../store/sqlite-files.js'
 
 const NOW = Date.UTC(2026, 10, 25, 12)
 const SECOND = 1000
@@ -256,6 +257,31 @@ describe('rotate', () => {
       expect((await rings[1].list()).keys).toHaveLength(2)
     } finally {
       for (const ring of rings) await ring.close()
+      folder.remove()
+    }
+  })
+
+  test('keeps scopes that somebody took away between its read and its write, in both keys', async () => {
+    const folder = temporaryFolder()
+    const file = openKeyStore(`sqlite:${folder.path('keys.db')}`)
+    let reads = 0
+    const interrupted: KeyStore = {
+      ...file,
+      async list(query) {
+        const found = await file.list(query)
+        if (++reads === 1) sql(folder.path('keys.db'), `UPDATE vantage_keys SET scopes = 'jobs:read', name = 'by hand'`)
+        return found
+      },
+    }
+    try {
+      const { record } = await createKeyring(file).create({ subject: 'ci', scopes: ['jobs:read', 'jobs:write'] })
+      const rotated = await createKeyring(interrupted).rotate(record.id)
+      expect(reads).toBe(2)
+      for (const id of [record.id, rotated.record.id]) {
+        expect(await file.find(id)).toMatchObject({ scopes: ['jobs:read'], name: 'by hand' })
+      }
+    } finally {
+      await file.close()
       folder.remove()
     }
   })
@@ -532,7 +558,7 @@ describe('openKeyStore', () => {
     const folder = temporaryFolder()
     const opened = openKeyStore(toUrl(folder.path('keys.db')))
     try {
-      expect(await opened.migrate?.()).toBe(2)
+      expect(await opened.migrate?.()).toBe(SCHEMA_VERSION)
       expect(await opened.find('a')).toBeUndefined()
     } finally {
       await opened.close()

@@ -256,6 +256,41 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       }
     })
 
+    test('on ends of keys and revocations of tokens leaves its traces; dropped ones that have ended leave none', async () => {
+      await store.update(
+        storedKey('a'),
+        storedKey('a', { expiresAt: 9, replacedBy: 'n' }),
+        storedKey('n', { replaces: 'a' }),
+      )
+      await sql(`UPDATE vantage_keys SET expires_at = '2030-01-01', replaced_by = 'x' WHERE id = 'b'`)
+      await sql(`UPDATE vantage_keys SET replaced_by = NULL WHERE id = 'a'`)
+      await sql(`UPDATE vantage_keys SET expires_at = '2030-01-01', replaced_by = 'n' WHERE id = 'a'`)
+      await sql(`INSERT INTO vantage_token_revocations (id, issuer, token_id, created_at, ends_at)
+        VALUES ('d', 'i', 'jti', now(), now() + interval '1 day'), ('e', 'i', 'ended', now(), now())`)
+      await sql(`UPDATE vantage_token_revocations SET token_id = 'other' WHERE id = 'd'`)
+      await sql(`DELETE FROM vantage_token_revocations`)
+      await sql('TRUNCATE vantage_token_revocations')
+      const entries = (await store.readAudit?.({ limit: 9 })) ?? []
+      expect(entries.map(({ action, keyId, detail }) => [action, keyId ?? JSON.parse(detail ?? '')])).toEqual([
+        ['delete', { tokens: 'all' }],
+        ['delete', { issuer: 'i', tokenId: 'other' }],
+        ['change', { issuer: 'i', tokenId: 'jti' }],
+        ['revoke_tokens', { issuer: 'i', tokenId: 'ended' }],
+        ['revoke_tokens', { issuer: 'i', tokenId: 'jti' }],
+        ['change', 'a'],
+        ['change', 'a'],
+        ['change', 'b'],
+        ['rotate', 'a'],
+      ])
+    })
+
+    test('between the read of a key and its change is not undone, whatever it changed', async () => {
+      const read = (await store.find('a')) as StoredKey
+      await sql(`UPDATE vantage_keys SET scopes = '' WHERE id = 'a'`)
+      expect(await store.update(read, { ...read, revokedAt: 1 })).toBe(false)
+      expect(await store.find('a')).toEqual({ ...read, scopes: [] })
+    })
+
     test.each([
       `UPDATE vantage_keys SET expires_at = 'infinity'`,
       `UPDATE vantage_keys SET environment = 'staging'`,

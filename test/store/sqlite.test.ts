@@ -1,11 +1,13 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -104,6 +106,36 @@ describe('the file', () => {
     expect(watched.feed.state).toBe('polling')
   })
 
+  test.each([0o000, 0o022, 0o277])(
+    'is created for its owner alone, with its companions, under the umask %i',
+    async (mask) => {
+      const before = process.umask(mask)
+      try {
+        await create()
+      } finally {
+        process.umask(before)
+      }
+      const names = readdirSync(folder.path('.'))
+      expect(names.sort()).toEqual(['keys.db', 'keys.db-shm', 'keys.db-wal'])
+      for (const name of names) expect([name, statSync(folder.path(name)).mode & 0o777]).toEqual([name, 0o600])
+    },
+  )
+
+  test('keeps the mode that it has, and its folder as well', async () => {
+    writeFileSync(path, '')
+    chmodSync(path, 0o640)
+    chmodSync(folder.path('.'), 0o755)
+    await create()
+    expect(statSync(path).mode & 0o777).toBe(0o640)
+    expect(statSync(folder.path('.')).mode & 0o777).toBe(0o755)
+  })
+
+  test('is created for its owner alone behind a symbolic link that leads nowhere yet', async () => {
+    symlinkSync(folder.path('target.db'), path)
+    await create()
+    expect(statSync(folder.path('target.db')).mode & 0o777).toBe(0o600)
+  })
+
   test('may have a name that looks like a URL', async () => {
     const odd = folder.path('a?mode=memory#b%20 c.db')
     const store = await create(odd)
@@ -141,7 +173,7 @@ describe('the file', () => {
 
   test.each([
     ['older', -1, /has (an old|no) key schema; run: vantage-auth keys migrate/],
-    ['newer', 1, /has key schema 3, and this vantage-auth knows 2; update vantage-auth/],
+    ['newer', 1, /has key schema \d+, and this vantage-auth knows \d+; update vantage-auth/],
   ])('is refused when its schema is of an %s version', async (_, difference, message) => {
     await create()
     sql(path, `UPDATE vantage_schema SET version = ${SCHEMA_VERSION + difference}`)
@@ -218,7 +250,8 @@ describe('the file', () => {
       const stores = Array.from({ length: 3 }, () => sqliteKeyStore({ path: ${JSON.stringify(path)} }))
       console.log(JSON.stringify(await Promise.all(stores.map((store) => store.migrate()))))`
     const outputs = await Promise.all([run(script), run(script)])
-    for (const output of outputs) expect(output).toEqual({ stdout: '[2,2,2]\n', stderr: '', code: 0 })
+    const stdout = `${JSON.stringify(Array(3).fill(SCHEMA_VERSION))}\n`
+    for (const output of outputs) expect(output).toEqual({ stdout, stderr: '', code: 0 })
     expect(rows(path, 'SELECT count(*) AS n FROM vantage_schema')).toMatchObject([{ n: 1 }])
     expect(rows(path, 'SELECT count(*) AS n FROM vantage_changes')).toMatchObject([{ n: 1 }])
     expect(await open().find('a')).toBeUndefined()
@@ -341,6 +374,98 @@ describe('hand-written SQL', () => {
   ])('is refused where it is written when the store could not be read afterwards: %s', async (statement) => {
     expect(() => sql(path, statement)).toThrow(/constraint/i)
     expect(await store.find('a')).toEqual(storedKey('a'))
+  })
+
+  /** The newest entries of the audit trail, oldest first. */
+  async function trail(since: number): Promise<unknown[]> {
+    const entries = (await store.readAudit?.({ limit: 99 })) ?? []
+    const told = entries.filter(({ seq }) => seq > since).map(({ action, keyId, detail }) => [action, keyId ?? detail])
+    return told.reverse()
+  }
+
+  const created = 3 // a, b and c
+  const revocation = (id: string, endsAt: number) =>
+    `('${id}', 'https://issuer.example', 'jti-${id}', ${Date.now()}, ${endsAt})`
+  const revokedToken = (id: string) => JSON.stringify({ issuer: 'https://issuer.example', tokenId: `jti-${id}` })
+  const REVOCATION_COLUMNS = 'vantage_token_revocations (id, issuer, token_id, created_at, ends_at)'
+
+  test.each([
+    ['the end', 'UPDATE vantage_keys SET expires_at = 9'],
+    [
+      'the end, together with a successor that there is not',
+      `UPDATE vantage_keys SET expires_at = 9, replaced_by = 'x'`,
+    ],
+    ['the end, to a later one, together with a successor', `UPDATE vantage_keys SET expires_at = 9, replaced_by = 'r'`],
+    ['the successor', `UPDATE vantage_keys SET replaced_by = 'x'`],
+    ['who created it', `UPDATE vantage_keys SET created_by = 'x'`],
+  ])('leaves its trace in the audit trail: %s', async (_, statement) => {
+    sql(
+      path,
+      `INSERT INTO vantage_keys (id, digest, subject, environment, scopes, created_at, replaces)
+      VALUES ('r', 'x', 's', 'live', '', 1, 'a'); UPDATE vantage_keys SET expires_at = 8 WHERE id = 'a'`,
+    )
+    sql(path, `${statement} WHERE id = 'a'`)
+    expect(await trail(created + 2)).toEqual([['change', 'a']])
+  })
+
+  test('that rewrites why a key was revoked leaves its trace, and what a rotation writes is no change', async () => {
+    const successor = storedKey('n', { replaces: 'a' })
+    expect(await store.update(storedKey('a'), storedKey('a', { expiresAt: 9, replacedBy: 'n' }), successor)).toBe(true)
+    sql(path, `UPDATE vantage_keys SET revoked_at = 1, revoked_reason = 'leaked' WHERE id = 'b'`)
+    sql(path, `UPDATE vantage_keys SET revoked_reason = 'nothing' WHERE id = 'b'`)
+    expect(await trail(created)).toEqual([
+      ['rotate', 'a'],
+      ['revoke', 'b'],
+      ['change', 'b'],
+    ])
+  })
+
+  test('on revocations of tokens leaves its trace; that ended ones are dropped leaves none', async () => {
+    const later = Date.now() + DAY
+    sql(path, `INSERT INTO ${REVOCATION_COLUMNS} VALUES ${revocation('d', later)}, ${revocation('e', 1)}`)
+    sql(path, `UPDATE vantage_token_revocations SET ends_at = ends_at - 1 WHERE id = 'd'`)
+    sql(path, `DELETE FROM vantage_token_revocations WHERE id = 'e'`)
+    sql(path, 'DELETE FROM vantage_token_revocations')
+    expect(await trail(created + 2)).toEqual([
+      ['change', revokedToken('d')],
+      ['delete', revokedToken('d')],
+    ])
+  })
+
+  test('that replaces a row leaves its trace', async () => {
+    const later = Date.now() + DAY
+    sql(path, `INSERT INTO ${REVOCATION_COLUMNS} VALUES ${revocation('d', later)}, ${revocation('e', later)}`)
+    sql(
+      path,
+      `REPLACE INTO ${REVOCATION_COLUMNS} VALUES ('d', 'https://issuer.example', 'another', 1, ${later});
+      REPLACE INTO vantage_keys (id, digest, subject, environment, scopes, created_at) VALUES ('b', 'x', 's', 'live', '', 1);
+      REPLACE INTO vantage_keys (rowid, id, digest, subject, environment, scopes, created_at)
+        SELECT rowid, 'n', 'x', 's', 'live', '', 1 FROM vantage_keys WHERE id = 'c';
+      UPDATE OR REPLACE vantage_token_revocations SET id = 'd' WHERE id = 'e'`,
+    )
+    expect(await trail(created + 2)).toEqual([
+      ['change', revokedToken('d')],
+      ['revoke_tokens', JSON.stringify({ issuer: 'https://issuer.example', tokenId: 'another' })],
+      ['change', 'b'],
+      ['create', 'b'],
+      ['change', 'c'],
+      ['create', 'n'],
+      ['change', JSON.stringify({ issuer: 'https://issuer.example', tokenId: 'another' })],
+      ['change', revokedToken('e')],
+    ])
+    expect((await watched.next()).heard.sort()).toEqual(['*', 'b', 'c', 'n'])
+  })
+
+  test.each([
+    `UPDATE vantage_audit SET action = 'create'`,
+    `UPDATE OR REPLACE vantage_audit SET seq = 1`,
+    'DELETE FROM vantage_audit',
+    `REPLACE INTO vantage_audit (seq, action) VALUES (1, 'create')`,
+    `INSERT OR REPLACE INTO vantage_audit (rowid, action) VALUES (1, 'create')`,
+  ])('is refused on the audit trail: %s', async (statement) => {
+    const before = await store.readAudit?.({ limit: 99 })
+    expect(() => sql(path, statement)).toThrow(/audit trail cannot be changed/)
+    expect(await store.readAudit?.({ limit: 99 })).toEqual(before)
   })
 
   test('takes the usage of a deleted key along', async () => {

@@ -113,7 +113,15 @@ const BOUNDS_AND_LOCK: Step = {
   ],
 }
 
+// Changes by hand of revocations of tokens, and of the ends of keys, are in the audit trail.
+const AUDIT_OF_CHANGES_BY_HAND: Step = { version: 4, tables: [], statements: [] }
+
 /** In order. The next step goes behind the last one. */
-export const STEPS: readonly Step[] = [KEYS_USAGE_AND_CHANGES, TOKEN_REVOCATIONS_AND_AUDIT, BOUNDS_AND_LOCK]
+export const STEPS: readonly Step[] = [
+  KEYS_USAGE_AND_CHANGES,
+  TOKEN_REVOCATIONS_AND_AUDIT,
+  BOUNDS_AND_LOCK,
+  AUDIT_OF_CHANGES_BY_HAND,
+]
 
 export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)

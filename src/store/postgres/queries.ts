@@ -9,6 +9,7 @@ import type {
   StoredTokenRevocation,
   UsageIncrement,
 } from '../contract.js'
+import { isSameKey } from '../same-key.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toCount, toMilliseconds } from '../sql/tables.js'
@@ -92,9 +93,30 @@ export async function insertKey(ask: Ask, key: StoredKey): Promise<void> {
   }
 }
 
-/** @returns false when the stored row is no longer as `current` says */
-export async function updateKey(ask: Ask, current: StoredKey, next: StoredKey): Promise<boolean> {
-  return (await run(ask, statements.updateKey(current, next, DIALECT))).rowCount === 1
+/** @returns false when the stored row is no longer as `current` says; what was written has to be taken back then */
+export async function updateKey(
+  ask: Ask,
+  current: StoredKey,
+  next: StoredKey,
+  successor: StoredKey | undefined,
+): Promise<boolean> {
+  const [row] = (
+    await ask(
+      `SELECT ${selectList(KEYS, DIALECT)}, xmin::text AS version FROM ${DIALECT.table(KEYS.name)} WHERE id = $1`,
+      [current.id],
+    )
+  ).rows
+  if (row === undefined || !isSameKey(fromRow(KEYS, row), current)) return false
+  // The successor first: the audit trail tells a rotation from a change by hand by it.
+  if (successor) await insertKey(ask, successor)
+  const update = statements.updateKey(
+    current,
+    next,
+    DIALECT,
+    // The row is not locked by the read, which would come before the lock that all changes take: a deadlock.
+    ({ value }) => `xmin::text = ${value(row.version ?? null)}`,
+  )
+  return update === undefined || (await run(ask, update)).rowCount === 1
 }
 
 export async function listKeys(ask: Ask, query: KeyQuery): Promise<ListedKey[]> {

@@ -173,11 +173,7 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
 
     async update(current, next, successor) {
       await checked()
-      return transaction(async (ask) => {
-        if (!(await updateKey(ask, current, next))) return false
-        if (successor) await insertKey(ask, successor)
-        return true
-      })
+      return transaction((ask) => updateKey(ask, current, next, successor))
     },
 
     async list(query) {

@@ -89,11 +89,16 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
       ELSIF OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL THEN
         INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('restore', NEW.id);
       END IF;
-      -- The end of a key changes with its rotation too.
-      IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at)
-          IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at)
-        OR (OLD.expires_at IS DISTINCT FROM NEW.expires_at AND OLD.replaced_by IS NOT DISTINCT FROM NEW.replaced_by) THEN
-        INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('change', OLD.id);
+      -- A rotation shortens the life of a key too, and its successor, which is there already, has an entry.
+      IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
+          IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
+        OR (OLD.expires_at, OLD.replaced_by) IS DISTINCT FROM (NEW.expires_at, NEW.replaced_by)
+          AND (OLD.replaced_by IS NULL AND NEW.expires_at <= coalesce(OLD.expires_at, NEW.expires_at) AND EXISTS (
+            SELECT FROM {schema}.vantage_keys s WHERE s.id = NEW.replaced_by AND s.replaces = NEW.id)) IS NOT TRUE
+        OR OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT NULL
+          AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason)
+            IS DISTINCT FROM (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason) THEN
+        INSERT INTO {schema}.vantage_audit (action, key_id) SELECT 'change', OLD.id UNION SELECT 'change', NEW.id;
       END IF;
       RETURN NULL;
     END`,
@@ -101,11 +106,28 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
   vantage_audit_tokens: {
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
-    body: `BEGIN
-      INSERT INTO {schema}.vantage_audit (action, actor, reason, detail) VALUES ('revoke_tokens', NEW.created_by, NEW.reason,
-        json_strip_nulls(json_build_object('issuer', NEW.issuer, 'tokenId', NEW.token_id, 'subject', NEW.subject,
-          'clientId', NEW.client_id, 'issuedBefore',
-          to_char(NEW.issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text);
+    body: `DECLARE
+      told record;
+    BEGIN
+      IF TG_OP = 'TRUNCATE' THEN
+        INSERT INTO {schema}.vantage_audit (action, detail) VALUES ('delete', '{"tokens":"all"}');
+        RETURN NULL;
+      ELSIF TG_OP = 'INSERT' THEN
+        told := NEW;
+      ELSE
+        told := OLD;
+      END IF;
+      -- Those that have ended are dropped by our own methods, and mean nothing any more.
+      IF TG_OP = 'DELETE' AND told.ends_at <= now() THEN
+        RETURN NULL;
+      END IF;
+      INSERT INTO {schema}.vantage_audit (action, actor, reason, detail) VALUES (
+        CASE TG_OP WHEN 'INSERT' THEN 'revoke_tokens' WHEN 'UPDATE' THEN 'change' ELSE 'delete' END,
+        CASE TG_OP WHEN 'INSERT' THEN told.created_by END,
+        CASE TG_OP WHEN 'INSERT' THEN told.reason END,
+        json_strip_nulls(json_build_object('issuer', told.issuer, 'tokenId', told.token_id, 'subject', told.subject,
+          'clientId', told.client_id, 'issuedBefore',
+          to_char(told.issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text);
       RETURN NULL;
     END`,
   },
@@ -162,8 +184,10 @@ export const TRIGGERS: Readonly<Record<string, Readonly<Record<string, string>>>
       FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_before_change()`,
     vantage_tokens_changed: `AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_token_revocations
       FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_log_tokens()`,
-    vantage_tokens_audited: `AFTER INSERT ON {schema}.vantage_token_revocations
+    vantage_tokens_audited: `AFTER INSERT OR UPDATE OR DELETE ON {schema}.vantage_token_revocations
       FOR EACH ROW EXECUTE FUNCTION {schema}.vantage_audit_tokens()`,
+    vantage_tokens_truncated: `AFTER TRUNCATE ON {schema}.vantage_token_revocations
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_audit_tokens()`,
   },
   vantage_audit: {
     vantage_audit_kept: `BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_audit

@@ -1,8 +1,8 @@
 import type { AuditQuery, KeyQuery, StoredKey, StoredTokenRevocation } from '../contract.js'
 import { MAX_TOKEN_REVOCATIONS } from '../token-revocations.js'
-import { createParameters, type Dialect, type Statement } from './dialect.js'
+import { createParameters, type Dialect, type Parameters, type Statement } from './dialect.js'
 import { writeKeyFilters } from './key-filters.js'
-import { AUDIT, KEYS, selectList, TOKEN_REVOCATIONS, writeColumns } from './tables.js'
+import { AUDIT, columnsThatDiffer, KEYS, selectList, TOKEN_REVOCATIONS, writeColumns } from './tables.js'
 
 // The statements that read the same in SQLite and PostgreSQL.
 
@@ -14,15 +14,26 @@ export function insertKey(key: StoredKey, dialect: Dialect): Statement {
   return { text, values: parameters.values }
 }
 
-/** Changes one row, or none when it is no longer as `current` says. The id stays. */
-export function updateKey(current: StoredKey, next: StoredKey, dialect: Dialect): Statement {
+/**
+ * Writes the columns in which two states of a key differ; the id stays.
+ *
+ * @param condition what else must hold of the row, given the parameters to write it with
+ * @returns `undefined` when there is nothing to write
+ */
+export function updateKey(
+  current: StoredKey,
+  next: StoredKey,
+  dialect: Dialect,
+  condition?: (parameters: Parameters) => string,
+): Statement | undefined {
   const parameters = createParameters(dialect)
-  const { value, instant } = parameters
-  const columns = writeColumns(KEYS, { ...next, id: current.id }, parameters)
-  const text = `UPDATE ${dialect.table(KEYS.name)} SET ${columns.map(({ name, parameter }) => `${name} = ${parameter}`).join(', ')}
-    WHERE id = ${value(current.id)} AND expires_at IS NOT DISTINCT FROM ${instant(current.expiresAt)}
-      AND revoked_at IS NOT DISTINCT FROM ${instant(current.revokedAt)}
-      AND replaced_by IS NOT DISTINCT FROM ${value(current.replacedBy)}`
+  const columns = columnsThatDiffer(KEYS, current, { ...next, id: current.id })
+  if (columns.length === 0) return undefined
+  const written = writeColumns({ ...KEYS, columns }, next, parameters)
+  const conditions = [`id = ${parameters.value(current.id)}`]
+  if (condition) conditions.push(condition(parameters))
+  const text = `UPDATE ${dialect.table(KEYS.name)}
+    SET ${written.map(({ name, parameter }) => `${name} = ${parameter}`).join(', ')} ${whereAll(conditions)}`
   return { text, values: parameters.values }
 }
 

@@ -87,9 +87,19 @@ export function writeColumns<T>(
   return columns.map(({ property, name, kind }) => ({ name, parameter: write(given[property], kind, parameters) }))
 }
 
+/** The columns in which two values of a table differ. */
+export function columnsThatDiffer<T>({ columns }: Table<T>, one: T, other: T): readonly Column[] {
+  const [a, b] = [one, other] as Readonly<Record<string, unknown>>[]
+  return columns.filter(({ property, kind }) => toColumn(a?.[property], kind) !== toColumn(b?.[property], kind))
+}
+
 function write(value: unknown, kind: Kind, parameters: Parameters): string {
   if (kind === 'instant') return parameters.instant(value as number | null)
-  return parameters.value(kind === 'scopes' ? (value as readonly string[]).join(' ') : (value as SqlValue))
+  return parameters.value(toColumn(value, kind))
+}
+
+function toColumn(value: unknown, kind: Kind): SqlValue {
+  return kind === 'scopes' ? (value as readonly string[]).join(' ') : (value as SqlValue)
 }
 
 /** The value that a row holds. The checks of the schema keep out what is of another type. */

@@ -89,5 +89,8 @@ const TOKEN_REVOCATIONS_AND_AUDIT: Step = {
   ],
 }
 
+// Changes by hand of revocations of tokens, and of the ends of keys, are in the audit trail.
+const AUDIT_OF_CHANGES_BY_HAND: Step = { version: 3, tables: [], statements: [] }
+
 /** In order. The next step goes behind the last one. */
-export const STEPS: readonly Step[] = [KEYS_USAGE_AND_CHANGES, TOKEN_REVOCATIONS_AND_AUDIT]
+export const STEPS: readonly Step[] = [KEYS_USAGE_AND_CHANGES, TOKEN_REVOCATIONS_AND_AUDIT, AUDIT_OF_CHANGES_BY_HAND]

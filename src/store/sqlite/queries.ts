@@ -9,6 +9,7 @@ import type {
   StoredTokenRevocation,
   UsageIncrement,
 } from '../contract.js'
+import { isSameKey } from '../same-key.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toMilliseconds } from '../sql/tables.js'
@@ -78,8 +79,12 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
 
     update(current, next, successor) {
       return inTransaction(database, () => {
-        if (run(statements.updateKey(current, next, DIALECT)) === 0) return false
+        const row = select.get(current.id)
+        if (row === undefined || !isSameKey(fromRow(KEYS, row), current)) return false
+        // The successor first: the audit trail tells a rotation from a change by hand by it.
         if (successor) add(successor)
+        const update = statements.updateKey(current, next, DIALECT)
+        if (update) run(update)
         return true
       })
     },

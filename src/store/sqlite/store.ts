@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs'
+import { closeSync, fchmodSync, fstatSync, openSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
@@ -23,9 +23,9 @@ export interface SqliteKeyStoreOptions {
  * Keeps keys in a SQLite file, through `node:sqlite` (Node 22.13 and later) or else the package `libsql`. Any number of
  * processes on one host may use the file; each sees the changes of the others, hand-written SQL included, within 100 ms.
  *
- * It opens the file when it is first used. Only `migrate()` creates it, which a keyring and the command line call. To put
- * another file in its place, use SQLite's `.restore`; or delete the file together with its `-wal` and `-shm`, and rename
- * the other one to its name. Copying over a file in use damages it.
+ * It opens the file when it is first used. Only `migrate()` creates it, which a keyring and the command line call:
+ * with mode 600, while the mode of a file that is there is left alone. To put another file in its place, use SQLite's
+ * `.restore`; or delete the file together with its `-wal` and `-shm`, and rename the other one to its name. Copying over a file in use damages it.
  *
  * @throws {TypeError} for a wrong option, and when there is no driver
  */
@@ -97,6 +97,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       throw new KeyStoreError(`There is no key store at ${file}; create it with: vantage-auth keys migrate`)
     }
     if (before === undefined && companionsBefore.length > 0) throw leftOver()
+    if (before === undefined) createForOwner(absolute)
     const database = driver.open(`${pathToFileURL(absolute).href}?mode=${create ? 'rwc' : 'rw'}`)
     try {
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
@@ -245,6 +246,21 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       follower.close()
       disconnect()
     },
+  }
+}
+
+/**
+ * Creates an empty file that nobody but its owner may read or write, whatever the umask. SQLite gives the files that it
+ * keeps beside it the same mode. It is closed before this process opens it as a database: to close it later would drop
+ * SQLite's locks.
+ */
+function createForOwner(path: string): void {
+  const file = openSync(path, 'a', 0o600)
+  try {
+    // Another process may have created it just now, and written to it.
+    if (fstatSync(file).size === 0) fchmodSync(file, 0o600)
+  } finally {
+    closeSync(file)
   }
 }
 

@@ -7,10 +7,34 @@ const SEVEN_DAYS_MS = 7 * 86_400_000
 
 const APPEND_ONLY = `BEGIN SELECT RAISE(ABORT, 'the audit trail cannot be changed'); END`
 
-// Changes of a key that no method of ours makes. A rotation changes the end of a key too, and has its own entry.
-const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at)
-      IS NOT (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at)
-    OR (OLD.expires_at IS NOT NEW.expires_at AND OLD.replaced_by IS NEW.replaced_by)`
+// A rotation shortens the life of a key too, and its successor, which is there already, has an entry.
+const ROTATED = `OLD.replaced_by IS NULL AND NEW.expires_at <= coalesce(OLD.expires_at, NEW.expires_at)
+      AND EXISTS (SELECT 1 FROM vantage_keys s WHERE s.id = NEW.replaced_by AND s.replaces = NEW.id)`
+
+// Changes of a key that no method of ours makes.
+const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
+      IS NOT (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
+    OR ((OLD.expires_at, OLD.replaced_by) IS NOT (NEW.expires_at, NEW.replaced_by) AND (${ROTATED}) IS NOT TRUE)
+    OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT NULL
+      AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason) IS NOT (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason))`
+
+const tokens = (row: string) => `json_patch('{}', json_object('issuer', ${row}.issuer, 'tokenId', ${row}.token_id,
+        'subject', ${row}.subject, 'clientId', ${row}.client_id,
+        'issuedBefore', strftime('%Y-%m-%dT%H:%M:%fZ', ${row}.issued_before / 1000.0, 'unixepoch')))`
+
+/**
+ * INSERT OR REPLACE and UPDATE OR REPLACE throw out the rows that are in their way, and no trigger fires for the deletion.
+ *
+ * @param tell the statements that tell of those rows, which are called `was`, given the condition that finds them
+ */
+function replacedTriggers(table: string, tell: (condition: string) => readonly string[]): Record<string, string> {
+  const body = (condition: string) => `BEGIN ${tell(condition).join(';\n    ')}; END`
+  const inTheWay = '(was.id = NEW.id OR was.rowid = NEW.rowid)'
+  return {
+    [`${table}_replacing`]: `BEFORE INSERT ON ${table} ${body(inTheWay)}`,
+    [`${table}_overwriting`]: `BEFORE UPDATE ON ${table} ${body(`${inTheWay} AND was.rowid <> OLD.rowid`)}`,
+  }
+}
 
 // The trail is written by triggers, so that hand-written SQL leaves its traces as well.
 const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
@@ -27,24 +51,39 @@ const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
     INSERT INTO vantage_audit (action, key_id) VALUES ('restore', NEW.id);
   END`,
   vantage_audit_changed: `AFTER UPDATE ON vantage_keys WHEN ${CHANGED} BEGIN
-    INSERT INTO vantage_audit (action, key_id) VALUES ('change', OLD.id);
+    INSERT INTO vantage_audit (action, key_id) SELECT 'change', OLD.id UNION SELECT 'change', NEW.id;
   END`,
   vantage_audit_deleted: `AFTER DELETE ON vantage_keys BEGIN
     INSERT INTO vantage_audit (action, key_id) VALUES ('delete', OLD.id);
   END`,
   vantage_audit_tokens: `AFTER INSERT ON vantage_token_revocations BEGIN
-    INSERT INTO vantage_audit (action, actor, reason, detail) VALUES ('revoke_tokens', NEW.created_by, NEW.reason,
-      json_patch('{}', json_object('issuer', NEW.issuer, 'tokenId', NEW.token_id, 'subject', NEW.subject,
-        'clientId', NEW.client_id,
-        'issuedBefore', strftime('%Y-%m-%dT%H:%M:%fZ', NEW.issued_before / 1000.0, 'unixepoch'))));
+    INSERT INTO vantage_audit (action, actor, reason, detail)
+      VALUES ('revoke_tokens', NEW.created_by, NEW.reason, ${tokens('NEW')});
   END`,
+  vantage_audit_tokens_changed: `AFTER UPDATE ON vantage_token_revocations BEGIN
+    INSERT INTO vantage_audit (action, detail) VALUES ('change', ${tokens('OLD')});
+  END`,
+  // Those that have ended are dropped by our own methods, and mean nothing any more.
+  vantage_audit_tokens_deleted: `AFTER DELETE ON vantage_token_revocations WHEN OLD.ends_at > ${NOW} BEGIN
+    INSERT INTO vantage_audit (action, detail) VALUES ('delete', ${tokens('OLD')});
+  END`,
+  ...replacedTriggers('vantage_keys', (condition) => [
+    `INSERT INTO vantage_audit (action, key_id) SELECT 'change', was.id FROM vantage_keys was WHERE ${condition}`,
+    `INSERT INTO vantage_changes (id) SELECT was.id FROM vantage_keys was WHERE ${condition}`,
+  ]),
+  ...replacedTriggers('vantage_token_revocations', (condition) => [
+    `INSERT INTO vantage_audit (action, detail)
+      SELECT 'change', ${tokens('was')} FROM vantage_token_revocations was WHERE ${condition}`,
+  ]),
+  vantage_audit_unreplaced: `BEFORE INSERT ON vantage_audit
+    WHEN EXISTS (SELECT 1 FROM vantage_audit a WHERE a.seq = NEW.seq) ${APPEND_ONLY}`,
   vantage_audit_kept: `BEFORE UPDATE ON vantage_audit ${APPEND_ONLY}`,
   vantage_audit_undeleted: `BEFORE DELETE ON vantage_audit ${APPEND_ONLY}`,
 }
 
 const LOG_TOKENS = `BEGIN INSERT INTO vantage_changes (id) VALUES ('${TOKENS_CHANGED}'); END`
 
-/** The triggers, by name. REPLACE fires no delete trigger: the insert trigger tells of the key instead. */
+/** The triggers, by name. */
 export const TRIGGERS: Readonly<Record<string, string>> = {
   ...AUDIT_TRIGGERS,
   vantage_tokens_inserted: `AFTER INSERT ON vantage_token_revocations ${LOG_TOKENS}`,

@@ -63,6 +63,13 @@ export function testKeys({ describe, test, testWith }: Suite): void {
     })
 
     const changes: readonly (readonly [string, Partial<StoredKey>])[] = [
+      ['list of scopes', { scopes: ['jobs:read'] }],
+      ['order of scopes', { scopes: ['jobs:write', 'jobs:read'] }],
+      ['digest', { digest: 'sha256:another' }],
+      ['subject', { subject: 'another' }],
+      ['tenant', { tenant: 'another' }],
+      ['name', { name: 'another' }],
+      ['environment', { environment: 'test' }],
       ['expiry', { expiresAt: NOW + 1 }],
       ['expiry, to none,', { expiresAt: null }],
       ['revocation', { revokedAt: NOW }],
@@ -70,7 +77,7 @@ export function testKeys({ describe, test, testWith }: Suite): void {
     ]
     for (const [what, change] of changes) {
       test(`writes nothing when the ${what} has changed in between`, async ({ store }) => {
-        const key = sampleKey()
+        const key = sampleKey({ scopes: ['jobs:read', 'jobs:write'] })
         const changed = { ...key, ...change }
         const successor = sampleKey()
         await store.insert(key)
@@ -80,6 +87,15 @@ export function testKeys({ describe, test, testWith }: Suite): void {
         assert.equal(await store.find(successor.id), undefined)
       })
     }
+
+    test('is done when it changes nothing, and adds the successor', async ({ store }) => {
+      const key = sampleKey()
+      const successor = sampleKey()
+      await store.insert(key)
+      assert.equal(await store.update(key, key, successor), true)
+      assert.deepEqual(await store.find(key.id), key)
+      assert.deepEqual(await store.find(successor.id), successor)
+    })
 
     test('writes nothing for an unknown key', async ({ store }) => {
       const key = sampleKey()
