@@ -1,5 +1,6 @@
 import type { JSONWebKeySet } from 'jose'
 import { deepFreeze } from '../core/auth.js'
+import type { ScopeSeparator } from '../core/scope.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
 import { isLoopback } from '../token/issuer/local-address.js'
 import { hasPrivateMember, MAX_KEYS, parseKeySet } from '../token/key-set.js'
@@ -39,6 +40,15 @@ export interface IssuerOptions {
   profile?: Profile | undefined
   /** Claims that may hold the scopes; the first one present decides. Default: `['scope', 'scp']`. */
   scopeClaims?: readonly string[] | undefined
+  /**
+   * What separates the scopes in a claim that is a string: `'space'` (RFC 6749 §3.3), or `'comma'`, which is spaces and
+   * commas, as the Vantage API writes them. Under `'space'` a comma is part of a scope.
+   *
+   * Default: `'comma'` for a single issuer that is given as a text (option, variable or default), and for
+   * `https://auth.vantage.omnivector.solutions` wherever it stands; `'space'` for all others of a list, also for those that
+   * are texts.
+   */
+  scopeSeparator?: ScopeSeparator | undefined
   /** Claim that becomes `auth.tenant`. Default: none. */
   tenantClaim?: string | undefined
   /**
@@ -53,6 +63,8 @@ export interface IssuerOptions {
   allowInsecureHttp?: boolean | undefined
 }
 
+const SCOPE_SEPARATORS = ['space', 'comma'] as const
+
 const PROFILES = ['rfc9068', 'lenient'] as const
 
 const DEFAULT_ISSUER = 'https://auth.vantage.omnivector.solutions'
@@ -66,13 +78,17 @@ const ISSUER_OPTION_NAMES = Object.keys({
   algorithms: 0,
   profile: 0,
   scopeClaims: 0,
+  scopeSeparator: 0,
   tenantClaim: 0,
   clientIdClaim: 0,
   allowInsecureHttp: 0,
 } satisfies Record<keyof IssuerOptions, 0>) as (keyof IssuerOptions)[]
 
 /** The policy of every issuer that has no options of its own. */
-export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource'>
+export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource' | 'scopeSeparator'> & {
+  /** `undefined`: it depends on the issuer, see {@link IssuerOptions.scopeSeparator}. */
+  readonly scopeSeparator: ScopeSeparator | undefined
+}
 
 /** The settings that say which issuers there are. `jwksUri` and `jwks` are for a single issuer. */
 export interface IssuerSettings {
@@ -102,7 +118,10 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
     const none = optionSetting(undefined, '')
     const { jwksUri, jwks } = single ? settings : { jwksUri: none, jwks: none }
     const keySource = resolveKeySource({ ...settings.issuer, value: issuer }, jwksUri, jwks, false, shared.algorithms)
-    return Object.freeze({ ...shared, issuer, keySource })
+    // An issuer that is given as the one text is the product's own, wherever it runs. Others need not write commas like it.
+    const isOwn = single && !Array.isArray(settings.issuer.value)
+    const scopeSeparator = shared.scopeSeparator ?? (isOwn ? 'comma' : separatorOf(issuer))
+    return Object.freeze({ ...shared, scopeSeparator, issuer, keySource })
   })
   if (new Set(policies.map(({ issuer }) => issuer)).size < policies.length) {
     throw new TypeError(`${settings.issuer.name} names one issuer twice; put both audiences into one entry`)
@@ -136,12 +155,25 @@ function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPo
     ...(given.profile !== undefined && { profile: checkProfile(setting('profile')) }),
     ...(given.algorithms !== undefined && { algorithms: checkAlgorithms(setting('algorithms')) }),
     ...(given.scopeClaims !== undefined && { scopeClaims: checkStrings(setting('scopeClaims')) }),
+    scopeSeparator:
+      given.scopeSeparator === undefined
+        ? (shared.scopeSeparator ?? separatorOf(issuer))
+        : checkScopeSeparator(setting('scopeSeparator')),
     ...(given.tenantClaim !== undefined && { tenantClaim: checkClaimName(setting('tenantClaim')) }),
     ...(given.clientIdClaim !== undefined && { clientIdClaim: checkClaimName(setting('clientIdClaim')) }),
   }
   const { algorithms } = { ...shared, ...own }
   const keySource = resolveKeySource(setting('issuer'), setting('jwksUri'), setting('jwks'), insecure, algorithms)
   return Object.freeze({ ...shared, ...own, issuer, keySource })
+}
+
+/** The default for an entry of a list. */
+function separatorOf(issuer: string): ScopeSeparator {
+  return issuer === DEFAULT_ISSUER ? 'comma' : 'space'
+}
+
+export function checkScopeSeparator(setting: Setting): ScopeSeparator {
+  return checkOneOf(setting, SCOPE_SEPARATORS)
 }
 
 export function checkProfile(setting: Setting): Profile {

@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from 'jose'
 import type { Auth } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
+import type { ScopeSeparator } from '../core/scope.js'
 import type { KeyStore } from '../store/contract.js'
 import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
 import type { IssuerPolicy, Profile } from '../token/policy.js'
@@ -18,7 +19,13 @@ import {
   readOptions,
   type Setting,
 } from './checks.js'
-import { checkAlgorithms, checkProfile, type IssuerOptions, resolveIssuers } from './issuer-options.js'
+import {
+  checkAlgorithms,
+  checkProfile,
+  checkScopeSeparator,
+  type IssuerOptions,
+  resolveIssuers,
+} from './issuer-options.js'
 import { type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
 
 export type { IssuerOptions }
@@ -42,6 +49,8 @@ export interface VerifierOptions {
   algorithms?: readonly Algorithm[] | undefined
   /** See {@link IssuerOptions.scopeClaims}. */
   scopeClaims?: readonly string[] | undefined
+  /** See {@link IssuerOptions.scopeSeparator}. */
+  scopeSeparator?: ScopeSeparator | undefined
   /** See {@link IssuerOptions.tenantClaim}. */
   tenantClaim?: string | undefined
   /** See {@link IssuerOptions.clientIdClaim}. */
@@ -120,6 +129,7 @@ const OPTION_NAMES = Object.keys({
   profile: 0,
   algorithms: 0,
   scopeClaims: 0,
+  scopeSeparator: 0,
   tenantClaim: 0,
   clientIdClaim: 0,
   clockToleranceSeconds: 0,
@@ -176,6 +186,7 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     profile: checked(setting('profile', 'VANTAGE_PROFILE'), checkProfile, 'rfc9068'),
     algorithms: own('algorithms', checkAlgorithms, ALGORITHMS),
     scopeClaims: own('scopeClaims', checkStrings, Object.freeze(['scope', 'scp'])),
+    scopeSeparator: own<ScopeSeparator | undefined>('scopeSeparator', checkScopeSeparator, undefined),
     tenantClaim: own<string | undefined>('tenantClaim', checkClaimName, undefined),
     clientIdClaim: own<string | undefined>('clientIdClaim', checkClaimName, undefined),
     clockToleranceSeconds: number('clockToleranceSeconds', { min: 0, max: 300 }, 5),

@@ -87,17 +87,24 @@ export function grantsAny(granted: readonly string[], required: readonly string[
 }
 
 /**
- * Reads the scopes out of a claim: a string is split on spaces and commas (the Vantage API's own URLs use commas), the
- * elements of an array are not. Order is kept, duplicates are dropped, unknown scopes are kept.
+ * What separates scopes in a claim that is a string: `space`, as RFC 6749 §3.3 has it, or `comma`: spaces and commas, as
+ * the Vantage API's own URLs write them. A comma may be part of a scope elsewhere.
+ */
+export type ScopeSeparator = 'space' | 'comma'
+
+/**
+ * Reads the scopes out of a claim: a string is split at the separator, the elements of an array are not. Order is kept, duplicates are dropped, unknown scopes are kept.
  *
  * @returns `undefined` for any other type, or an array with an element that is no string
  * @see {@link https://www.rfc-editor.org/rfc/rfc8693#section-4.2 RFC 8693 §4.2}
  *
  * @internal
  */
-export function parseScopeClaim(claim: unknown): readonly string[] | undefined {
-  if (typeof claim === 'string')
-    return Object.freeze([...new Set(claim.split(/[ ,]+/).filter((scope) => scope !== ''))])
+export function parseScopeClaim(claim: unknown, separator: ScopeSeparator = 'comma'): readonly string[] | undefined {
+  if (typeof claim === 'string') {
+    const scopes = claim.split(separator === 'comma' ? /[ ,]+/ : / +/)
+    return Object.freeze([...new Set(scopes.filter((scope) => scope !== ''))])
+  }
   if (Array.isArray(claim) && claim.every((element) => typeof element === 'string')) {
     return Object.freeze([...new Set<string>(claim)])
   }

@@ -64,9 +64,13 @@ function authOf(token: UnverifiedAccessToken): AccessTokenAuth {
 }
 
 const NO_SCOPES: readonly string[] = Object.freeze([])
-const readScopeText = createScopeReader(parseScopeClaim)
+const readScopeText = {
+  space: createScopeReader((text) => parseScopeClaim(text, 'space')),
+  comma: createScopeReader((text) => parseScopeClaim(text, 'comma')),
+}
 
 function scopesOf(token: UnverifiedAccessToken): readonly string[] {
   const claim = scopeClaimOf(token)
-  return (typeof claim === 'string' ? readScopeText(claim) : parseScopeClaim(claim)) ?? NO_SCOPES
+  const read = readScopeText[token.policy.scopeSeparator]
+  return (typeof claim === 'string' ? read(claim) : parseScopeClaim(claim)) ?? NO_SCOPES
 }

@@ -1,4 +1,5 @@
 import type { JSONWebKeySet } from 'jose'
+import type { ScopeSeparator } from '../core/scope.js'
 
 /**
  * How strictly a token follows RFC 9068. `lenient` is for issuers that send typ `JWT` or none and omit `client_id`, `jti`
@@ -21,6 +22,7 @@ export interface IssuerPolicy {
   readonly algorithms: readonly string[]
   readonly profile: Profile
   readonly scopeClaims: readonly string[]
+  readonly scopeSeparator: ScopeSeparator
   readonly tenantClaim: string | undefined
   readonly clientIdClaim: string | undefined
   readonly clockToleranceSeconds: number

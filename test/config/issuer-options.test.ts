@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { describePolicy } from '../../src/config/effective-policy.js'
 import { ALGORITHMS } from '../../src/token/algorithms.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { issuerOf, messageOf, resolve } from '../support/options.js'
@@ -95,6 +96,37 @@ describe('an issuer', () => {
 
   test('accepts every algorithm by name', () => {
     expect(issuerOf({ algorithms: [...ALGORITHMS] })?.algorithms).toEqual(ALGORITHMS)
+  })
+
+  const OTHER = 'https://b.example'
+  const separators = (options: object, env: NodeJS.ProcessEnv = {}) =>
+    resolve(options, env).issuers.map(({ scopeSeparator }) => scopeSeparator)
+
+  test.each<[what: string, options: object, env: NodeJS.ProcessEnv, separators: string[]]>([
+    ['the default', {}, {}, ['comma']],
+    ['a text', { issuer: OTHER }, {}, ['comma']],
+    ['a variable', {}, { VANTAGE_ISSUER: OTHER }, ['comma']],
+    ['a variable with several', {}, { VANTAGE_ISSUER: `${OTHER} ${ISSUER}` }, ['space', 'comma']],
+    ['a list of texts', { issuer: [ISSUER, OTHER] }, {}, ['comma', 'space']],
+    ['a list of one text', { issuer: [OTHER] }, {}, ['space']],
+    ['a list of entries', { issuer: [{ issuer: OTHER }, { issuer: ISSUER }] }, {}, ['space', 'comma']],
+    ['a list of one entry', { issuer: [{ issuer: OTHER }] }, {}, ['space']],
+    ['an issuer that resembles the documented one', { issuer: [`${ISSUER}/`] }, {}, ['space']],
+    ['an entry that says otherwise', { issuer: [{ issuer: OTHER, scopeSeparator: 'comma' }] }, {}, ['comma']],
+    [
+      'an option for all, and an entry of its own',
+      { scopeSeparator: 'space', issuer: [ISSUER, { issuer: OTHER, scopeSeparator: 'comma' }] },
+      {},
+      ['space', 'comma'],
+    ],
+    ['an option and a text', { scopeSeparator: 'space', issuer: ISSUER }, {}, ['space']],
+  ])('given by %s has the separator of its scopes', (_, options, env, expected) => {
+    expect(separators(options, env)).toEqual(expected)
+  })
+
+  test('is described with the claim of the client and the separator of scopes', () => {
+    const config = resolve({ issuer: [{ issuer: OTHER, clientIdClaim: 'azp' }] })
+    expect(describePolicy(config).issuers).toMatchObject([{ clientIdClaim: 'azp', scopeSeparator: 'space' }])
   })
 
   test('false means API keys only', () => {

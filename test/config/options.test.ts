@@ -24,6 +24,7 @@ describe('the defaults', () => {
           profile: 'rfc9068',
           algorithms: 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' '),
           scopeClaims: ['scope', 'scp'],
+          scopeSeparator: 'comma',
           tenantClaim: undefined,
           clientIdClaim: undefined,
           clockToleranceSeconds: 5,
@@ -45,7 +46,7 @@ describe('the defaults', () => {
 
   test('are the same for options that are undefined and variables that are empty', () => {
     const names: (keyof VerifierOptions)[] = ['issuer', 'audience', 'jwksUri', 'jwks', 'profile', 'algorithms', 'realm']
-    names.push('clientIdClaim')
+    names.push('clientIdClaim', 'scopeSeparator')
     names.push('scopeClaims', 'tenantClaim', 'clockToleranceSeconds', 'maxTokenAgeSeconds', 'environment', 'cache')
     names.push('isRevoked', 'keySetMaxStaleSeconds', 'storeMaxStaleSeconds', 'timeoutMs', 'fetch', 'clock')
     const options = Object.fromEntries(names.map((name) => [name, undefined]))
@@ -172,6 +173,7 @@ describe('what is wrong at start', () => {
     ['scopeClaims', [null, '', 0, [], [''], [7], {}]],
     ['tenantClaim', nothing],
     ['clientIdClaim', nothing],
+    ['scopeSeparator', [...nothing, 'COMMA', ',', ' ', ['comma']]],
     ['clockToleranceSeconds', [null, '5', Number.NaN, -1, 301, Number.POSITIVE_INFINITY, [], true]],
     ['maxTokenAgeSeconds', [null, '5', Number.NaN, 0, -1, 1e12, true]],
     ['keys', [null, '', 0, true, [], {}, { find: true }, 'redis://h', 'sqlite:', 'sqlite::memory:']],
@@ -222,6 +224,7 @@ describe('what is wrong at start', () => {
     ['scopeClaims', [null, []]],
     ['tenantClaim', [null, '']],
     ['clientIdClaim', [null, '']],
+    ['scopeSeparator', [null, '', ',']],
     ['allowInsecureHttp', [null, 'true', 1]],
   ]
   test.each(wrongInEntry)('names the option of the issuer: %s', (name, values) => {

@@ -137,6 +137,18 @@ describe('parseScopeClaim', () => {
     expect(Object.isFrozen(parseScopeClaim(claim))).toBe(true)
   })
 
+  test.each<[unknown, string[]]>([
+    ['a b', ['a', 'b']],
+    ['x,a', ['x,a']],
+    [' x,a  b, ,', ['x,a', 'b,', ',']],
+    [
+      ['x,a', 'b c'],
+      ['x,a', 'b c'],
+    ],
+  ])('reads %j as %j where spaces alone separate', (claim, scopes) => {
+    expect(parseScopeClaim(claim, 'space')).toEqual(scopes)
+  })
+
   test.each([undefined, null, 1, true, {}, { 0: 'a', length: 1 }, [1], ['a', null], [['a']], [undefined]])(
     'does not read %j',
     (claim) => {

@@ -650,6 +650,24 @@ describe('scopes', () => {
     expect(await scopesOf(claims)).toEqual(scopes)
   })
 
+  const other = createTestIssuer({ issuer: 'https://other.example', clock })
+
+  test('of another issuer of a list are separated by spaces alone: a comma is part of its scope', async () => {
+    const verifier = verifierFor({ issuer: [issuer.options, other.options], jwks: undefined })
+    const scope = 'x,jobs:write jobs:read'
+    expect((await authOf(verifier, other.mint({ scope }))).scopes).toEqual(['x,jobs:write', 'jobs:read'])
+    expect((await authOf(verifier, issuer.mint({ scope }))).scopes).toEqual(['x', 'jobs:write', 'jobs:read'])
+    // Each reads its own way, also what the other has read before.
+    expect((await authOf(verifier, other.mint({ scope }))).scopes).toEqual(['x,jobs:write', 'jobs:read'])
+    expect((await authOf(verifier, other.mint({ scope: undefined, scp: 'a,b c' }))).scopes).toEqual(['a,b', 'c'])
+    expect((await authOf(verifier, other.mint({ scope: ['a,b', 'c d'] }))).scopes).toEqual(['a,b', 'c d'])
+  })
+
+  test('of a single issuer that is given as a text are separated by commas too, wherever it runs', async () => {
+    const auth = await authOf(verifierFor(other.options), other.mint({ scope: 'x,jobs:write jobs:read' }))
+    expect(auth.scopes).toEqual(['x', 'jobs:write', 'jobs:read'])
+  })
+
   test('come from the claims that the option names, and no other', async () => {
     const options = { scopeClaims: ['permissions', 'constructor'] }
     expect(await scopesOf({ permissions: ['a'], scope: 'b' }, options)).toEqual(['a'])
