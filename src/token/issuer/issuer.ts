@@ -68,7 +68,7 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
     const now = clock()
     const cause = closing.signal.aborted
       ? new Error('the verifier is closed')
-      : (backOff.lastError ?? new Error(`issuer ${policy.issuer}: no fetch for an unknown key is permitted yet`))
+      : (backOff.lastError ?? new Error(`issuer ${policy.issuer}: too many requests wait for an unknown key`))
     return new UnavailableError(cause, permittedAt(now) - now)
   }
 

@@ -5,8 +5,14 @@ import type { LoadedKeySet } from './loaded-key-set.js'
 import { ageOf, type Moment, notLaterThan } from './moment.js'
 import { pause } from './timers.js'
 
-/** Smallest distance of two fetches that unknown `kid`s cause: anybody can invent one, and the issuer is not ours to flood. */
-const GAP_MS = 5000
+/**
+ * Smallest distance of two fetches that unknown `kid`s cause, as a share of `timeoutMs` within limits. Anybody can invent a
+ * `kid`, and the issuer is not ours to flood. It is shorter than `timeoutMs`, because each request waits for the fetch after
+ * it: a client that invents a `kid` must get a 401, and no 503 that tells a proxy that the service is out of order.
+ */
+const GAP_SHARE = 0.8
+const SHORTEST_GAP_MS = 1000
+const LONGEST_GAP_MS = 5000
 const MAX_WAITING = 1000
 
 /** When a request came. */
@@ -19,15 +25,16 @@ export interface Arrival {
 /** Where requests wait whose `kid` the loaded set lacks. */
 export interface UnknownKidGate {
   /**
-   * Fetches the key set, when a fetch is permitted soon enough, and resolves to the keys for the `kid`; to none only when
-   * a fetch that began after the request's arrival lacks it. Rejects when that cannot be known in time.
+   * Fetches the key set as soon as a fetch is permitted, and resolves to the keys for the `kid`; to none only when a fetch
+   * that began after the request's arrival lacks it. Rejects when the fetch fails, in a back-off that takes longer than the
+   * gap between two fetches, and when too many wait already.
    */
   waitFor(alg: string, kid: string, arrival: Arrival): Promise<readonly VerificationKey[]>
 }
 
 export function createUnknownKidGate(parts: {
   readonly clock: () => number
-  /** Longest wait for a fetch to be permitted, counted from the request's arrival. */
+  /** Time limit of one fetch. */
   readonly timeoutMs: number
   readonly closing: AbortSignal
   readonly loaded: LoadedKeySet
@@ -37,13 +44,14 @@ export function createUnknownKidGate(parts: {
   readonly unavailable: (permittedAt: (now: number) => number) => Error
 }): UnknownKidGate {
   const { clock, timeoutMs, closing, loaded, fetcher, backOff, unavailable } = parts
+  const gapMs = Math.round(Math.min(Math.max(GAP_SHARE * timeoutMs, SHORTEST_GAP_MS), LONGEST_GAP_MS))
   let lastFetchAt = Number.NEGATIVE_INFINITY
   /** The fetch that has still to begin, shared by all that wait. */
   let next: Promise<boolean> | undefined
   let waiting = 0
 
   function permittedAt(now: number): number {
-    return Math.max(notLaterThan(lastFetchAt + GAP_MS, now, GAP_MS), backOff.permittedAt(now))
+    return Math.max(notLaterThan(lastFetchAt + gapMs, now, gapMs), backOff.permittedAt(now))
   }
 
   function joinNext(delayMs: number): Promise<boolean> {
@@ -78,10 +86,10 @@ export function createUnknownKidGate(parts: {
       if (match !== undefined && !match.unknown) return match.keys
       if (loaded.fetchNumber > arrival.fetchesBegun) return []
       const now = clock()
-      const delayMs = permittedAt(now) - now
-      const patienceMs = Math.max(0, timeoutMs - ageOf(arrival.at, now))
-      if (closing.aborted || delayMs > patienceMs) throw unavailable(permittedAt)
-      if (!(await joinNext(delayMs))) throw unavailable(permittedAt)
+      // The gap is always waited for, since its end is near. A back-off says that the issuer is out of order.
+      const patienceMs = Math.max(0, gapMs - ageOf(arrival.at, now))
+      if (closing.aborted || backOff.permittedAt(now) - now > patienceMs) throw unavailable(permittedAt)
+      if (!(await joinNext(permittedAt(now) - now))) throw unavailable(permittedAt)
     }
   }
 

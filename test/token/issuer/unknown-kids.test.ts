@@ -9,6 +9,7 @@ import {
   START,
   settled,
   setUp,
+  setUpFetch,
   status,
   successor,
   turn,
@@ -40,28 +41,61 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(1)
   })
 
-  test('is fetched at most once in 5 seconds', async () => {
-    const { issuer, clock, fetches } = await setUp()
+  test('is fetched at most once in 0.8 of timeoutMs, and who comes earlier is answered by the next set', async () => {
+    const { issuer, clock, fetches } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     clock.now += MINUTE
     expect(await ask(issuer, 'nobody')).toBe('none')
-    expect(await ask(issuer, 'nobody')).toBe('unavailable 5')
-    clock.now += 1.5 * SECOND
-    expect(await ask(issuer, 'nobody')).toBe('unavailable 4')
     expect(fetches()).toBe(2)
-    clock.now += 3.5 * SECOND
-    expect(await ask(issuer, 'nobody')).toBe('none')
+    clock.now += 1600 - 300
+    const waiting = [ask(issuer, 'nobody'), ask(issuer, 'another')]
+    await settled()
+    expect(fetches()).toBe(2)
+    expect(await Promise.all(waiting)).toEqual(['none', 'none'])
     expect(fetches()).toBe(3)
+    clock.now += 1600
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    expect(fetches()).toBe(4)
   })
 
-  test('waits for the next permitted fetch when it is within timeoutMs, and no longer', async () => {
+  test.each([
+    [900, 1000],
+    [1250, 1000],
+    [1251, 1001],
+    [3000, 2400],
+    [6250, 5000],
+    [60_000, 5000],
+  ])('waits at most the gap between two fetches: with timeoutMs %d for %d ms', async (timeoutMs, gap) => {
+    const { issuer } = setUpFetch(
+      async ({ pathname }) =>
+        Response.json(
+          pathname === '/jwks'
+            ? { keys: [old] }
+            : { issuer: 'https://issuer.example', jwks_uri: 'https://issuer.example/jwks' },
+        ),
+      { timeoutMs },
+    )
+    await ask(issuer)
+    expect(await ask(issuer, 'nobody')).toBe('none')
+    const waits: unknown[] = []
+    const { setTimeout: set } = globalThis
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((...args: Parameters<typeof set>) => {
+      waits.push(args[1])
+      return set(...args)
+    }) as typeof set)
+    const waiting = ask(issuer, 'nobody')
+    await turn()
+    issuer.close()
+    expect(await waiting).toMatch('unavailable')
+    expect(waits).toContain(gap)
+  })
+
+  test('waits for the next permitted fetch, which may bring the key', async () => {
     const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     expect(await ask(issuer, 'nobody')).toBe('none')
     keys(old, successor)
-    clock.now += 5 * SECOND - 2001
-    expect(await ask(issuer, 'new')).toBe('unavailable 3')
-    clock.now += 1901
+    clock.now += 1600 - 100
     const waiting = ask(issuer, 'new')
     await settled()
     expect(fetches()).toBe(2)
@@ -69,12 +103,33 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(3)
   })
 
+  test('is refused, and never unavailable, in a flood of random ones while the issuer is up', async () => {
+    const { issuer, fetches } = await setUp({ timeoutMs: 1250, clock: Date.now })
+    await ask(issuer)
+    const begunAt = performance.now()
+    const outcomes = await Promise.all(
+      Array.from({ length: 200 }, async (_, client) => {
+        const own: string[] = []
+        for (let round = 0; round < 3; round++) {
+          await new Promise((resolve) => setTimeout(resolve, client * 5))
+          own.push(await ask(issuer, `random ${client} ${round}`))
+        }
+        return own
+      }),
+    )
+    expect(new Set(outcomes.flat())).toEqual(new Set(['none']))
+    expect(askNow(issuer)).toBe('found')
+    // The first load, the first of them at once, and one in each second.
+    expect(fetches()).toBeGreaterThan(3)
+    expect(fetches()).toBeLessThanOrEqual(2 + Math.floor((performance.now() - begunAt) / 1000))
+  }, 60_000)
+
   test('all that wait share the next fetch', async () => {
     const { issuer, clock, keys, fetches } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     await ask(issuer, 'nobody')
     keys(old, successor)
-    clock.now += 5 * SECOND - 100
+    clock.now += 1600 - 100
     const answers = await Promise.all([
       ...Array.from({ length: 50 }, () => ask(issuer, 'new')),
       ...Array.from({ length: 50 }, (_, index) => ask(issuer, `nobody ${index}`)),
@@ -83,17 +138,18 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(3)
   })
 
-  test('does not wait twice: after its own wait the next permitted fetch is too far', async () => {
-    const { issuer, clock, answers } = await setUp({ timeoutMs: 2000 })
+  test('is unavailable when the fetch fails that it waited for: it does not wait twice', async () => {
+    const { issuer, clock, answers, fetches } = await setUp({ timeoutMs: 2000 })
     await ask(issuer)
     await ask(issuer, 'nobody')
     answers.set('/jwks', status(500))
-    clock.now += 5 * SECOND - 100
-    expect(await ask(issuer, 'nobody')).toBe('unavailable 5')
+    clock.now += 1600 - 100
+    expect(await ask(issuer, 'nobody')).toBe('unavailable 2')
+    expect(fetches()).toBe(3)
   })
 
-  test('does not wait for a fetch that is permitted too late, counted from its arrival', async () => {
-    const { issuer, clock, answers, fetches } = await setUp({ timeoutMs: 1500, keySetMaxStaleSeconds: 5 })
+  test('waits for its own fetch also when one for another cause has been under way for long', async () => {
+    const { issuer, clock, answers, keys, fetches } = await setUp({ timeoutMs: 10_000, keySetMaxStaleSeconds: 5 })
     await ask(issuer)
     await ask(issuer, 'nobody')
     let release = () => {}
@@ -104,15 +160,16 @@ describe('an unknown kid', () => {
     askNow(issuer)
     await vi.waitFor(() => expect(fetches()).toBe(3))
     const waiting = ask(issuer, 'new')
-    // The next fetch is permitted in 1 s: within the limit now, beyond it when what is under way has ended.
-    await new Promise((resolve) => setTimeout(resolve, 700))
+    await settled()
+    clock.now += 900
+    keys(old, successor)
     release()
-    expect(await waiting).toMatch('unavailable')
-    expect(fetches()).toBe(3)
+    expect(await waiting).toBe('found')
+    expect(fetches()).toBe(4)
   })
 
   test('is not decided by a fetch for another cause that began while it waited for its own', async () => {
-    const { issuer, clock, answers, keys, fetches } = await setUp({ keySetMaxStaleSeconds: 5 })
+    const { issuer, clock, answers, keys, fetches } = await setUp({ timeoutMs: 10_000, keySetMaxStaleSeconds: 5 })
     await ask(issuer)
     await ask(issuer, 'nobody')
     clock.now += 4 * SECOND - 1
@@ -190,7 +247,7 @@ describe('an unknown kid', () => {
     const { issuer, clock, down, keys, fetches } = await setUp()
     await ask(issuer)
     down()
-    expect(await ask(issuer, 'new')).toBe('unavailable 5')
+    expect(await ask(issuer, 'new')).toBe('unavailable 3')
     expect(askNow(issuer)).toBe('found')
     keys(old, successor)
     clock.now += 5 * SECOND
@@ -222,7 +279,7 @@ describe('an unknown kid', () => {
     clock.now = START + 16 * MINUTE - 2 - 100
     await ask(issuer, 'nobody')
     expect(issuer.generation).toBe(generation + 1)
-    clock.now += 5 * SECOND - 200
+    clock.now += 1600 - 200
     const waiting = ask(issuer, 'new')
     down()
     clock.now += 9 * MINUTE
@@ -277,7 +334,7 @@ describe('an unknown kid', () => {
     })
     const waiting = Array.from({ length: 1000 }, (_, index) => ask(issuer, `nobody ${index}`))
     await vi.waitFor(() => expect(fetches()).toBe(2))
-    expect(await ask(issuer, 'one more')).toBe('unavailable 5')
+    expect(await ask(issuer, 'one more')).toBe('unavailable 3')
     expect(askNow(issuer)).toBe('found')
     release()
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['none']))
