@@ -4,7 +4,10 @@ import type { JsonObject } from './json-object.js'
 
 /**
  * Whether a text is base64url as an encoder writes it, with the spare bits of the last character zero. Other spellings of
- * the same bytes would give one token many names (RFC 4648 §3.5).
+ * the same bytes would give one token many names, by which anybody could fill the cache (RFC 4648 §3.5).
+ *
+ * A token can still have two: see the second signature of ECDSA in SECURITY.md. Nothing may rely on a token's text being
+ * its only one.
  */
 export function isCanonicalBase64url(text: string): boolean {
   if (!/^[\w-]*$/.test(text)) return false

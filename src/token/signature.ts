@@ -28,7 +28,7 @@ export function verifySignature(alg: string, key: KeyObject, token: string): boo
   const { digest, signatureLength = modulusBytes(key), padding, saltLength, dsaEncoding } = algorithm
   const end = token.lastIndexOf('.')
   const signature = Buffer.from(token.slice(end + 1), 'base64url')
-  // RFC 8017 §8.1.2: OpenSSL takes a PSS signature without its leading zeros, and one token would have two spellings.
+  // RFC 8017 §8.1.2: OpenSSL takes a PSS signature without its leading zeros, and anybody could write the token in two ways.
   if (signature.length !== signatureLength) return false
   try {
     const input = Buffer.from(token.slice(0, end), 'latin1')

@@ -88,7 +88,7 @@ const isTime = (value: unknown) => typeof value === 'number' && value >= 0 && va
 const differences: Difference[] = [
   {
     what: 'a part in another spelling than canonical base64url: padding, white space, spare bits',
-    why: 'RFC 7515 §2 knows one spelling; with several, a block list or a cache by token is passed by',
+    why: 'RFC 7515 §2 knows one spelling; with several, anybody can give one token many names, and fill a cache',
     ours: 'refused',
     concerns: ({ parts }) =>
       parts.some((part) => part !== Buffer.from(part, 'base64url').toString('base64url') || /\s/.test(part)),
@@ -145,7 +145,7 @@ const differences: Difference[] = [
   },
   {
     what: 'a PSS signature without its leading zeros',
-    why: 'RFC 8017 §8.1.2 has one length; OpenSSL pads a shorter one, and one token would have two spellings',
+    why: 'RFC 8017 §8.1.2 has one length; OpenSSL pads a shorter one, and anybody could write the token in two ways',
     ours: 'refused',
     concerns: ({ header, parts }) =>
       String(header.alg).startsWith('PS') && Buffer.from(parts[2] ?? '', 'base64url').length === 255,

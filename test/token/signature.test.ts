@@ -1,7 +1,11 @@
 import { createPublicKey, type JsonWebKey, sign } from 'node:crypto'
-import { compactVerify } from 'jose'
+import { compactVerify, type JWTPayload } from 'jose'
 import { describe, expect, test } from 'vitest'
+import { createKeyring } from '../../src/keyring/keyring.js'
+import { memoryKeyStore } from '../../src/store/memory.js'
 import { verifySignature } from '../../src/token/signature.js'
+import { createVerifier } from '../../src/verifier/verifier.js'
+import { outcomeOf } from '../support/outcome.js'
 import {
   compact,
   createKeyPair,
@@ -22,7 +26,7 @@ const ORDERS = {
   ES256: 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551',
   ES384: 'ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973',
   ES512:
-    '01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
+    '01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409',
 } as const
 
 const issuers = Object.fromEntries(SIGNING_ALGORITHMS.map((alg) => [alg, createTestIssuer({ alg, kid: 'one' })]))
@@ -120,6 +124,36 @@ describe.each(EC)('%s', (alg) => {
     const der = compact({ alg }, 'payload', (input) => sign(`sha${alg.slice(2)}`, input, privateKey))
     expect(split(der).signature[0]).toBe(0x30)
     expect(await verifySignature(alg, publicKey, der)).toBe(false)
+  })
+
+  test('has a second signature, with n - s for s: both are accepted, and a revocation refuses both', async () => {
+    const issuer = issuerOf(alg)
+    const twin = (token: string) => {
+      const { signature } = split(token)
+      const half = signature.length / 2
+      const s = BigInt(`0x${ORDERS[alg]}`) - BigInt(`0x${signature.subarray(half).toString('hex')}`)
+      const other = Buffer.from(s.toString(16).padStart(2 * half, '0'), 'hex')
+      return withSignature(token, Buffer.concat([signature.subarray(0, half), other]))
+    }
+    const selectors = [
+      (claims: JWTPayload) => ({ tokenId: claims.jti as string }),
+      (claims: JWTPayload) => ({ subject: claims.sub as string, issuedBefore: new Date(Date.now() + 60_000) }),
+      (claims: JWTPayload) => ({ clientId: claims.client_id as string, issuedBefore: new Date(Date.now() + 60_000) }),
+    ]
+    for (const [index, selectorOf] of selectors.entries()) {
+      const store = memoryKeyStore()
+      const verifier = createVerifier({ ...issuer.options, keys: store })
+      const token = issuer.mint({ sub: `user ${index}`, client_id: `app ${index}` })
+      const [first, second] = [token, twin(token)]
+      expect(second).not.toBe(first)
+      const auth = await verifier.authenticate({ authorization: `Bearer ${first}` })
+      if (auth.kind !== 'access_token') throw new Error('the token was taken for a key')
+      expect(await outcomeOf(verifier, second)).toBe('accepted')
+      await createKeyring(store).revokeTokens({ issuer: issuer.issuer, ...selectorOf(auth.claims) })
+      expect(await outcomeOf(verifier, first)).toBe('revoked')
+      expect(await outcomeOf(verifier, second)).toBe('revoked')
+      await verifier.close()
+    }
   })
 
   test('refuses r and s of zero, of one and of the order of the curve (RFC 8725 §3.4)', async () => {
