@@ -1,6 +1,7 @@
 import { formatChoice } from '../core/choice.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { KeyNotFoundError } from '../core/errors.js'
+import { formatGiven } from '../core/given.js'
 import type { KeyRecord } from '../keyring/records.js'
 import type { KeyState } from '../store/contract.js'
 import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
@@ -123,7 +124,7 @@ Examples:
   async run(given) {
     await withKeyring(given, {}, async (keyring) => {
       const record = await keyring.get(idOf(given))
-      if (record === undefined) throw new KeyNotFoundError(`There is no key with the id ${JSON.stringify(idOf(given))}`)
+      if (record === undefined) throw new KeyNotFoundError(`There is no key with the id ${formatGiven(idOf(given))}`)
       printRecord(given, record)
     })
   },

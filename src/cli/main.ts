@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
+import { withoutSecrets } from '../core/given.js'
 import { type Command, formatHelp, readArguments, UsageError } from './command.js'
 import { explain } from './explain.js'
 import { keysCommands } from './keys.js'
@@ -63,7 +64,8 @@ async function execute(name: string, command: Command, words: string[]): Promise
     }
     const known = error instanceof KeyStoreError || error instanceof KeyNotFoundError || error instanceof KeyStateError
     complain(`${name}: ${known ? error.message : 'it failed unexpectedly; NODE_DEBUG=vantage-auth shows more'}`)
-    if (/\bvantage-auth\b/.test(process.env.NODE_DEBUG ?? '')) process.stderr.write(`${withoutKeys(inspect(error))}\n`)
+    if (/\bvantage-auth\b/.test(process.env.NODE_DEBUG ?? ''))
+      process.stderr.write(`${withoutSecrets(inspect(error))}\n`)
     return 1
   }
 }
@@ -79,13 +81,9 @@ function refuse(fault: string, usage: string): number {
   return 2
 }
 
-function complain(fault: string): void {
-  process.stderr.write(`vantage-auth: ${printable(withoutKeys(fault))}\n`)
-}
-
 /** A key that was typed into the command line must not appear in a log, whatever the message quotes. */
-function withoutKeys(text: string): string {
-  return text.replace(/vak_\w{8,}/g, 'vak_…')
+function complain(fault: string): void {
+  process.stderr.write(`vantage-auth: ${printable(withoutSecrets(fault))}\n`)
 }
 
 function isHelp(word: string): boolean {

@@ -6,6 +6,7 @@ import { createKeyring } from '../keyring/keyring.js'
 import type { KeyStore } from '../store/contract.js'
 import { openKeyStore, sqlitePath } from '../store/open.js'
 import { type Arguments, type Flags, UsageError } from './command.js'
+import { notice } from './terminal.js'
 
 const DEFAULT_STORE = 'sqlite:vantage-auth.db'
 
@@ -13,6 +14,7 @@ const DEFAULT_STORE = 'sqlite:vantage-auth.db'
 export const STORE_FLAGS: Flags = { store: { type: 'string' }, json: { type: 'boolean' } }
 
 export const STORE_HELP = `  --store URL          sqlite:PATH or postgres://… [VANTAGE_KEY_STORE] (default ${DEFAULT_STORE})
+                       its password is better kept in PGPASSWORD, PGPASSFILE or VANTAGE_KEY_STORE
   --json               print JSON
 `
 
@@ -56,11 +58,25 @@ export function openStore(given: Arguments): KeyStore {
   const { url, name } = storeUrl(given)
   if (url === 'memory:')
     throw new UsageError(`${name} names a store in memory, which would be gone when the command ends`)
+  if (name === '--store' && holdsPassword(url)) {
+    notice(
+      'The password in --store can be read by other users of this machine. PGPASSWORD, PGPASSFILE and VANTAGE_KEY_STORE keep it out of the command line.',
+    )
+  }
   try {
     return openKeyStore(url)
   } catch (error) {
     throw error instanceof TypeError ? new UsageError(`${name}: ${error.message}`) : error
   }
+}
+
+/** Whether a connection string has a password in one of the places in which the package `pg` looks for one. */
+function holdsPassword(url: string): boolean {
+  if (!/^postgres(?:ql)?:/i.test(url)) return false
+  // A socket in place of a host, and letters that should be encoded, are no URL for the parser and one for `pg`.
+  if (!URL.canParse(url)) return /:[^/@][^@]*@|password/i.test(url)
+  const { username, password, searchParams } = new URL(url)
+  return password !== '' || /:|%3a/i.test(username) || searchParams.getAll('password').some((value) => value !== '')
 }
 
 const FLAGS_OF: Readonly<Record<string, string>> = {

@@ -1,4 +1,5 @@
 import { formatChoice } from '../core/choice.js'
+import { formatGiven } from '../core/given.js'
 
 /** One value, and the name of the option or variable that it came from. */
 export interface Setting {
@@ -38,7 +39,7 @@ export function readOptions<Name extends string>(
 function reject(name: string, names: readonly string[], what: string): never {
   const near = names.find((candidate) => candidate.toLowerCase() === name.toLowerCase())
   const cure = near ? `did you mean ${near}?` : `there are ${names.join(', ')}`
-  throw new TypeError(`unknown ${what} ${JSON.stringify(name.slice(0, 80))}; ${cure}`)
+  throw new TypeError(`unknown ${what} ${near ? JSON.stringify(name) : formatGiven(name)}; ${cure}`)
 }
 
 export interface Range {

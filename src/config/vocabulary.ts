@@ -1,3 +1,4 @@
+import { formatGiven } from '../core/given.js'
 import { DOCUMENTED_SCOPES, isScopeToken } from '../core/scope.js'
 import { splitList } from './checks.js'
 
@@ -11,7 +12,7 @@ export function readVocabulary(added: readonly string[] = []): readonly string[]
   for (const scope of added) {
     if (!isScopeToken(scope)) {
       throw new TypeError(
-        `scopes must hold scope tokens (printable ASCII, not empty, no space, comma, quote or backslash), not ${JSON.stringify(scope) ?? typeof scope}`,
+        `scopes must hold scope tokens (printable ASCII, not empty, no space, comma, quote or backslash), not ${formatGiven(scope)}`,
       )
     }
   }
@@ -31,7 +32,7 @@ export function checkVocabulary(scopes: unknown, vocabulary: readonly string[], 
   }
   const unknown = scopes.filter((scope) => !vocabulary.includes(scope))
   if (unknown.length > 0) {
-    const quoted = unknown.slice(0, 10).map((scope) => JSON.stringify(scope)?.slice(0, 80) ?? typeof scope)
+    const quoted = unknown.slice(0, 10).map(formatGiven)
     throw new TypeError(`${name} must be known scopes, not ${quoted.join(', ')}; ${valid}`)
   }
   return Object.freeze([...new Set<string>(scopes)])

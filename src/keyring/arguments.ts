@@ -1,6 +1,7 @@
 import { KEY_PREFIXES, looksLikeApiKey } from '../api-key/format.js'
 import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
+import { formatGiven, mayBeRepeated } from '../core/given.js'
 import type { KeyQuery } from '../store/contract.js'
 
 /** Refuses unknown options: a misspelt one would silently leave the default in force. */
@@ -10,7 +11,8 @@ export function checkNames(caller: string, options: unknown, names: readonly str
   }
   const unknown = Object.keys(options).find((name) => !names.includes(name))
   if (unknown !== undefined) {
-    throw new TypeError(`${unknown.slice(0, 80)} is no option of ${caller}; it takes ${names.join(', ')}`)
+    const shown = mayBeRepeated(unknown) ? unknown : formatGiven(unknown)
+    throw new TypeError(`${shown} is no option of ${caller}; it takes ${names.join(', ')}`)
   }
 }
 

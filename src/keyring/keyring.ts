@@ -4,6 +4,7 @@ import { formatChoice } from '../core/choice.js'
 import { parseDuration } from '../core/duration.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, isEnvironment } from '../core/environments.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
+import { formatGiven } from '../core/given.js'
 import {
   type KeyQuery,
   type KeyState,
@@ -84,7 +85,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
 
   async function readKnown(id: string, now: number): Promise<ListedKey> {
     const key = await read(id, now)
-    if (key === undefined) throw new KeyNotFoundError(`There is no key with the id ${JSON.stringify(id)}`)
+    if (key === undefined) throw new KeyNotFoundError(`There is no key with the id ${formatGiven(id)}`)
     return key
   }
 

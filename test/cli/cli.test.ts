@@ -384,6 +384,63 @@ describe('a wrong argument', () => {
     expect(stderr).not.toContain(KEY.slice(21))
   })
 
+  const BODY = KEY.slice('vak_live_'.length)
+
+  test.each<[string, string[], number]>([
+    ['as an id', ['keys', 'revoke', BODY], 1],
+    ['as an id, cut', ['keys', 'show', BODY.slice(0, 40)], 1],
+    ['beside the flags', ['keys', 'list', BODY], 2],
+    ['as a flag', ['keys', 'list', `--${BODY}`], 2],
+    ['as a flag with a value', ['tokens', 'list', `--${BODY}=x`], 2],
+    ['as the value of a flag that has none', ['keys', 'list', `--json=${BODY}`], 2],
+    ['as a group', [BODY], 2],
+    ['as a command', ['keys', BODY], 2],
+    ['as a scope', ['keys', 'create', '--subject', 's', '--scopes', `jobs:read,${BODY}`], 2],
+    ['as a state', ['keys', 'list', '--state', BODY], 2],
+    ['as a duration', ['keys', 'list', '--unused', BODY], 2],
+    ['as a cursor', ['keys', 'list', '--cursor', BODY], 2],
+    ['as an environment', ['keys', 'create', '--subject', 's', '--scopes', 'jobs:read', '--environment', BODY], 2],
+    ['as a store', ['keys', 'list', '--store', BODY], 2],
+    ['as the file of a store', ['keys', 'list', '--store', `sqlite:${BODY}`], 1],
+  ])('that is a key without its prefix, %s, is refused and not repeated', async (_, words, exitCode) => {
+    await keys('migrate')
+    const { stdout, stderr, code } = await vantageAuth(words)
+    expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' })
+    expect(stderr).toMatch(/^vantage-auth: /)
+    for (let i = 12; i + 8 <= BODY.length; i++) expect(stderr).not.toContain(BODY.slice(i, i + 8))
+  })
+
+  test.each([
+    ['postgres://user:secret@127.0.0.1:1/db'],
+    ['postgres://user@127.0.0.1:1/db?password=secret'],
+    ['postgres://user@127.0.0.1:1/db?%70assword=secret'],
+    ['postgres://user:%73ecret@127.0.0.1:1/db'],
+    ['postgres://user%3Asecret@127.0.0.1:1/db'],
+    ['postgres://user:secret@/db?host=/nowhere'],
+  ])('%s as --store is taken, with one warning that others can read the password', async (store) => {
+    const { stderr, code } = await vantageAuth(['keys', 'list', '--store', store])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^The password in --store can be read by other users .*PGPASSWORD, PGPASSFILE and VANTAGE_KEY_STORE/,
+    )
+    expect(stderr.match(/can be read/g)).toHaveLength(1)
+    expect(stderr).not.toMatch(/secret|%73ecret/)
+  })
+
+  test('a store without a password, or from the environment, is taken without a warning', async () => {
+    const url = 'postgres://user:secret@127.0.0.1:1/db'
+    for (const ended of [
+      await vantageAuth(['keys', 'list'], { env: { VANTAGE_KEY_STORE: url } }),
+      await vantageAuth(['keys', 'list', '--store', 'postgres://user@127.0.0.1:1/db'], {
+        env: { PGPASSWORD: 'secret' },
+      }),
+      await vantageAuth(['keys', 'list', '--store', 'postgres://user@127.0.0.1:1/db?password=']),
+    ]) {
+      expect(ended.code).toBe(1)
+      expect(ended.stderr).toMatch(/^vantage-auth: keys list: The Postgres key store/)
+    }
+  })
+
   test.each([
     ['of an unknown kind', 'mysql://user:secret@host/db', 2],
     ['out of reach', 'postgres://user:secret@127.0.0.1:1/db', 1],

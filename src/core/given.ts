@@ -1,0 +1,21 @@
+/**
+ * Whether a message may repeat a text that somebody gave: it is short, and no part of it could be a part of a secret. People
+ * paste API keys, also without their prefix, where an id, a scope or the name of an option belongs.
+ */
+export function mayBeRepeated(text: string): boolean {
+  return /^[\x20-\x7e]{0,32}$/.test(text) && !LONG_BASE62.test(text)
+}
+
+/** How a message shows a value that it was given: a harmless text as it is, anything else by its kind. */
+export function formatGiven(value: unknown): string {
+  if (typeof value !== 'string') return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+  return mayBeRepeated(value) ? JSON.stringify(value) : `a text of ${value.length} characters`
+}
+
+// Ids have 12 characters, and no scope has a word of more than 20. A whole key has 61 after its prefix.
+const LONG_BASE62 = /[0-9A-Za-z]{21}/
+
+/** A text without what could be a part of a secret: keys with their prefix, and long runs of letters and digits. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/vak_\w{8,}/g, 'vak_…').replace(/[0-9A-Za-z]{21,}/g, '…')
+}

@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest'
+import { formatGiven, mayBeRepeated, withoutSecrets } from '../../src/core/given.js'
+
+const KEY = 'vak_live_Cvr9ZyvaWKKYwpeJ62eF0j8C8xyH6vCWyo4xGvNPDouCeE05Qt7GMSZ12pFd8'
+const BODY = KEY.slice('vak_live_'.length)
+
+describe('a message shows', () => {
+  test.each([['jobs:wirte'], ['Cvr9ZyvaWKKY'], ['expires-in'], ['']])('%j as it was given', (text) => {
+    expect(formatGiven(text)).toBe(JSON.stringify(text))
+    expect(mayBeRepeated(text)).toBe(true)
+  })
+
+  test.each([
+    ['a key', KEY, 'a text of 70 characters'],
+    ['a key without its prefix', BODY, 'a text of 61 characters'],
+    ['a part of a key', BODY.slice(12, 33), 'a text of 21 characters'],
+    ['a part of a key within other characters', `id=${BODY.slice(0, 21)}!`, 'a text of 25 characters'],
+    ['a long text', 'jobs:'.repeat(7), 'a text of 35 characters'],
+    ['control characters', 'a\u001b[31m', 'a text of 6 characters'],
+    ['an object', { authorization: `Bearer ${KEY}` }, 'object'],
+    ['an array', [KEY], 'an array'],
+    ['null', null, 'null'],
+    ['a function', () => KEY, 'function'],
+  ])('%s by its kind', (_, value, shown) => {
+    expect(formatGiven(value)).toBe(shown)
+  })
+})
+
+test.each([KEY, BODY, BODY.slice(0, 33), `--${BODY}=x`, `"${BODY}"`])('nothing is left of a key in %s', (text) => {
+  const left = withoutSecrets(`Unknown option '${text}' of keys create`)
+  expect(left).toMatch(/^Unknown option '.*….*' of keys create$/)
+  for (let i = 0; i + 8 <= BODY.length; i++) expect(left).not.toContain(BODY.slice(i, i + 8))
+})
