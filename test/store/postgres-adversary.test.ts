@@ -435,6 +435,8 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
       const before = process.memoryUsage().heapUsed
       const [readsBefore, startedAt] = [reads, performance.now()]
       const flooding = await shell('mallory')
+      for (let i = 0; i < 400; i++) await flooding.query(`NOTIFY vantage_changes`)
+      expect(reads - readsBefore).toBeLessThanOrEqual((performance.now() - startedAt) / 25 + 5)
       for (let i = 0; i < 100; i++) {
         await flooding.query(`SELECT pg_notify('vantage_changes', '${i}-' || i || repeat('x', 7900))
           FROM generate_series(1, 100) AS i`)
