@@ -13,7 +13,7 @@ export function coverNotFound(
 ): void {
   const root = outermostScope(scope)
   if (root === undefined) return
-  const isBelowPrefix = createPrefixCheck(scope.prefix)
+  const isBelowPrefix = createPrefixCheck(scope)
   root.addHook('onRequest', function (request, reply, next) {
     const missed = request.is404 && isBelowPrefix(request.url) && !hasRun(request)
     return missed ? hook.call(this, request, reply, next) : next()
@@ -30,11 +30,42 @@ function outermostScope(scope: FastifyInstance): FastifyInstance | undefined {
   return root
 }
 
-/** Whether a URL's path is a prefix or below it; a segment of the prefix with a parameter matches any. */
-function createPrefixCheck(prefix: string): (url: string) => boolean {
-  const segments = prefix.split('/').filter((segment) => segment !== '')
+/** The options that decide which paths are one route. */
+interface RouterOptions {
+  readonly caseSensitive?: boolean
+  readonly ignoreDuplicateSlashes?: boolean
+  readonly useSemicolonDelimiter?: boolean
+}
+
+/**
+ * Whether a URL's path is a prefix or below it, read as Fastify's router (find-my-way) reads it: the router tells only which
+ * route it found, and there is none. A path that it cannot decode counts as below, and so does any segment for one of the
+ * prefix with a parameter.
+ */
+function createPrefixCheck({ prefix, initialConfig }: FastifyInstance): (url: string) => boolean {
+  // Fastify 5 has them in both places; where they are given as routerOptions, those count.
+  const { routerOptions, ...config } = initialConfig as RouterOptions & { routerOptions?: RouterOptions }
+  const { caseSensitive, ignoreDuplicateSlashes, useSemicolonDelimiter } = { ...config, ...routerOptions }
+  const normalize = (path: string): string[] => {
+    const cased = caseSensitive === false ? path.toLowerCase() : path
+    return (ignoreDuplicateSlashes ? cased.replace(/\/{2,}/g, '/') : cased).split('/').slice(1)
+  }
+  const segments = normalize(prefix.replace(/\/+$/, ''))
+  const end = useSemicolonDelimiter ? /[?#;]/ : /[?#]/
   return (url) => {
-    const path = url.split(/[?#]/, 1)[0]?.split('/').slice(1) ?? []
-    return segments.every((segment, i) => path[i] !== undefined && (/[:*(]/.test(segment) || segment === path[i]))
+    let path = url.replace(/^https?:\/\/[^/]*\//i, '/').split(end, 1)[0] as string
+    try {
+      path = decodeURI(path)
+    } catch {
+      return true
+    }
+    const given = normalize(path)
+    for (const [i, segment] of segments.entries()) {
+      if (given[i] === undefined) return false
+      // A parameter with an expression, or a wildcard, may span several segments.
+      if (/[*(]/.test(segment)) return true
+      if (!segment.includes(':') && segment !== given[i]) return false
+    }
+    return true
   }
 }
