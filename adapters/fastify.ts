@@ -34,7 +34,7 @@ export const vantageAuth: FastifyPluginAsync<VantageAuthOptions> = async (app, o
     throw new TypeError('prefix has no effect on vantageAuth; register it in a scope that has the prefix')
   }
   const mount = createMount<FastifyRequest>(own, {
-    messageOf: (request) => request.raw,
+    messageOf: ({ raw, headers }) => ({ rawHeaders: raw.rawHeaders, headers }),
     exposeAuth(request, auth) {
       request.auth = auth
     },

@@ -6,17 +6,23 @@ export type Message = Partial<Pick<IncomingMessage, 'rawHeaders' | 'headers'>>
 /**
  * The Authorization header of a request: its value, or a list where the request has several lines.
  *
- * Node keeps the first of several Authorization lines in `headers` and drops the others. `rawHeaders` has them all, so
- * that a request with two is noticed.
+ * The value is the one in `headers`, which the application may have set or deleted: its word counts. Of several lines of
+ * the client Node keeps the first there. `rawHeaders` has them all, and serves to notice a second one; where the value
+ * in `headers` is not what Node made of the lines, the application has replaced it, and the lines no longer matter.
  */
 export function readAuthorizationLines({ rawHeaders = [], headers }: Message): string | readonly string[] | undefined {
+  const value = headers?.authorization
+  if (value === undefined) return undefined
   let first: string | undefined
+  let joined = ''
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
     if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue
-    // Two lines are enough to refuse the request.
-    if (first !== undefined) return [first, rawHeaders[i + 1] as string]
-    first = rawHeaders[i + 1] as string
+    const line = rawHeaders[i + 1] as string
+    // A server with `joinDuplicateHeaders` has all lines in one value.
+    joined = first === undefined ? line : `${joined}, ${line}`
+    first ??= line
   }
-  return first ?? headers?.authorization
+  // Equal where there is one line.
+  return joined !== first && (value === first || value === joined) ? [first as string, joined] : value
 }

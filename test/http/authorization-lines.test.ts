@@ -5,25 +5,53 @@ import { token } from '../support/requests.js'
 const authorization = `Bearer ${token}`
 const accepted = { auth: { subject: 'user_123' } }
 
+const lines = (...values: string[]) => values.flatMap((value) => ['AUTHORIZATION', value])
+
 const requests: [string, Request, object][] = [
-  ['of rawHeaders', { rawHeaders: ['Host', 'x', 'Authorization', authorization] }, accepted],
-  [
-    'of rawHeaders, whatever headers say',
-    { rawHeaders: ['authorization', authorization], headers: { authorization: 'Basic eDp5' } },
-    accepted,
-  ],
+  ['of headers', { rawHeaders: ['Host', 'x', ...lines(authorization)], headers: { authorization } }, accepted],
   ['of headers, where there are no rawHeaders', { headers: { authorization } }, accepted],
   ['of headers, where rawHeaders are empty', { rawHeaders: [], headers: { authorization } }, accepted],
   ['as a list in headers', { headers: { authorization: [authorization, authorization] as never } }, { status: 400 }],
   [
     'twice in rawHeaders',
-    { rawHeaders: ['a', 'b', 'Authorization', authorization, 'AUTHORIZATION', authorization] },
+    { rawHeaders: ['a', 'b', 'authorization', authorization, ...lines(authorization)], headers: { authorization } },
     { status: 400 },
   ],
   [
+    'twice, where Node was told to join them',
+    {
+      rawHeaders: lines('Basic eDp5', authorization),
+      headers: { authorization: `Basic eDp5, ${authorization}` },
+    },
+    { status: 400 },
+  ],
+  ['twice, the first empty', { rawHeaders: lines('', authorization), headers: { authorization: '' } }, { status: 400 }],
+  [
     'in a value of another header',
-    { rawHeaders: ['X-Header', 'Authorization', 'Authorization', authorization] },
+    { rawHeaders: ['X-Header', 'Authorization', ...lines(authorization)], headers: { authorization } },
     accepted,
+  ],
+  ['that the application deleted', { rawHeaders: lines(authorization), headers: {} }, { status: 401 }],
+  [
+    'that the application deleted, of two',
+    { rawHeaders: lines(authorization, 'Bearer x'), headers: {} },
+    { status: 401 },
+  ],
+  ['that the application set', { rawHeaders: ['Host', 'x'], headers: { authorization } }, accepted],
+  [
+    'that the application put in place of another',
+    { rawHeaders: lines('Bearer x'), headers: { authorization } },
+    accepted,
+  ],
+  [
+    'that the application put in place of two',
+    { rawHeaders: lines('Bearer x', 'Bearer y'), headers: { authorization } },
+    accepted,
+  ],
+  [
+    'that the application spoiled',
+    { rawHeaders: lines(authorization), headers: { authorization: 'Bearer x' } },
+    { status: 401 },
   ],
   ['nowhere', { rawHeaders: ['Host', 'x'], headers: {} }, { status: 401 }],
   ['of a request without headers', {}, { status: 401 }],
