@@ -5,6 +5,8 @@ import type { Scope } from '../src/core/scope.js'
 import type { Answer } from '../src/http/answers.js'
 import * as guards from '../src/http/guards.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
+import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
+import { refuseUncalled } from '../src/http/uncalled.js'
 import { handOverLateErrors, type PortableMiddleware } from '../src/http/verdict.js'
 import type { Verifier } from '../src/verifier/verifier.js'
 
@@ -33,8 +35,8 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (erro
  *
  * @throws {TypeError} for a wrong option or environment variable
  */
-export function vantageAuth(options?: VantageAuthOptions): Middleware & { readonly verifier: Verifier } {
-  const mount = createMount<Request>(options, {
+export function vantageAuth(...given: [options?: VantageAuthOptions]): Middleware & { readonly verifier: Verifier } {
+  const mount = createMount<Request>(given, {
     messageOf: (req) => req,
     exposeAuth(req, auth) {
       if (auth === undefined) delete req.auth
@@ -54,6 +56,24 @@ export const requireAnyScope: (...scopes: [Scope, ...Scope[]]) => Middleware = g
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guard(guards.authTest)
+
+/** An Express error handler. */
+export type ErrorHandler = (error: unknown, ...request: Parameters<Middleware>) => void
+
+/**
+ * Answers the AuthErrors that handlers throw (`getAuth(req)` where there is no credential, an InsufficientScopeError of the
+ * application) as the middleware would, and tells `onError` and telemetry of them. Everything else, and every error under
+ * `forwardErrors`, goes on to the next error handler. Mount it behind the routes: `app.use(authErrors())`.
+ */
+export function authErrors(...nothing: []): ErrorHandler {
+  refuseUncalled('authErrors', nothing, 'app.use(authErrors())')
+  return (error, req, res, next) => {
+    const answer = answerToThrown(error, req)
+    if (answer === undefined || res.headersSent) return next(error)
+    for (const name of HANDLER_HEADERS) res.removeHeader(name)
+    write(res, answer)
+  }
+}
 
 function toExpress(middleware: PortableMiddleware<Request>): Middleware {
   return (req, res, next) => {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { Answer } from '../src/http/answers.js'
+import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { handOverLateErrors, type PortableMiddleware } from '../src/http/verdict.js'
 
 /** What is used of a request and a reply, so that servers of all kinds (HTTP/2, a logger of one's own) fit. */
@@ -9,6 +10,7 @@ type AnyReply = {
   readonly raw: { destroy?(error?: Error): unknown }
   code(status: number): unknown
   headers(headers: Record<string, string>): unknown
+  removeHeader(name: string): unknown
   send(body: unknown): unknown
 }
 
@@ -17,6 +19,9 @@ export type Hook = (request: AnyRequest, reply: AnyReply, done: (error?: Error) 
 
 /** The handler of a route. */
 export type Handler = (request: AnyRequest, reply: AnyReply) => void
+
+/** A handler for `setErrorHandler()`. */
+export type ErrorHandler = (error: unknown, request: AnyRequest, reply: AnyReply) => void
 
 /** A middleware as a hook. */
 export function toHook(middleware: PortableMiddleware<FastifyRequest>): Hook {
@@ -32,6 +37,14 @@ export function toHook(middleware: PortableMiddleware<FastifyRequest>): Hook {
 export function toHandler(middleware: PortableMiddleware<FastifyRequest>): Handler {
   const hook = toHook(middleware)
   return (request, reply) => hook(request, reply, (error) => reply.send(error))
+}
+
+/** Answers AuthErrors; what it sends on as an error goes to the error handler of the outer scope. */
+export const answerErrors: ErrorHandler = (error, request, reply) => {
+  const answer = answerToThrown(error, request)
+  if (answer === undefined) return void reply.send(error)
+  for (const name of HANDLER_HEADERS) reply.removeHeader(name)
+  write(reply, answer)
 }
 
 function write(reply: AnyReply, { status, headers, body }: Answer): void {

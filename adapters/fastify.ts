@@ -4,11 +4,12 @@ import type { Scope } from '../src/core/scope.js'
 import * as guards from '../src/http/guards.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { findOutcome } from '../src/http/outcome.js'
-import { type Hook, toHandler, toHook } from './fastify-hook.js'
+import { refuseUncalled } from '../src/http/uncalled.js'
+import { answerErrors, type ErrorHandler, type Hook, toHandler, toHook } from './fastify-hook.js'
 import { coverNotFound } from './fastify-not-found.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
-export type { Hook } from './fastify-hook.js'
+export type { ErrorHandler, Hook } from './fastify-hook.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -28,16 +29,20 @@ export type VantageAuthOptions = MountOptions<FastifyRequest>
  */
 // Asynchronous, since Fastify lets what a synchronous plugin throws end the process instead of rejecting register().
 export const vantageAuth: FastifyPluginAsync<VantageAuthOptions> = async (app, options) => {
-  // Fastify puts its own options of register() among ours.
-  const { prefix, logLevel, logSerializers, ...own } = options as VantageAuthOptions & Record<string, unknown>
-  if (prefix !== undefined) {
+  if (typeof app?.addHook !== 'function') {
+    const mistake = app === undefined ? 'called' : 'passed without being called'
+    throw new TypeError(`vantageAuth was ${mistake}: on Fastify it is a plugin, write app.register(vantageAuth)`)
+  }
+  if ('prefix' in options && options.prefix !== undefined) {
     throw new TypeError('prefix has no effect on vantageAuth; register it in a scope that has the prefix')
   }
-  const mount = createMount<FastifyRequest>(own, {
+  const mount = createMount<FastifyRequest>([options], {
     messageOf: ({ raw, headers }) => ({ rawHeaders: raw.rawHeaders, headers }),
     exposeAuth(request, auth) {
       request.auth = auth
     },
+    // Of register(), which passes on all that it was given.
+    ignoredOptions: ['prefix', 'logLevel', 'logSerializers'],
   })
   const hook = toHook(mount.middleware)
   if (!app.hasRequestDecorator('auth')) app.decorateRequest('auth', undefined)
@@ -62,3 +67,14 @@ export const requireAnyScope: (...scopes: [Scope, ...Scope[]]) => Hook = guard(g
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guards.guardsAs(toHandler)(guards.authTest)
+
+/**
+ * Answers the AuthErrors that handlers throw (`getAuth(request)` where there is no credential, an InsufficientScopeError of
+ * the application) as the plugin would, and tells `onError` and telemetry of them. Everything else, and every error under
+ * `forwardErrors`, goes on to the error handler of the outer scope. Set it with `app.setErrorHandler(authErrors())`, or call
+ * it from an error handler of your own.
+ */
+export function authErrors(...nothing: []): ErrorHandler {
+  refuseUncalled('authErrors', nothing, 'app.setErrorHandler(authErrors())')
+  return answerErrors
+}

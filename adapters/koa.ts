@@ -4,7 +4,9 @@ import type { Scope } from '../src/core/scope.js'
 import type { Answer } from '../src/http/answers.js'
 import * as guards from '../src/http/guards.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
-import type { Actions, PortableMiddleware } from '../src/http/verdict.js'
+import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
+import { refuseUncalled } from '../src/http/uncalled.js'
+import type { PortableMiddleware } from '../src/http/verdict.js'
 import type { Verifier } from '../src/verifier/verifier.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
@@ -23,19 +25,22 @@ export type VantageAuthOptions = MountOptions<Context>
 export type Middleware = (ctx: Context, next: Next) => Promise<void>
 
 /**
- * Accepts API keys and access tokens, and answers every other request itself. Sets `ctx.state.auth`.
+ * Accepts API keys and access tokens, and answers every other request itself. Sets `ctx.state.auth`. AuthErrors that are
+ * thrown behind it are answered as by {@link authErrors}.
  *
  * @throws {TypeError} for a wrong option or environment variable
  */
-export function vantageAuth(options?: VantageAuthOptions): Middleware & { readonly verifier: Verifier } {
-  const mount = createMount<Context>(options, {
+export function vantageAuth(...given: [options?: VantageAuthOptions]): Middleware & { readonly verifier: Verifier } {
+  const mount = createMount<Context>(given, {
     messageOf: (ctx) => ctx.req,
     exposeAuth(ctx, auth) {
       if (auth === undefined) delete ctx.state.auth
       else ctx.state.auth = auth
     },
   })
-  return Object.assign(toKoa(mount.middleware), { verifier: mount.verifier })
+  const decide = toKoa(mount.middleware)
+  const middleware = ((ctx, next) => decide(ctx, () => catchAuthErrors(ctx, next))) satisfies Middleware
+  return Object.assign(middleware, { verifier: mount.verifier })
 }
 
 const guard = guards.guardsAs(toKoa)
@@ -49,15 +54,33 @@ export const requireAnyScope: (...scopes: [Scope, ...Scope[]]) => Middleware = g
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guard(guards.authTest)
 
+/**
+ * Answers the AuthErrors that are thrown behind it (by `getAuth(ctx)` where there is no credential, an
+ * InsufficientScopeError of the application) as the middleware would, and tells `onError` and telemetry of them. Everything
+ * else, and every error under `forwardErrors`, goes on to Koa. `vantageAuth()` does it too: this is for applications that
+ * use a verifier without it.
+ */
+export function authErrors(...nothing: []): Middleware {
+  refuseUncalled('authErrors', nothing, 'app.use(authErrors())')
+  return catchAuthErrors
+}
+
+const catchAuthErrors: Middleware = (ctx, next) =>
+  // Not awaited in an async function: that would cost a promise before what comes next.
+  Promise.resolve(next()).catch((error: unknown) => {
+    const answer = answerToThrown(error, ctx)
+    if (answer === undefined || ctx.headerSent) throw error
+    for (const name of HANDLER_HEADERS) ctx.remove(name)
+    write(ctx, answer)
+  })
+
 function toKoa(middleware: PortableMiddleware<Context>): Middleware {
-  return (ctx, next) => {
-    const actions: Actions<Promise<void>> = {
-      next: () => next(),
+  return (ctx, next) =>
+    middleware<Promise<void>>(ctx, {
+      next,
       answer: async (answer) => write(ctx, answer),
       fail: (error) => Promise.reject(error),
-    }
-    return middleware(ctx, actions)
-  }
+    })
 }
 
 function write(ctx: Context, { status, headers, body }: Answer): void {

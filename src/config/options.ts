@@ -121,7 +121,7 @@ export interface Configuration {
 const DEFAULT_AUDIENCE = 'https://api.vantage.omnivector.solutions'
 
 /** Every option of a verifier. It does not compile when an option of the interface is missing here. */
-const OPTION_NAMES = Object.keys({
+export const OPTION_NAMES = Object.keys({
   issuer: 0,
   audience: 0,
   jwksUri: 0,

@@ -1,3 +1,5 @@
+import { formatGiven } from './given.js'
+
 /**
  * The scopes that routes can require. Add your own by declaration merging, so that a misspelt one does not compile:
  *
@@ -60,7 +62,7 @@ export function checkScopes(caller: string, scopes: readonly unknown[]): readonl
     }
     if (!isScopeToken(scope)) {
       throw new TypeError(
-        `${caller}() takes scope tokens (RFC 6749 §3.3: printable ASCII, not empty, no space, comma, quote or backslash), not ${JSON.stringify(scope) ?? typeof scope}; name several as separate arguments`,
+        `${caller}() takes scope tokens (RFC 6749 §3.3: printable ASCII, not empty, no space, comma, quote or backslash), not ${formatGiven(scope)}; name several as separate arguments`,
       )
     }
   }

@@ -1,11 +1,12 @@
 import { channel } from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
 import type { Auth } from './auth.js'
-import { isAuthError, type Reason } from './errors.js'
+import { type AnyAuthError, isAuthError, type Reason } from './errors.js'
 
 /**
  * Published on the channel `vantage-auth:decision` of `node:diagnostics_channel`: once for each request that a verifier
- * decided, and once more when a guard refuses it for want of a scope.
+ * decided, and once more when a guard refuses it for want of a scope, or `authErrors()` (on Koa the middleware itself) answers
+ * or passes on an AuthError that a handler has thrown.
  *
  * @see {@link https://nodejs.org/api/diagnostics_channel.html diagnostics_channel}: an error that a subscriber throws
  *   does not reach the decision; Node raises it as an uncaught exception
@@ -98,6 +99,7 @@ export function observeDecision<T>(decide: (trace: Trace) => T | Promise<T>): T 
     return result
   }
   const refused = (error: unknown): never => {
+    if (isAuthError(error)) published.add(error)
     publishDecision({ ...trace, ...outcomeOf(error), durationMs: performance.now() - begunAt })
     throw error
   }
@@ -120,15 +122,22 @@ function outcomeOf(error: unknown): Pick<DecisionEvent, 'outcome' | 'reason'> {
   }
 }
 
-/** A guard's refusal of a credential that the middleware had accepted. */
-export function publishScopeRefusal(auth: Auth): void {
-  if (!decisionsObserved()) return
+// An error can pass several places that publish: the verifier, a guard, what handles the errors of handlers.
+const published = new WeakSet<object>()
+
+/**
+ * A refusal that no verifier has decided: by a guard, or thrown by a handler. Once for each error.
+ *
+ * @param auth of the credential that the middleware had accepted
+ */
+export function publishRefusal(error: AnyAuthError, auth: Auth | undefined): void {
+  if (!decisionsObserved() || published.has(error)) return
+  published.add(error)
   publishDecision({
-    outcome: 'scope_insufficient',
-    reason: undefined,
-    kind: auth.kind,
-    issuer: auth.kind === 'access_token' ? auth.issuer : undefined,
-    keyId: auth.kind === 'api_key' ? auth.keyId : undefined,
+    ...outcomeOf(error),
+    kind: auth?.kind,
+    issuer: auth?.kind === 'access_token' ? auth.issuer : undefined,
+    keyId: auth?.kind === 'api_key' ? auth.keyId : undefined,
     cached: false,
     stale: false,
     durationMs: 0,

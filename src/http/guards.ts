@@ -1,10 +1,11 @@
 import type { Auth } from '../core/auth.js'
 import { InsufficientScopeError, MissingCredentialsError } from '../core/errors.js'
 import { checkScopes, grantsAll, grantsAny, type Scope } from '../core/scope.js'
-import { publishScopeRefusal } from '../core/telemetry.js'
+import { publishRefusal } from '../core/telemetry.js'
 import { authTestAnswer } from './answers.js'
 import { notMounted } from './mount-error.js'
 import { findOutcome } from './outcome.js'
+import { refuseUncalled } from './uncalled.js'
 import { type PortableMiddleware, runCheck, type Verdict } from './verdict.js'
 
 /**
@@ -34,19 +35,22 @@ export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Guard {
 }
 
 /** Passes nothing on: answers as the documentation says of `/v1/auth/test`. */
-export function authTest(): Guard {
+export function authTest(...nothing: []): Guard {
+  refuseUncalled('authTest', nothing, 'authTest()')
   return { name: 'authTest()', check: authTestAnswer }
 }
 
-/** @throws {TypeError} for no scope, or one that is not a scope token */
+/** @throws {TypeError} for no scope, or one that is not a scope token, and where a framework calls it */
 function scopeGuard(caller: string, scopes: readonly unknown[], grants: typeof grantsAll): Guard {
+  refuseUncalled(caller, scopes, `${caller}('jobs:read')`)
   const required = checkScopes(caller, scopes)
   return {
     name: `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`,
     check(auth, _request, realm) {
       if (grants(auth.scopes, required)) return 'pass'
-      publishScopeRefusal(auth)
-      return new InsufficientScopeError(realm, required)
+      const error = new InsufficientScopeError(realm, required)
+      publishRefusal(error, auth)
+      return error
     },
   }
 }

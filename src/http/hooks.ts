@@ -19,29 +19,36 @@ export function askSkip<R>(skip: (request: R) => boolean, request: R): boolean {
 }
 
 /**
- * Tells the application's `onError` of a refusal, and undoes what it does to the error.
- *
- * @returns what may be forwarded to the framework: the refusal, or a mistake where `onError` froze it
+ * Tells the application's `onError` of a refusal. It is given a copy: what it does with that, now or later, changes neither
+ * the answer nor the error that is handed to the framework.
  */
 export function tellOnError<R>(
   onError: ((error: AnyAuthError, request: R) => unknown) | undefined,
   error: AnyAuthError,
   request: R,
-): AnyAuthError | MountError {
-  if (onError === undefined) return error
-  const { status, statusCode, expose, message } = error
-  const headers = { ...error.headers }
+): void {
+  if (onError === undefined) return
   try {
-    ignoreRejection(onError(error, request))
+    ignoreRejection(onError(copyOf(error), request))
   } catch {
     // An observer that fails does not change the answer.
   }
-  try {
-    return Object.assign(error, { status, statusCode, expose, message, headers })
-  } catch (cause) {
-    // Koa assigns to errors that it answers, and a failure of that would end the process.
-    return new MountError('the onError hook of vantageAuth() froze the error', { cause })
-  }
+}
+
+/** An error of the same class with the same properties. It shares nothing with the original that the answer is made of. */
+function copyOf(error: AnyAuthError): AnyAuthError {
+  const body = error.toJSON()
+  const own = (value: unknown, enumerable = false) => ({ value, enumerable, writable: true, configurable: true })
+  // Made by Error itself, so that loggers and test runners know it for one.
+  const copy = Object.setPrototypeOf(new Error(), Object.getPrototypeOf(error))
+  return Object.defineProperties(copy, {
+    ...Object.getOwnPropertyDescriptors(error),
+    // V8 computes it where it is read, from the error that it belongs to.
+    stack: own(error.stack),
+    headers: own({ ...error.headers }, true),
+    // The class's own function reads a private field, which a copy cannot have.
+    toJSON: own(() => ({ ...body })),
+  })
 }
 
 /** Keeps the promise that a hook returned from ending the process when it rejects. */

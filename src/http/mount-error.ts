@@ -1,12 +1,12 @@
 /**
  * A mistake of the application in how it uses the package. The framework answers it with 500. The message is a fixed
- * sentence that may be shown to anybody; what a hook threw is the `cause`.
+ * sentence; what a hook or a verifier threw is the `cause`.
  */
 export class MountError extends Error {
   status = 500
   statusCode = 500
-  /** Whether frameworks may send the message to the client. */
-  expose = true
+  /** Koa logs no error that may be shown to the client, and this one has to be seen by whoever can mend it. */
+  expose = false
   static {
     this.prototype.name = 'MountError'
   }

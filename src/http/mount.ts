@@ -1,12 +1,14 @@
-import type { VerifierOptions } from '../config/options.js'
+import { readOptions } from '../config/checks.js'
+import { OPTION_NAMES, type VerifierOptions } from '../config/options.js'
 import type { Auth } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
-import { type AnyAuthError, isAuthError, MissingCredentialsError, UnavailableError } from '../core/errors.js'
+import { type AnyAuthError, isAuthError, MissingCredentialsError } from '../core/errors.js'
 import { createVerifier, type Verifier } from '../verifier/verifier.js'
 import { type Message, readAuthorizationLines } from './authorization-lines.js'
 import { askSkip } from './hooks.js'
 import { MountError } from './mount-error.js'
 import { keepOutcome, type MountSettings } from './outcome.js'
+import { refuseUncalled } from './uncalled.js'
 import { type PortableMiddleware, runCheck } from './verdict.js'
 
 /** What a middleware takes besides the options of its verifier. `R` is what the framework's handlers receive. */
@@ -23,11 +25,22 @@ export interface MountOptions<R> extends VerifierOptions {
    * 500 and never access. Default: none.
    */
   skip?: ((request: R) => boolean) | undefined
-  /** Observes each refusal. What it returns, throws or rejects changes nothing. Default: none. */
+  /**
+   * Observes each refusal. What it returns, throws or rejects, and what it does to the error, changes nothing: it is given a
+   * copy. Default: none.
+   */
   onError?: ((error: AnyAuthError, request: R) => unknown) | undefined
   /** Hands refusals to the framework's own error handling instead of answering them. Default: false. */
   forwardErrors?: boolean | undefined
 }
+
+const MOUNT_OPTION_NAMES = Object.keys({
+  verifier: 0,
+  optional: 0,
+  skip: 0,
+  onError: 0,
+  forwardErrors: 0,
+} satisfies Record<Exclude<keyof MountOptions<object>, keyof VerifierOptions>, 0>) as (keyof MountOptions<object>)[]
 
 /** What a mount must know of its framework. */
 export interface FrameworkRequests<R> {
@@ -35,6 +48,8 @@ export interface FrameworkRequests<R> {
   messageOf(request: R): Message
   /** Puts the Auth where handlers look for it, or takes away what is there. It is for reading only: guards never do. */
   exposeAuth(request: R, auth: Auth | undefined): void
+  /** What the framework puts among the options. */
+  readonly ignoredOptions?: readonly string[]
 }
 
 /** A mounted `vantageAuth()`, without its framework. */
@@ -47,15 +62,23 @@ export interface Mount<R extends object> {
   close(): Promise<void>
 }
 
-/** @throws {TypeError} for a wrong option, naming it and the cure */
+/**
+ * @param given the arguments of `vantageAuth()`
+ * @throws {TypeError} for a wrong option, naming it and the cure
+ */
 export function createMount<R extends object>(
-  options: MountOptions<R> = {},
-  { messageOf, exposeAuth }: FrameworkRequests<R>,
+  given: readonly [options?: MountOptions<R>],
+  { messageOf, exposeAuth, ignoredOptions = [] }: FrameworkRequests<R>,
 ): Mount<R> {
+  const [options = {}, ...others] = given
+  refuseUncalled('vantageAuth', others, 'app.use(vantageAuth())')
   if (typeof options !== 'object' || options === null) {
     throw new TypeError('vantageAuth() takes an object of options, for example vantageAuth({ optional: true })')
   }
-  const { verifier: shared, optional = false, skip, onError, forwardErrors = false, ...verifierOptions } = options
+  // Inherited ones are refused: `optional` on a prototype would open every route.
+  const values = readOptions(options, [...MOUNT_OPTION_NAMES, ...OPTION_NAMES, ...ignoredOptions], 'option')
+  const { verifier: shared, optional = false, skip, onError, forwardErrors = false } = values as MountOptions<R>
+  const verifierOptions = Object.fromEntries(OPTION_NAMES.map((name) => [name, values[name]]))
   for (const [name, value] of Object.entries({ optional, forwardErrors })) {
     if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
   }
@@ -70,9 +93,10 @@ export function createMount<R extends object>(
   /** A promise only when the verifier answers with one. */
   function authenticate(request: R): 'pass' | Promise<'pass'> {
     if (skip !== undefined && askSkip(skip, request)) return admit(request, undefined)
+    const authorization = readAuthorizationLines(messageOf(request))
     let answer: unknown
     try {
-      answer = verifier.authenticate({ authorization: readAuthorizationLines(messageOf(request)) })
+      answer = verifier.authenticate({ authorization })
     } catch (error) {
       return admit(request, excuseMissing(error))
     }
@@ -85,7 +109,10 @@ export function createMount<R extends object>(
 
   /** No Auth, where the request has no credential and needs none; throws the refusal otherwise. */
   function excuseMissing(error: unknown): undefined {
-    if (!isAuthError(error)) throw new UnavailableError(error)
+    // Of an own verifier. No 503: clients would repeat what fails each time.
+    if (!isAuthError(error)) {
+      throw new MountError('the verifier of vantageAuth() threw something that is no AuthError', { cause: error })
+    }
     if (optional && error.code === MissingCredentialsError.code) return undefined
     throw error
   }

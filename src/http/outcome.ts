@@ -1,6 +1,7 @@
 import type { Auth } from '../core/auth.js'
 import { type AnyAuthError, MissingCredentialsError } from '../core/errors.js'
 import { notMounted } from './mount-error.js'
+import { refuseUncalled } from './uncalled.js'
 
 /** What a `vantageAuth()` has decided on a request that it let through. Kept on the request for guards and handlers. */
 export interface Outcome {
@@ -21,11 +22,16 @@ export interface MountSettings {
 // A registered symbol is the same in the ESM and the CommonJS build: a guard of one finds the outcome of the other.
 const OUTCOME = Symbol.for('vantage-auth.outcome')
 
-type Carrier = { [OUTCOME]?: Outcome }
+const REFUSAL = Symbol.for('vantage-auth.refusal')
+
+type Carrier = { [OUTCOME]?: Outcome; [REFUSAL]?: Refusal | undefined }
 
 /** Keeps an outcome on a request, in place of that of an earlier mount. */
 export function keepOutcome(request: object, outcome: Outcome): void {
-  ;(request as Carrier)[OUTCOME] = outcome
+  const carrier = request as Carrier
+  carrier[OUTCOME] = outcome
+  // An application may go on after a refusal that it was handed.
+  if (carrier[REFUSAL] !== undefined) carrier[REFUSAL] = undefined
 }
 
 /** The outcome that was kept last; `undefined` where no mount let this request through. */
@@ -33,8 +39,29 @@ export function findOutcome(request: object): Outcome | undefined {
   return (request as Carrier)[OUTCOME]
 }
 
-/** The Auth of a request; `undefined` without one, and without the middleware. */
-export function findAuth(request: object): Auth | undefined {
+/** A refusal that was handed to the framework, and the mount that did it. Kept so that it is not reported once more. */
+export interface Refusal {
+  readonly error: AnyAuthError
+  readonly mount: MountSettings | undefined
+}
+
+/** Keeps a refusal on a request, in place of an earlier one. */
+export function keepRefusal(request: object, refusal: Refusal): void {
+  ;(request as Carrier)[REFUSAL] = refusal
+}
+
+/** The refusal that was kept last. */
+export function findRefusal(request: object): Refusal | undefined {
+  return (request as Carrier)[REFUSAL]
+}
+
+/**
+ * The Auth of a request; `undefined` without one, and without the middleware.
+ *
+ * @throws {TypeError} when it is called without the request
+ */
+export function findAuth(request: object, ...nothingElse: never[]): Auth | undefined {
+  checkRequest('findAuth', request, nothingElse)
   return findOutcome(request)?.auth
 }
 
@@ -43,10 +70,21 @@ export function findAuth(request: object): Auth | undefined {
  *
  * @throws {MissingCredentialsError} when the request was let through without a credential
  * @throws {Error} when the middleware did not run
+ * @throws {TypeError} when it is called without the request
  */
-export function getAuth(request: object): Auth {
+export function getAuth(request: object, ...nothingElse: never[]): Auth {
+  checkRequest('getAuth', request, nothingElse)
   const outcome = findOutcome(request)
   if (outcome === undefined) throw notMounted('getAuth()')
   if (outcome.auth === undefined) throw new MissingCredentialsError(outcome.mount.realm)
   return outcome.auth
+}
+
+/** A framework that was given the function itself calls it with a response or `next` as well. */
+function checkRequest(caller: string, request: unknown, others: readonly unknown[]): void {
+  refuseUncalled(caller, others, `${caller}(request) in a handler`)
+  if (typeof request === 'object' && request !== null) return
+  throw new TypeError(
+    `${caller}() was called without the request: give it what the handler receives, ${caller}(request)`,
+  )
 }

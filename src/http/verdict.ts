@@ -2,7 +2,7 @@ import { type AnyAuthError, isAuthError } from '../core/errors.js'
 import { type Answer, answerTo } from './answers.js'
 import { tellOnError } from './hooks.js'
 import { MountError } from './mount-error.js'
-import type { MountSettings } from './outcome.js'
+import { keepRefusal, type MountSettings } from './outcome.js'
 
 /** What a check says of a request: let it pass, give this answer, or refuse it with this error. */
 export type Verdict = 'pass' | Answer | AnyAuthError
@@ -38,10 +38,10 @@ export function runCheck<R extends object, T>(
   }
   const refuse = (error: unknown): T => {
     if (!isAuthError(error)) return actions.fail(toObject(error))
-    // Before onError sees the error, so that it cannot change the answer.
-    const answer = answerTo(error)
-    const reported = tellOnError(mount.onError, error, request)
-    return mount.forwardErrors ? actions.fail(reported) : actions.answer(answer)
+    tellOnError(mount.onError, error, request)
+    if (!mount.forwardErrors) return actions.answer(answerTo(error))
+    keepRefusal(request, { error, mount })
+    return actions.fail(error)
   }
 
   let verdict: Verdict | Promise<Verdict>

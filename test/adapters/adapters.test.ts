@@ -170,7 +170,7 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     expect(given.body).not.toContain('hush')
   })
 
-  test.each(['forwardedMeddled', 'forwardedFrozen'] as const)(
+  test.each(['forwardedMeddled', 'forwardedMeddledLater', 'forwardedFrozen'] as const)(
     'lets no observer change what is forwarded: %s',
     async (name) => {
       const { port } = await serve({
@@ -179,14 +179,9 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       })
       for (const authorization of ['Bearer x', `Bearer ${keys.revoked}`]) {
         const given = await exchange(port, { path: '/open', authorization })
-        if (name === 'forwardedFrozen') {
-          // Frameworks assign to the error; one that cannot be assigned to is the application's mistake.
-          expect(given.status).toBe(500)
-        } else {
-          expect(given.body).toBe('[401,401,true,"The access token provided is invalid"]')
-          expect(given.headers['www-authenticate']).toBe(invalid().headers['www-authenticate'])
-          expect(given.headers['x-own']).toBeUndefined()
-        }
+        expect(given.body).toBe('[401,401,true,"The access token provided is invalid"]')
+        expect(given.headers['www-authenticate']).toBe(invalid().headers['www-authenticate'])
+        expect(given.headers['x-own']).toBeUndefined()
       }
     },
   )
@@ -243,9 +238,14 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
     const all = await exchange(port, { path: '/all', authorization: `Bearer ${keys.read}` })
     const test = await exchange(port, { path: '/test' })
     expect([all.status, test.status]).toEqual([500, 500])
-    expect(all.body).toMatch(/requireScope\(.*jobs:read.*\) ran without vantageAuth\(\): mount the middleware/)
-    expect(test.body).toContain('ran without vantageAuth(): mount the middleware')
-    expect(failures).toHaveLength(2)
+    // Koa logs what it may not show.
+    expect(failures).toMatchObject([
+      { message: expect.stringMatching(/^requireScope\('jobs:read'\) ran without vantageAuth/), expose: false },
+      {
+        message: expect.stringMatching(/^authTest\(\) ran without vantageAuth\(\): mount the middleware/),
+        expose: false,
+      },
+    ])
     expect((await exchange(port, { path: '/open' })).body).toBe('open')
   })
 

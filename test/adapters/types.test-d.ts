@@ -5,7 +5,7 @@ import Router from '@koa/router'
 import express from 'express'
 import fastify, { type FastifyBaseLogger, type FastifyTypeProvider } from 'fastify'
 import Koa from 'koa'
-import type { Auth, Verifier } from 'vantage-auth'
+import { type Auth, isAuthError, type Verifier } from 'vantage-auth'
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
 import * as onKoa from 'vantage-auth/koa'
@@ -31,7 +31,19 @@ export function mountExpress(verifier: Verifier | undefined): void {
       res.json([page, req.auth?.subject, onExpress.findAuth(req)?.tenant])
     },
   )
+  app.use(onExpress.authErrors())
+  router.use('/inner', onExpress.authErrors(), onExpress.authErrors())
   router.route('/storage').post(onExpress.requireScope('storage:write'), onExpress.authTest())
+}
+
+/** Forgotten arguments and surplus ones do not compile. */
+export function mistakes(): void {
+  // @ts-expect-error there is one object of options
+  onExpress.vantageAuth({}, {})
+  // @ts-expect-error it takes nothing
+  onKoa.authTest({})
+  // @ts-expect-error it takes the request
+  onFastify.getAuth()
 }
 
 interface State {
@@ -44,6 +56,7 @@ interface Extra {
 export function mountKoa(): void {
   const plain = new Koa()
   plain.use(onKoa.vantageAuth({ skip: (ctx) => ctx.path === '/healthz' }))
+  plain.use(onKoa.authErrors())
   plain.use(onKoa.requireScope('jobs:read')).use(onKoa.authTest())
   plain.use((ctx) => {
     const view: Auth | undefined = ctx.state.auth
@@ -51,6 +64,7 @@ export function mountKoa(): void {
   })
 
   const app = new Koa<State, Extra>()
+  app.use(onKoa.authErrors())
   app.use(onKoa.vantageAuth())
   app.use(onKoa.requireAnyScope('jobs:read', 'jobs:write'))
   app.use((ctx) => {
@@ -79,6 +93,12 @@ interface Provider extends FastifyTypeProvider {
 export function mountFastify(log: FastifyBaseLogger): void {
   const app = fastify()
   app.register(onFastify.vantageAuth)
+  app.setErrorHandler(onFastify.authErrors())
+  const answerAuthErrors = onFastify.authErrors()
+  app.setErrorHandler((error, request, reply) => {
+    if (isAuthError(error)) return answerAuthErrors(error, request, reply)
+    return reply.code(500).send('own')
+  })
   app.register(onFastify.vantageAuth, { skip: (request) => request.url === '/healthz', onError: undefined })
   app.register(
     async (scope) => {
@@ -106,18 +126,22 @@ export function mountFastify(log: FastifyBaseLogger): void {
 
   const secure = fastify({ https: { key: '', cert: '' } })
   secure.register(onFastify.vantageAuth, { optional: true })
+  secure.setErrorHandler(onFastify.authErrors())
   secure.get('/', { onRequest: onFastify.requireScope('jobs:read') }, onFastify.authTest())
 
   const http2 = fastify({ http2: true })
   http2.register(onFastify.vantageAuth, { optional: true })
+  http2.setErrorHandler(onFastify.authErrors())
   http2.get('/', { onRequest: onFastify.requireScope('jobs:read') }, async (request) => onFastify.findAuth(request))
 
   const logging = fastify({ loggerInstance: log as FastifyBaseLogger & { own: 1 } })
   logging.register(onFastify.vantageAuth, { optional: true })
+  logging.setErrorHandler(onFastify.authErrors())
   logging.get('/', { onRequest: onFastify.requireScope('jobs:read') }, onFastify.authTest())
 
   const typed = fastify().withTypeProvider<Provider>()
   typed.register(onFastify.vantageAuth, { optional: true })
+  typed.setErrorHandler(onFastify.authErrors())
   typed.get(
     '/:id',
     { schema: { params: { out: { id: 1 } } }, onRequest: onFastify.requireScope('jobs:read') },

@@ -7,8 +7,9 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics'
 import { afterEach, describe, expect, test } from 'vitest'
+import { InsufficientScopeError } from '../../src/core/errors.js'
 import { recordMetrics } from '../../src/core/metrics.js'
-import { publishScopeRefusal } from '../../src/core/telemetry.js'
+import { publishRefusal } from '../../src/core/telemetry.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { outcomeOf } from '../support/outcome.js'
 import { createOwnStore, createTestKey } from '../support/stored-keys.js'
@@ -58,7 +59,10 @@ describe('recordMetrics', () => {
     await outcomeOf(verifier, issuer.mint())
     await outcomeOf(verifier, issuer.mint({ aud: 'other' }))
     expect(() => verifier.authenticate({ authorization: undefined })).toThrow()
-    publishScopeRefusal(await verifier.authenticate({ authorization: `Bearer ${key.key}` }))
+    publishRefusal(
+      new InsufficientScopeError('vantage', ['jobs:write']),
+      await verifier.authenticate({ authorization: `Bearer ${key.key}` }),
+    )
     await verifier.close()
     await outcomeOf(verifier, key.key)
 

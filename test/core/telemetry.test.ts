@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process'
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { VerifierOptions } from '../../src/config/options.js'
-import { MissingCredentialsError } from '../../src/core/errors.js'
+import { InsufficientScopeError, MissingCredentialsError } from '../../src/core/errors.js'
 import {
   type DecisionEvent,
   type KeySetEvent,
   publishKeySet,
-  publishScopeRefusal,
+  publishRefusal,
   publishStore,
   type StoreEvent,
 } from '../../src/core/telemetry.js'
@@ -82,7 +82,10 @@ describe('vantage-auth:decision', () => {
     await outcomeOf(verifier, key.key)
     store.feed.state = 'down'
     store.onFind = () => Promise.reject(new Error('out of reach'))
-    publishScopeRefusal(await verifier.authenticate({ authorization: `Bearer ${key.key}` }))
+    publishRefusal(
+      new InsufficientScopeError('vantage', ['jobs:write']),
+      await verifier.authenticate({ authorization: `Bearer ${key.key}` }),
+    )
     await outcomeOf(verifier, other.key)
     expect(events.map(({ outcome, keyId, cached, stale }) => ({ outcome, keyId, cached, stale }))).toEqual([
       { outcome: 'accepted', keyId: key.id, cached: false, stale: false },
@@ -102,7 +105,10 @@ describe('vantage-auth:decision', () => {
     const events = listen<DecisionEvent>('vantage-auth:decision')
     const issuer = createTestIssuer()
     const verifier = verifierOf(issuer.options)
-    publishScopeRefusal(await verifier.authenticate({ authorization: `Bearer ${issuer.mint()}` }))
+    publishRefusal(
+      new InsufficientScopeError('vantage', ['jobs:write']),
+      await verifier.authenticate({ authorization: `Bearer ${issuer.mint()}` }),
+    )
     expect(events[1]).toMatchObject({ outcome: 'scope_insufficient', kind: 'access_token', issuer: issuer.issuer })
   })
 
@@ -240,7 +246,7 @@ describe('without a subscriber', () => {
     expect(channel('vantage-auth:store').hasSubscribers).toBe(false)
     publishStore(compute)
     publishKeySet(compute)
-    publishScopeRefusal({
+    publishRefusal(new InsufficientScopeError('vantage', ['jobs:write']), {
       get kind(): 'api_key' {
         throw new Error('computed')
       },
@@ -279,7 +285,8 @@ describe('a process', () => {
     const expired = issuer.mint({ exp: 1 })
     const program = `
       import { createVerifier } from './src/verifier/verifier.js'
-      import { publishScopeRefusal } from './src/core/telemetry.js'
+      import { InsufficientScopeError } from './src/core/errors.js'
+      import { publishRefusal } from './src/core/telemetry.js'
       const verifier = createVerifier({
         issuer: ${JSON.stringify(issuer.issuer)},
         jwks: ${JSON.stringify(issuer.jwks)},
@@ -288,7 +295,7 @@ describe('a process', () => {
       const requests = ${JSON.stringify([good.key, unknown.key, expired, 'not-a-token\u001b[2J', ''])}
       for (const credential of requests) {
         try {
-          publishScopeRefusal(await verifier.authenticate({ authorization: 'Bearer ' + credential }))
+          publishRefusal(new InsufficientScopeError('vantage', ['jobs:write']), await verifier.authenticate({ authorization: 'Bearer ' + credential }))
         } catch {}
       }
       try { verifier.authenticate({ authorization: undefined }) } catch {}

@@ -15,7 +15,7 @@ import { actions, enter, type Request } from '../support/portable.js'
 import { keys, missing, options } from '../support/requests.js'
 
 async function accepted(given = {}): Promise<Request> {
-  const request: Request = { rawHeaders: ['Authorization', `Bearer ${keys.read}`] }
+  const request: Request = { headers: { authorization: `Bearer ${keys.read}` } }
   expect(await enter(request, { ...options, ...given })).toBe(request)
   return request
 }
@@ -32,6 +32,12 @@ describe('requireScope and requireAnyScope', () => {
   ])('refuse %j when the route is defined', (scopes) => {
     expect(() => requireScope(...(scopes as ['jobs:read']))).toThrow(TypeError)
     expect(() => requireAnyScope(...(scopes as ['jobs:read']))).toThrow(TypeError)
+  })
+
+  test.each([[null], [7], [10n], [Symbol('hush')]])('show nothing but the type of %s', (scope) => {
+    for (const guard of [requireScope, requireAnyScope]) {
+      expect(() => guard(scope as never)).toThrow(new RegExp(`, not ${scope === null ? 'null' : typeof scope};`))
+    }
   })
 
   test('look at the Auth of the mount, and answer with its realm', async () => {
@@ -110,6 +116,18 @@ describe('a guard of any kind', () => {
     expect(message(requireScope('jobs:read', 'jobs:write'))).toBe(`requireScope('jobs:read', 'jobs:write') ${cure}`)
     expect(message(authTest())).toBe(`authTest() ${cure}`)
   })
+})
+
+test.each<[string, (...given: never[]) => unknown]>([
+  ['requireScope', requireScope],
+  ['requireAnyScope', requireAnyScope],
+  ['authTest', authTest],
+])('%s that a framework calls itself says so, and nothing of the request', (name, guard) => {
+  const request = { headers: { authorization: 'Bearer hush' }, toJSON: () => 'hush', toString: () => 'hush' }
+  for (const given of [[request], [request, {}], [request, {}, () => {}]] as never[][]) {
+    expect(() => guard(...given)).toThrow(TypeError)
+    expect(() => guard(...given)).toThrow(new RegExp(`^${name} was passed without being called(?!.*hush)`))
+  }
 })
 
 test('guardsAs keeps the arguments of a guard, and checks them when the route is defined', async () => {

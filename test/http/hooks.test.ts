@@ -1,4 +1,5 @@
-import type { AnyAuthError } from 'vantage-auth'
+import { inspect } from 'node:util'
+import { type AnyAuthError, isAuthError } from 'vantage-auth'
 import { expect, test } from 'vitest'
 import { answerTo } from '../../src/http/answers.js'
 import { askSkip, tellOnError } from '../../src/http/hooks.js'
@@ -10,24 +11,38 @@ async function refusal(): Promise<AnyAuthError> {
   return refused as AnyAuthError
 }
 
-test('forwards the refusal as it was, whatever onError does to it', async () => {
+test('gives onError what says the same as the refusal', async () => {
   const error = await refusal()
-  const before = { ...answerTo(error) }
-  const meddle = (seen: AnyAuthError) => {
-    seen.headers['WWW-Authenticate'] = 'Basic'
-    Object.assign(seen, { status: 200, statusCode: 200, message: 'welcome', expose: false })
-  }
-  expect(tellOnError(meddle, error, {})).toBe(error)
-  expect(answerTo(error)).toEqual(before)
-  expect(error).toMatchObject({ status: 401, statusCode: 401, expose: true })
-  expect(Object.keys(error)).not.toContain('message')
+  const heard: AnyAuthError[] = []
+  tellOnError((seen) => heard.push(seen), error, {})
+  const [seen] = heard as [AnyAuthError]
+  expect(isAuthError(seen)).toBe(true)
+  expect(seen).toBeInstanceOf(error.constructor)
+  expect(seen).not.toBe(error)
+  expect(seen).toEqual(error)
+  expect(seen).toMatchObject({ code: error.code, reason: 'malformed', status: 401, statusCode: 401, expose: true })
+  expect(seen.message).toBe(error.message)
+  expect(answerTo(seen)).toEqual(answerTo(error))
+  expect(Object.keys(seen)).toEqual(Object.keys(error))
+  expect(inspect(seen)).toContain('InvalidTokenError: The access token provided is invalid')
 })
 
-test('forwards a mistake where onError froze the error', async () => {
-  expect(tellOnError(Object.freeze, await refusal(), {})).toMatchObject({
-    status: 500,
-    message: expect.stringContaining('onError'),
-  })
+test('leaves the refusal as it was, whatever onError does to it, now or later', async () => {
+  const error = await refusal()
+  const before = answerTo(error)
+  const meddle = (seen: AnyAuthError) => {
+    seen.headers['WWW-Authenticate'] = 'Basic'
+    Object.assign(seen, { status: 200, statusCode: 200, message: 'welcome', expose: false, headers: {} })
+    Object.freeze(seen)
+  }
+  tellOnError(meddle, error, {})
+  const later: (() => void)[] = []
+  tellOnError((seen) => later.push(() => meddle(seen)), error, {})
+  for (const run of later) run()
+  expect(later).toHaveLength(1)
+  expect(answerTo(error)).toEqual(before)
+  expect(error).toMatchObject({ status: 401, statusCode: 401, expose: true })
+  expect(Object.isFrozen(error)).toBe(false)
 })
 
 test('gives skip the request, and takes its boolean', () => {

@@ -46,6 +46,30 @@ describe('createMount', () => {
     expect(() => mountOf({ verifier })).toThrow(/^verifier must describe\(\) a realm of printable ASCII/)
   })
 
+  test.each([
+    ['optional', true],
+    ['skip', () => true],
+    ['onError', () => {}],
+    ['forwardErrors', true],
+    ['verifier', shared],
+    ['keys', false],
+    ['realm', 'own'],
+  ])('refuses at start an inherited option, also where every object inherits it: %s', (name, value) => {
+    const message = `option ${name} is inherited`
+    expect(() => mountOf(Object.create({ [name]: value }))).toThrow(TypeError)
+    expect(() => mountOf(Object.create({ [name]: value }))).toThrow(message)
+    Object.defineProperty(Object.prototype, name, { value, configurable: true })
+    try {
+      expect(() => mountOf({})).toThrow(message)
+    } finally {
+      delete (Object.prototype as Record<string, unknown>)[name]
+    }
+  })
+
+  test('names the mount options too where one is misspelt', () => {
+    expect(() => mountOf({ Optional: true } as never)).toThrow('unknown option "Optional"; did you mean optional?')
+  })
+
   test('takes options that are undefined for absent', () => {
     const given = {
       optional: undefined,
@@ -88,8 +112,9 @@ describe('a verifier of the application', () => {
   test('may reject with one', async () => {
     const failure = new Error('hush')
     const given = answering(() => thenable(Promise.reject(failure)))
-    expect(await enter({}, { ...given, forwardErrors: true })).toMatchObject({ status: 503, cause: failure })
-    expect(await enter({}, given)).toMatchObject({ status: 503, body: expect.not.stringContaining('hush') })
+    const mistake = { status: 500, message: expect.not.stringContaining('hush'), cause: failure }
+    expect(await enter({}, { ...given, forwardErrors: true })).toMatchObject(mistake)
+    expect(await enter({}, given)).toMatchObject(mistake)
   })
 
   test.each([

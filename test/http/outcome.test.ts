@@ -39,3 +39,22 @@ test('a refused request has no outcome', async () => {
   expect(findAuth(request)).toBeUndefined()
   expect(() => getAuth(request)).toThrow('ran without vantageAuth()')
 })
+
+test.each([[undefined], [null], ['GET /']])(
+  'getAuth and findAuth say that they were called without the request: %j',
+  (given) => {
+    for (const find of [getAuth, findAuth]) {
+      expect(() => find(given as never)).toThrow(TypeError)
+      expect(() => find(given as never)).toThrow(`${find.name}() was called without the request`)
+    }
+  },
+)
+
+test.each([[[{}]], [[() => {}]], [[{}, () => {}]]])(
+  'getAuth and findAuth say that a framework called them',
+  (others) => {
+    for (const find of [getAuth, findAuth]) {
+      expect(() => find({}, ...(others as never[]))).toThrow(`${find.name} was passed without being called`)
+    }
+  },
+)

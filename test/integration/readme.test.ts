@@ -136,6 +136,39 @@ test('runs the key commands and the keyring snippet as they stand', { timeout: 1
   ])
 })
 
+test('the forwardErrors example answers in its own format also for routes that are added later', async () => {
+  const cwd = mkdtempSync(join(folder, 'forwarded-'))
+  const index = typescript.findIndex((code) => code.includes('forwardErrors: true'))
+  const port = await freePort()
+  const main = join(folder, 'forwarded.ts')
+  writeFileSync(
+    main,
+    `import { app, routes } from './snippet-${index}.ts'
+     import { InsufficientScopeError } from 'vantage-auth'
+     import { requireScope } from 'vantage-auth/express'
+     routes.get('/later', requireScope('teams:write'))
+     routes.get('/thrown', () => { throw new InsufficientScopeError('vantage', ['teams:write']) })
+     app.listen(${port})`,
+  )
+  const { stdout } = await inBash('npx vantage-auth keys create --subject user_123 --scopes jobs:read', cwd)
+  const service = startService(main, cwd)
+  try {
+    await untilListening(service, port)
+    const ask = async (path: string, headers: Record<string, string>) => {
+      const answer = await fetch(`http://localhost:${port}${path}`, { headers })
+      return [answer.status, await answer.json()]
+    }
+    const authorization = `Bearer ${stdout.trim()}`
+    const problem = (error: string) => ({ problem: { error, error_description: expect.any(String) } })
+    expect(await ask('/v1/jobs', { authorization })).toEqual([200, { jobs: [] }])
+    expect(await ask('/nowhere', {})).toEqual([401, problem('invalid_token')])
+    expect(await ask('/later', { authorization })).toEqual([403, problem('insufficient_scope')])
+    expect(await ask('/thrown', { authorization })).toEqual([403, problem('insufficient_scope')])
+  } finally {
+    await stop(service)
+  }
+}, 180_000)
+
 test('names only scripts that exist', () => {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>

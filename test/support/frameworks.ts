@@ -49,6 +49,8 @@ export interface Service {
   /** Middleware behind the mount. */
   readonly after?: readonly Step[]
   readonly routes: readonly Route[]
+  /** Whether the adapter's `authErrors()` is in its place. */
+  readonly authErrors?: boolean
   /** The application's own error handling: what it returns is the answer. */
   readonly onFailure?: (error: unknown) => { status: number; body: string }
 }
@@ -81,7 +83,7 @@ export const FRAMEWORKS: readonly Framework[] = [
 ]
 
 function startExpress(create: typeof express): Framework['start'] {
-  return async ({ before = [], mounts = [], after = [], routes, onFailure }) => {
+  return async ({ before = [], mounts = [], after = [], routes, authErrors = false, onFailure }) => {
     const app = create()
     const failures: unknown[] = []
     const callOf = (req: express.Request, res: express.Response): Call => ({
@@ -124,6 +126,7 @@ function startExpress(create: typeof express): Framework['start'] {
         : onExpress.authTest()
       app[method](path, ...guards, handler)
     }
+    if (authErrors) app.use(onExpress.authErrors())
     const failed: express.ErrorRequestHandler = (error, _req, res, next) => {
       failures.push(error)
       if (onFailure === undefined) return next(error)
@@ -137,7 +140,7 @@ function startExpress(create: typeof express): Framework['start'] {
 }
 
 function startKoa(Application: typeof Koa): Framework['start'] {
-  return async ({ before = [], mounts = [], after = [], routes, onFailure }) => {
+  return async ({ before = [], mounts = [], after = [], routes, authErrors = false, onFailure }) => {
     const app = new Application()
     const router = new Router()
     const failures: unknown[] = []
@@ -175,6 +178,7 @@ function startKoa(Application: typeof Koa): Framework['start'] {
         }
       })
     }
+    if (authErrors) app.use(onKoa.authErrors())
     for (const step of before) app.use(middleware(step))
     for (const options of mounts) app.use(onKoa.vantageAuth(options))
     for (const step of after) app.use(middleware(step))
@@ -201,7 +205,7 @@ function startKoa(Application: typeof Koa): Framework['start'] {
 }
 
 function startFastify(create: typeof fastify): Framework['start'] {
-  return async ({ before = [], mounts = [], after = [], routes, onFailure }) => {
+  return async ({ before = [], mounts = [], after = [], routes, authErrors = false, onFailure }) => {
     const app = create({ forceCloseConnections: true })
     const failures: unknown[] = []
     app.addHook('onError', async (_request, _reply, error) => void failures.push(error))
@@ -230,6 +234,7 @@ function startFastify(create: typeof fastify): Framework['start'] {
           .send(body)
       })
     }
+    if (authErrors) app.setErrorHandler(onFastify.authErrors())
     for (const step of before) addStep(step)
     for (const options of mounts) app.register(onFastify.vantageAuth, options)
     app.after(() => {

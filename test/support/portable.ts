@@ -18,7 +18,7 @@ export const actions: Actions<unknown> = {
 }
 
 export function mountOf(given: MountOptions<Request> = options): Mount<Request> {
-  return createMount<Request>(given, {
+  return createMount<Request>([given], {
     messageOf: (request) => request,
     exposeAuth(request, auth) {
       request.auth = auth

@@ -159,6 +159,12 @@ const meddle = (error: {
   error.headers = { 'X-Own': 'yes' }
 }
 
+/** What an error handler of the application sees of an error. */
+const show = (error: unknown) => {
+  const { status, statusCode, expose, message } = error as Parameters<typeof meddle>[0]
+  return { status, body: JSON.stringify([status, statusCode, expose, message]) }
+}
+
 /** An issuer that nobody answers for. */
 const dead = createTestIssuer({ issuer: await deadUrl() })
 
@@ -205,12 +211,10 @@ export const SERVICES = {
       return { status, body: JSON.stringify(error) }
     },
   },
-  forwardedMeddled: {
-    mounts: [{ ...options, forwardErrors: true, onError: meddle }],
-    onFailure: (error) => {
-      const { status, statusCode, expose, message } = error as Parameters<typeof meddle>[0]
-      return { status, body: JSON.stringify([status, statusCode, expose, message]) }
-    },
+  forwardedMeddled: { mounts: [{ ...options, forwardErrors: true, onError: meddle }], onFailure: show },
+  forwardedMeddledLater: {
+    mounts: [{ ...options, forwardErrors: true, onError: (error) => Promise.resolve(error).then(meddle) }],
+    onFailure: show,
   },
   observerThrows: {
     mounts: [
@@ -226,7 +230,10 @@ export const SERVICES = {
   observerReturns: { mounts: [{ ...options, onError: () => ({ status: 200, body: 'welcome' }) }] },
   observerMeddles: { mounts: [{ ...options, onError: meddle }] },
   observerFreezes: { mounts: [{ ...options, onError: (error: object) => Object.freeze(error) }] },
-  forwardedFrozen: { mounts: [{ ...options, forwardErrors: true, onError: (error: object) => Object.freeze(error) }] },
+  forwardedFrozen: {
+    mounts: [{ ...options, forwardErrors: true, onError: (error: object) => Object.freeze(error) }],
+    onFailure: show,
+  },
   cors: { before: [(call) => call.setHeader('Access-Control-Allow-Origin', '*')], mounts: [{ ...options }] },
   closed: { mounts: [{ verifier: await closed() }] },
   issuerDown: { mounts: [{ issuer: dead.issuer, keys: keys.store }] },
@@ -762,5 +769,5 @@ export const ROWS: readonly Row[] = [
   ...(['laterJunk', 'junk', 'truthy', 'optionalJunk'] as const).map(
     (service): Row => ({ name: `no Auth: ${service}`, service, request: { path: '/open' }, answer: failed }),
   ),
-  { name: 'an error that is none of ours', service: 'throwsOther', request: { path: '/open' }, answer: unavailable },
+  { name: 'an error that is none of ours', service: 'throwsOther', request: { path: '/open' }, answer: failed },
 ]
