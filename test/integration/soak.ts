@@ -1,7 +1,9 @@
 /**
  * A service under mixed traffic while keys rotate, API keys are revoked, and issuer and store fail: every answer is held
  * against a model of what is allowed, and heap and handles have to stay flat. `npm run soak` takes ten minutes,
- * `npm run soak -- 60` as many seconds. The last line is the result; the exit code is 1 after a wrong answer or a leak.
+ * `npm run soak -- 60` as many seconds. `npm run soak -- 60 120` moves the clock of the service, the issuer and the tokens
+ * 120 times as fast: two hours pass in a minute, with all the ages and expiries of two hours. Time limits and back-offs are
+ * waited for in real time. The last line is the result; the exit code is 1 after a wrong answer or a leak.
  */
 import { randomBytes } from 'node:crypto'
 import { Agent, request } from 'node:http'
@@ -16,6 +18,8 @@ import { createTestIssuer, type TestIssuer } from '../support/tokens.js'
 
 const seconds = Number(process.argv[2] ?? process.env.SOAK_SECONDS ?? 600)
 if (!(seconds >= 10)) throw new TypeError('the soak takes its length in seconds, at least 10')
+const speed = Number(process.argv[3] ?? 1)
+if (!(speed >= 1 && speed <= 1000)) throw new TypeError('the clock goes 1 to 1000 times as fast')
 
 const AUDIENCE = 'https://api.vantage.example'
 const WORKERS = 16
@@ -29,12 +33,16 @@ const WITHDRAWAL_MS = MAX_STALE_MS + BLUR_MS
 /** Longest time in which a new key is not asked for, for the sake of unknown kids before it. */
 const NOTICE_MS = 5000 + BLUR_MS
 const LONGEST_OUTAGE_MS = 9000
+const TOKEN_LIFE_MS = 15_000
 /** Longest time from the end of an outage to the next good fetch: an attempt that hangs, and the back-off after it. */
 const RECOVERY_MS = TIMEOUT_MS + 6000 + BLUR_MS
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T
 const now = () => performance.now()
+const startedAt = Date.now()
+/** What the service and the issuer take for the time. */
+const clock = () => startedAt + now() * speed
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
@@ -61,8 +69,10 @@ const auth = vantageAuth({
   audience: AUDIENCE,
   keys: failingStore,
   timeoutMs: TIMEOUT_MS,
-  keySetMaxStaleSeconds: MAX_STALE_MS / 1000,
-  cache: { maxEntries: 500, ttlSeconds: 5 },
+  clock,
+  clockToleranceSeconds: 0,
+  keySetMaxStaleSeconds: (MAX_STALE_MS / 1000) * speed,
+  cache: { maxEntries: 500, ttlSeconds: 5 * speed },
 })
 const app = express()
 app.use(auth)
@@ -81,7 +91,7 @@ interface SigningKey {
 const signingKeys: SigningKey[] = []
 let serial = 0
 async function addSigningKey(): Promise<void> {
-  const made = createTestIssuer({ issuer: issuer.url, audience: AUDIENCE, kid: `key-${serial++}` })
+  const made = createTestIssuer({ issuer: issuer.url, audience: AUDIENCE, kid: `key-${serial++}`, clock })
   await publish(made)
   signingKeys.push({ issuer: made, publishedAt: now(), withdrawnAt: Number.POSITIVE_INFINITY })
 }
@@ -99,6 +109,8 @@ interface ApiKey {
   revokedAt: number
 }
 const apiKeys: ApiKey[] = []
+/** How often each key was let in, which has to be what the store has counted in the end. */
+const uses = new Map<string, number>()
 async function addApiKey(): Promise<void> {
   const { key, record } = await keyring.create({ subject: 'soak', scopes: ['jobs:read'] })
   apiKeys.push({ key, id: record.id, revokingAt: Number.POSITIVE_INFINITY, revokedAt: Number.POSITIVE_INFINITY })
@@ -143,24 +155,39 @@ function judge(what: string, status: number, allowed: readonly number[]): void {
   if (!allowed.includes(status)) wrong.push(`${what}: ${status}, where only ${allowed.join(' or ')} may be`)
 }
 
-/** Tokens that are sent again and again, so that some come from the cache. */
-const repeated = new Map<SigningKey, string>()
+interface Token {
+  readonly text: string
+  /** When it expires. */
+  readonly endsAt: number
+}
+function mint({ issuer }: SigningKey): Token {
+  // As whole seconds of the clock, back to the time of the model.
+  const exp = Math.ceil((clock() + TOKEN_LIFE_MS * speed) / 1000)
+  return { text: issuer.mint({ scope: 'jobs:read', exp }), endsAt: (exp * 1000 - startedAt) / speed }
+}
+/** Tokens that are sent again and again, so that some come from the cache, also after their end. */
+const repeated = new Map<SigningKey, Token>()
 async function askWithToken(): Promise<void> {
   const signingKey = pick(signingKeys)
   const again = Math.random() < 0.7
-  const token = (again && repeated.get(signingKey)) || signingKey.issuer.mint({ scope: 'jobs:read' })
+  let token = again ? repeated.get(signingKey) : undefined
+  if (token === undefined || token.endsAt + TOKEN_LIFE_MS / 4 < now()) token = mint(signingKey)
   if (again) repeated.set(signingKey, token)
   const method = Math.random() < 0.9 ? 'GET' : 'POST'
   const good = method === 'GET' ? 200 : 403
   const from = now()
-  const status = await ask(token, method)
+  const status = await ask(token.text, method)
   const to = now()
   const withdrawn = signingKey.withdrawnAt <= to
   const gone = signingKey.withdrawnAt + WITHDRAWAL_MS < from
   const fresh = from < signingKey.publishedAt + NOTICE_MS
-  if (gone) judge('token of a withdrawn key', status, [401, 503])
+  const troubled = issuerTroubled(from, to)
+  if (token.endsAt < from)
+    judge('expired token that was good', status, withdrawn || fresh || troubled ? [401, 503] : [401])
+  else if (token.endsAt <= to) judge('token at its end', status, [good, 401, 503])
+  else if (gone) judge('token of a withdrawn key', status, [401, 503])
   else if (withdrawn) judge('token of a key being withdrawn', status, [good, 401, 503])
-  else if (fresh || issuerTroubled(from, to)) judge('token, 503 permitted', status, [good, 503])
+  else if (fresh || troubled) judge('token, 503 permitted', status, [good, 503])
   else judge('token', status, [good])
 }
 
@@ -171,6 +198,7 @@ async function askWithApiKey(): Promise<void> {
   const from = now()
   const status = await ask(apiKey.key, method)
   const to = now()
+  if (status === good) uses.set(apiKey.id, (uses.get(apiKey.id) ?? 0) + 1)
   if (apiKey.revokedAt < from) judge('revoked API key', status, storeTroubled(from, to) ? [401, 503] : [401])
   else if (apiKey.revokingAt <= to) judge('API key being revoked', status, [good, 401, 503])
   else judge('API key', status, storeTroubled(from, to) ? [good, 503] : [good])
@@ -187,14 +215,14 @@ async function askWithRubbish(): Promise<void> {
     ['forged signature', forged, true],
     ['unknown kid', signingKey.issuer.mint({}, { kid: `nobody-${Math.random()}` }), true],
     ['another audience', signingKey.issuer.mint({ aud: 'https://elsewhere.example' }), true],
-    ['expired token', signingKey.issuer.mint({ exp: Math.floor(Date.now() / 1000) - 60 }), true],
+    ['expired token', signingKey.issuer.mint({ exp: Math.floor(clock() / 1000) - 60 }), true],
     ['another issuer', signingKey.issuer.mint({ iss: 'https://elsewhere.example' }), false],
     ['mistyped API key', `${pick(apiKeys).key.slice(0, -1)}!`, false],
   ])
   const status = await ask(credential, 'GET')
   const to = now()
   const keyMoves = from < signingKey.publishedAt + NOTICE_MS || signingKey.withdrawnAt <= to
-  const permitted = undecided && (what === 'unknown kid' || keyMoves || issuerTroubled(from, to))
+  const permitted = undecided && (keyMoves || issuerTroubled(from, to))
   judge(what, status, permitted ? [401, 503] : [401])
 }
 
@@ -289,6 +317,10 @@ await issuer.order({ fault: null })
 agent.destroy()
 await new Promise((resolve) => server.close(resolve))
 await auth.verifier.close()
+for (const [id, counted] of uses) {
+  const { total } = await keys.readUsage(id, '')
+  if (total !== counted) wrong.push(`the key ${id} was let in ${counted} times, and counted ${total} times`)
+}
 await keys.close()
 await issuer.close()
 await sleep(100)
@@ -308,7 +340,7 @@ for (const [label, times] of [...seen].sort()) console.log(`${String(times).padS
 for (const line of wrong.slice(0, 20)) console.log(`WRONG  ${line}`)
 const events = [...happened].map(([name, times]) => `${name} ${times}`).join(', ')
 console.log(
-  `soak: ${seconds} s, ${asked} requests, ${events}; heap ${growth >= 0 ? '+' : ''}${(growth / 2 ** 20).toFixed(1)} MiB, ` +
+  `soak: ${seconds} s${speed === 1 ? '' : ` for ${((seconds * speed) / 3600).toFixed(1)} h`}, ${asked} requests, ${events}; heap ${growth >= 0 ? '+' : ''}${(growth / 2 ** 20).toFixed(1)} MiB, ` +
     `handles ${handles >= 0 ? '+' : ''}${handles}; ${wrong.length === 0 ? 'nothing wrong' : `${wrong.length} wrong`}`,
 )
 process.exitCode = wrong.length === 0 ? 0 : 1
