@@ -22,12 +22,14 @@ const TRIGGER_STATE = `(
 const ENTRIES = `SELECT seq, id, ${readInstant('at')} AS at FROM {schema}.vantage_changes`
 
 // One statement, and so one snapshot, for the feed id and the entries: the one at the position itself, one more than is
-// told, and those between.
+// told, and those between. The planner takes a table that was never analyzed for a large one and compiles the statement,
+// which takes far longer than running it: `one`, unique and true, tells it that there is one row.
 const READ_CHANGES = `SELECT s.feed, ${TRIGGER_STATE}, c.* FROM {schema}.vantage_schema s
   LEFT JOIN LATERAL (${ENTRIES} WHERE seq OPERATOR(pg_catalog.>=) $3::pg_catalog.int8
-    ORDER BY seq LIMIT ${MOST_CHANGES + 2}) c ON true ORDER BY c.seq`
+    ORDER BY seq LIMIT ${MOST_CHANGES + 2}) c ON true
+  WHERE s.one ORDER BY c.seq`
 const READ_NEWEST = `SELECT s.feed, ${TRIGGER_STATE}, c.* FROM {schema}.vantage_schema s
-  LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true`
+  LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true WHERE s.one`
 
 const UNHEARD_TABLES = `SELECT DISTINCT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     JOIN unnest($2::text[], $3::text[]) AS wanted (tab, trig) ON tab = relname
