@@ -1,8 +1,16 @@
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import fastify, { type FastifyInstance } from 'fastify'
-import { createVerifier, memoryKeyStore, type Verifier } from 'vantage-auth'
-import { authTest, findAuth, getAuth, requireScope, vantageAuth } from 'vantage-auth/fastify'
+import { createVerifier, isAuthError, memoryKeyStore, type Verifier } from 'vantage-auth'
+import {
+  authErrors,
+  authTest,
+  type ErrorHandler,
+  findAuth,
+  getAuth,
+  requireScope,
+  vantageAuth,
+} from 'vantage-auth/fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { exchange, type WireRequest } from '../support/frameworks.js'
 import { forbidden, invalid, keys, missing, options, token } from '../support/requests.js'
@@ -295,6 +303,36 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     )
   })
 
+  test('authErrors() leaves other errors to the outer scope, and can be called by a handler of the application', async () => {
+    const app = newApp()
+    app.setErrorHandler((_error, _request, reply) => reply.code(418).send('own'))
+    app.register(vantageAuth, { ...options, optional: true })
+    const handlers = [
+      ['/scope', authErrors()],
+      [
+        '/called',
+        (error, request, reply) => (isAuthError(error) ? authErrors()(error, request, reply) : reply.send(error)),
+      ],
+    ] satisfies [string, ErrorHandler][]
+    for (const [prefix, handler] of handlers) {
+      app.register(
+        async (scope) => {
+          scope.setErrorHandler(handler)
+          scope.get('/me', async (request) => getAuth(request).subject)
+          scope.get('/other', async () => {
+            throw new Error('out of paper')
+          })
+        },
+        { prefix },
+      )
+    }
+    const port = await listening(app)
+    for (const [prefix] of handlers) {
+      expect((await exchange(port, { path: `${prefix}/me` })).body).toBe(missing().body)
+      expect((await exchange(port, { path: `${prefix}/other` })).body).toBe('own')
+    }
+  })
+
   test('closes what it opened with the application, and what is shared not', async () => {
     const shared = createVerifier(options)
     const closed: string[] = []
@@ -325,6 +363,7 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
     ['skip', { skip: true as never }],
     ['audiance', { audiance: 'x' } as never],
     ['prefix', { prefix: '/v1' } as never],
+    ['optional is inherited', Object.create({ optional: true })],
   ])('rejects at start an option that is wrong: %s', async (name, wrong) => {
     const app = newApp()
     app.register(vantageAuth, wrong)
