@@ -16,16 +16,16 @@ interface Described {
 }
 
 /**
- * One row of the table below. Only `startsAt` and `endsAt` are compared with the time, in {@link toCheck}. A row cannot ask
- * for the time itself, so that none can end an acceptance without the cache's knowledge.
+ * One row of the table below: exactly one of the three tests. Only `startsAt` and `endsAt` are compared with the time, in
+ * {@link toCheck}. A row cannot ask for the time itself, so that none can end an acceptance without the cache's knowledge.
  */
-type Row = Described &
+export type ClaimRow = Described &
   (
-    | { holds(token: UnverifiedAccessToken): boolean }
+    | { holds(token: UnverifiedAccessToken): boolean; startsAt?: never; endsAt?: never }
     /** The token is refused before this instant, less the clock tolerance. NaN refuses it. */
-    | { startsAt(token: UnverifiedAccessToken): number }
+    | { startsAt(token: UnverifiedAccessToken): number; holds?: never; endsAt?: never }
     /** The token is refused from this instant on, plus the clock tolerance, also on cache hits. NaN refuses it. */
-    | { endsAt(token: UnverifiedAccessToken): number }
+    | { endsAt(token: UnverifiedAccessToken): number; holds?: never; startsAt?: never }
   )
 
 /** One check of the claims. */
@@ -40,7 +40,7 @@ const ID_TOKEN_HASHES = ['at_hash', 'c_hash', 's_hash'] as const
 /** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
 const MAX_TIME = 253_402_300_799
 
-const rows: readonly Row[] = [
+const rows: readonly ClaimRow[] = [
   // What kind of token it is comes first, because the other claims mean something else in a token of another kind. It does
   // not come with the checks of the header: nothing but iss is read before the signature is verified.
   ofLenientIssuers({
@@ -141,7 +141,10 @@ const rows: readonly Row[] = [
     reason: 'too_old',
     endsAt: ({ claims, policy: { maxTokenAgeSeconds } }) =>
       maxTokenAgeSeconds === undefined ? Number.POSITIVE_INFINITY : timeOf(claims, 'iat') + maxTokenAgeSeconds,
-    expected: ({ policy }) => `issued at most ${policy.maxTokenAgeSeconds ?? 'any number of'} s ago`,
+    expected: ({ policy: { maxTokenAgeSeconds } }) =>
+      maxTokenAgeSeconds === undefined
+        ? 'any age: no maxTokenAgeSeconds is set'
+        : `issued at most ${maxTokenAgeSeconds} s ago`,
     found: ({ claims }) => showTime(own(claims, 'iat')),
   },
   {
@@ -161,8 +164,10 @@ const rows: readonly Row[] = [
       const client = own(token.claims, clientIdClaim)
       return isText(client) || (client === undefined && profile === 'lenient')
     },
-    expected: ({ policy }) =>
-      `${policy.clientIdClaim ?? 'no claim'}: a string, not empty, present unless the profile is lenient`,
+    expected: ({ policy: { clientIdClaim } }) =>
+      clientIdClaim === undefined
+        ? 'anything: no clientIdClaim is set'
+        : `${clientIdClaim}: a string, not empty, present unless the profile is lenient`,
     found: ({ claims, policy: { clientIdClaim } }) =>
       show(clientIdClaim === undefined ? undefined : own(claims, clientIdClaim)),
   },
@@ -184,7 +189,8 @@ const rows: readonly Row[] = [
       const tenant = tenantClaimOf(token)
       return tenant === undefined || isText(tenant)
     },
-    expected: ({ policy }) => `${policy.tenantClaim ?? 'no claim'}: a string, not empty, or none`,
+    expected: ({ policy: { tenantClaim } }) =>
+      tenantClaim === undefined ? 'anything: no tenantClaim is set' : `${tenantClaim}: a string, not empty, or none`,
     found: (token) => show(tenantClaimOf(token)),
   },
   {
@@ -201,11 +207,11 @@ const rows: readonly Row[] = [
 export const claimChecks: readonly ClaimCheck[] = rows.map(toCheck)
 
 /** The one place where a claim is compared with the time. */
-function toCheck(row: Row): ClaimCheck {
-  if ('startsAt' in row) {
+function toCheck(row: ClaimRow): ClaimCheck {
+  if (row.startsAt !== undefined) {
     return { ...row, holds: (token, now) => row.startsAt(token) <= now + token.policy.clockToleranceSeconds }
   }
-  if ('endsAt' in row) {
+  if (row.endsAt !== undefined) {
     return { ...row, holds: (token, now) => now < row.endsAt(token) + token.policy.clockToleranceSeconds }
   }
   return row
@@ -220,7 +226,7 @@ function ofLenientIssuers(row: {
   readonly expected: string
   holds(token: UnverifiedAccessToken): boolean
   found(token: UnverifiedAccessToken): string
-}): Row {
+}): ClaimRow {
   return {
     ...row,
     reason: 'type',
@@ -239,7 +245,7 @@ function isOneOf(claim: unknown, values: readonly string[]): boolean {
   return claim === undefined || values.some((value) => value === claim)
 }
 
-function identifier(name: 'client_id' | 'jti'): Row {
+function identifier(name: 'client_id' | 'jti'): ClaimRow {
   return {
     name,
     reason: 'claims',

@@ -1058,10 +1058,10 @@ describe('what people are told of a check', () => {
     ],
     ['exp is a time', { exp: '1' }, ['seconds since the epoch, present (RFC 7519 §4.1.4)', '"1"']],
     ['iat is a time', { iat: '1' }, [expect.stringContaining('seconds since the epoch'), '"1"']],
-    ['age', { iat: NOW }, ['issued at most any number of s ago', '2033-05-18T03:33:20.000Z']],
-    ['client', { undefined: 7 }, ['no claim: a string, not empty, present unless the profile is lenient', 'none']],
+    ['age', { iat: NOW }, ['any age: no maxTokenAgeSeconds is set', '2033-05-18T03:33:20.000Z']],
+    ['client', { undefined: 7 }, ['anything: no clientIdClaim is set', 'none']],
     ['nonce', { nonce: 'n' }, ['anything: typ has told the kind of token', '"n"']],
-    ['tenant', { undefined: 7 }, ['no claim: a string, not empty, or none', 'none']],
+    ['tenant', { undefined: 7 }, ['anything: no tenantClaim is set', 'none']],
     ['cnf', { cnf: { jkt: 'secret' } }, ['none: a plain bearer request proves no possession', 'bound by ["jkt"]']],
   ])('%s %j', (check, claims, expected) => {
     expect(told(check, { claims })).toEqual(expected)
