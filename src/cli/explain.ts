@@ -1,13 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { digestApiKey, KEY_BODY_LENGTH, KEY_PREFIXES, looksLikeApiKey, parseApiKey } from '../api-key/format.js'
-import { judgeStoredKey } from '../api-key/verdict.js'
+import { checkStoredKey, reportStoredKey } from '../api-key/verdict.js'
 import { type Configuration, resolveOptions, type VerifierOptions } from '../config/options.js'
 import { formatChoice } from '../core/choice.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { ENVIRONMENTS, type Environment } from '../core/environments.js'
 import { isAuthError } from '../core/errors.js'
-import type { StoredKey } from '../store/contract.js'
-import { sqlitePath } from '../store/open.js'
 import { checkClaims, reportClaims } from '../token/access-token.js'
 import type { CheckReport } from '../token/check-report.js'
 import { createIssuer } from '../token/issuer/issuer.js'
@@ -16,7 +14,7 @@ import { findSigner } from '../token/signature.js'
 import { parseAccessToken, type UnverifiedAccessToken } from '../token/unverified-token.js'
 import { isRevokedBy } from '../verifier/revocation-list.js'
 import { type Arguments, type Command, UsageError } from './command.js'
-import { openStore, storeUrl } from './store.js'
+import { findStore, openStore } from './store.js'
 import { printable } from './terminal.js'
 
 /** How one check went; `open` when nothing here can tell. */
@@ -45,7 +43,7 @@ Options:
   --environment NAME   ${formatChoice(ENVIRONMENTS)} [VANTAGE_ENVIRONMENT]
   --jwks FILE          verify the signature with this key set
   --fetch              verify the signature with the issuer's keys, fetched
-  --store URL          where keys and revoked tokens are [VANTAGE_KEY_STORE] (default sqlite:vantage-auth.db)
+  --store URL          where keys and revoked tokens are [VANTAGE_KEY_STORE, also false] (default sqlite:vantage-auth.db)
   --json               print JSON
 
 Without --jwks and --fetch the signature stays open, and so does the answer.
@@ -141,40 +139,23 @@ async function explainApiKey(key: string, environment: Environment, given: Argum
       ? passed('environment', environment, parsed.environment)
       : failed('environment', environment, parsed.environment, 'environment'),
   ]
-  const path = sqlitePath(storeUrl(given).url)
-  if (path !== undefined && !existsSync(path)) {
-    return [...findings, { check: 'store', outcome: 'open', expected: 'the key', found: `no file ${path}` }]
-  }
+  const keys = findStore(given)
+  if (keys.kind === 'none') return [...findings, failed('store', 'a key store', keys.because, 'unknown')]
+  if (keys.kind === 'absent') return [...findings, open('store', 'the key', keys.because)]
   const store = openStore(given)
   try {
-    const stored = await store.find(parsed.id)
-    const now = Date.now()
-    const verdict = judgeStoredKey(stored, parsed, digestApiKey(key), now)
-    const reason = typeof verdict === 'string' ? verdict : undefined
-    return [...findings, ...storeFindings(stored, parsed.id, reason, now)]
+    const stored: unknown = await store.find(parsed.id)
+    try {
+      checkStoredKey(stored, parsed.id)
+    } catch (error) {
+      const { message } = error as TypeError
+      return [...findings, open('store', 'a row that services can read; they answer 503', message)]
+    }
+    const presented = { ...parsed, digest: digestApiKey(key) }
+    return [...findings, ...reportStoredKey(stored, presented, Date.now()).map(findingOf)]
   } finally {
     await store.close()
   }
-}
-
-function storeFindings(stored: StoredKey | undefined, id: string, reason: string | undefined, now: number): Finding[] {
-  if (stored === undefined) return [failed('store', `a key with the id ${id}`, 'none', 'unknown')]
-  if (reason === 'unknown') return [failed('digest', 'that of the stored key', 'another', 'unknown')]
-  const { revokedAt, expiresAt } = stored
-  return [
-    passed('store', `a key with the id ${id}`, 'one'),
-    passed('digest', 'that of the stored key', 'the same'),
-    revokedAt === null
-      ? passed('revoked', 'no', 'no')
-      : failed('revoked', 'no', `at ${new Date(revokedAt).toISOString()}`, 'revoked'),
-    expiresAt === null || now < expiresAt
-      ? passed('expires', `later than ${new Date(now).toISOString()}`, showEnd(expiresAt))
-      : failed('expires', `later than ${new Date(now).toISOString()}`, showEnd(expiresAt), 'expired'),
-  ]
-}
-
-function showEnd(expiresAt: number | null): string {
-  return expiresAt === null ? 'never' : new Date(expiresAt).toISOString()
 }
 
 async function explainToken(text: string, config: Configuration, given: Arguments): Promise<Finding[]> {
@@ -197,8 +178,7 @@ async function explainToken(text: string, config: Configuration, given: Argument
 /** What the store says of the token. A service without a store refuses none as revoked. */
 async function judgeRevocation(token: UnverifiedAccessToken, now: number, given: Arguments): Promise<Finding[]> {
   const accepted = checkClaims(token, now)
-  const path = sqlitePath(storeUrl(given).url)
-  if (typeof accepted === 'string' || (path !== undefined && !existsSync(path))) return []
+  if (typeof accepted === 'string' || findStore(given).kind !== 'present') return []
   const store = openStore(given)
   try {
     const revoked = isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], accepted.auth)
@@ -208,12 +188,7 @@ async function judgeRevocation(token: UnverifiedAccessToken, now: number, given:
   }
 }
 
-const NO_KEYS: Finding = {
-  check: 'signature',
-  outcome: 'open',
-  expected: "made by one of the issuer's keys",
-  found: 'not verified; use --fetch or --jwks',
-}
+const NO_KEYS = open('signature', "made by one of the issuer's keys", 'not verified; use --fetch or --jwks')
 
 async function judgeSignature({ text, issuer, alg, kid }: UnverifiedAccessToken): Promise<Finding[]> {
   const wanted = `a key of the issuer for ${alg}${kid === undefined ? '' : ' and its kid'}`
@@ -224,7 +199,7 @@ async function judgeSignature({ text, issuer, alg, kid }: UnverifiedAccessToken)
     if (!isAuthError(error)) throw error
     const { cause } = error
     const found = cause instanceof Error ? cause.message : 'the key set cannot be fetched'
-    return [{ check: 'key', outcome: 'open', expected: wanted, found }]
+    return [open('key', wanted, found)]
   }
   if (keys.length === 0) return [failed('key', wanted, 'none', 'key')]
   const signer = await findSigner(alg, keys, text)
@@ -246,6 +221,10 @@ function passed(check: string, expected: string, found: string): Finding {
 
 function failed(check: string, expected: string, found: string, reason: string): Finding {
   return { check, outcome: 'failed', expected, found, reason }
+}
+
+function open(check: string, expected: string, found: string): Finding {
+  return { check, outcome: 'open', expected, found }
 }
 
 const MARKS = { passed: 'ok  ', failed: 'FAIL', open: '?   ' }

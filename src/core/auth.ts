@@ -55,11 +55,7 @@ export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | 'ex
   return Object.freeze(Object.defineProperty(auth, 'expiresAt', expiresAtOfToken)) as AccessTokenAuth
 }
 
-/** When a key ends, in milliseconds since the epoch; infinite for one without an end. */
-export function endOfKey(auth: ApiKeyAuth): number {
-  return (auth as ApiKeyAuth & HasEnd)[EXPIRES_AT_MS] ?? Number.POSITIVE_INFINITY
-}
-
+/** Where the getter of a key's `expiresAt` finds it. */
 const EXPIRES_AT_MS = Symbol('expiresAtMs')
 
 interface HasEnd {

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { type ApiKeyAuth, endOfKey } from '../core/auth.js'
+import type { ApiKeyAuth } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
 import type { KeyChange } from '../store/contract.js'
 import type { SharedLimit } from './shared-limit.js'
@@ -7,6 +7,8 @@ import type { SharedLimit } from './shared-limit.js'
 /** A verified API key. */
 export interface KeyEntry {
   readonly auth: ApiKeyAuth
+  /** First instant, in milliseconds since the epoch, at which the key is no longer accepted; infinite without an end. */
+  readonly endsAt: number
   /** When the store was asked, in milliseconds since the epoch. */
   readonly confirmedAt: number
   /** SHA-256 of the whole key. */
@@ -24,7 +26,7 @@ export interface KeyCache {
   get(id: string, digest: string, now: number): KeyEntry | undefined
   /**
    * The entry however old it is, for an outage of the store. It checks no time: the caller has to look at `confirmedAt`
-   * and at the end of the key.
+   * and `endsAt`.
    */
   lastConfirmed(id: string, digest: string): KeyEntry | undefined
   /** @param bytes length of the key */
@@ -48,7 +50,7 @@ export function createKeyCache(limit: SharedLimit, ttlMs: number): KeyCache {
     get(id, digest, now) {
       const entry = find(id, digest)
       if (entry === undefined) return undefined
-      return now < endOfKey(entry.auth) && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
+      return now < entry.endsAt && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
     },
 
     lastConfirmed: find,

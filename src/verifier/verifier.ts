@@ -1,10 +1,10 @@
 import { digestApiKey, fingerprint, idOf, looksLikeApiKey, parseApiKey } from '../api-key/format.js'
 import { createKeyLookup, type FoundKey } from '../api-key/key-lookup.js'
 import { createUsageCounter } from '../api-key/usage-counter.js'
-import { judgeStoredKey } from '../api-key/verdict.js'
+import { type AcceptedKey, judgeStoredKey } from '../api-key/verdict.js'
 import { describePolicy, type EffectivePolicy } from '../config/effective-policy.js'
 import { resolveOptions, type VerifierOptions } from '../config/options.js'
-import { type ApiKeyAuth, type Auth, endOfKey } from '../core/auth.js'
+import type { Auth } from '../core/auth.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { allReady, settledBy } from '../core/deadline.js'
 import { isWithin } from '../core/duration.js'
@@ -159,9 +159,9 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (config.keys === false) return refused('unknown')
     if (keys === undefined) return new UnavailableError(new Error('no key store is configured'))
 
-    const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
+    const judge = ({ key: stored, epoch, generation }: FoundKey): AcceptedKey | Reason => {
       const now = clock()
-      const verdict = judgeStoredKey(stored, parsed, digestApiKey(key), now)
+      const verdict = judgeStoredKey(stored, { ...parsed, digest: digestApiKey(key) }, now)
       keys.noteVerdict(digest, typeof verdict !== 'string')
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
@@ -171,16 +171,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
-      caches?.keys.set({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
+      caches?.keys.set({ ...verdict, digest, confirmedAt: now, epoch }, key.length)
       return verdict
     }
     return keys.find(parsed.id, judge, digest).then(
-      (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict, clock())),
+      (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock())),
       (error: unknown) => {
         // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
         const confirmed = caches?.keys.lastConfirmed(parsed.id, digest)
         const now = clock()
-        if (confirmed === undefined || now >= endOfKey(confirmed.auth)) throw error
+        if (confirmed === undefined || now >= confirmed.endsAt) throw error
         if (!isAuthError(error) || !isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
         if (trace) Object.assign(trace, { cached: true, stale: true })
         return admit(confirmed.auth, now)

@@ -1,18 +1,23 @@
 import { expect, test } from 'vitest'
-import { digestApiKey, type ParsedApiKey, parseApiKey } from '../../src/api-key/format.js'
-import { checkStoredKey, judgeStoredKey } from '../../src/api-key/verdict.js'
+import { digestApiKey, generateApiKey, type ParsedApiKey, parseApiKey } from '../../src/api-key/format.js'
+import { checkStoredKey, judgeStoredKey, type PresentedKey, reportStoredKey } from '../../src/api-key/verdict.js'
 import type { StoredKey } from '../../src/store/contract.js'
 import { createTestKey, type TestKey } from '../support/stored-keys.js'
 
 const NOW = 1_000_000
 
+function present(key: string): PresentedKey {
+  return { ...(parseApiKey(key) as ParsedApiKey), digest: digestApiKey(key) }
+}
+
 function judge({ key, stored }: TestKey, over: Partial<StoredKey> = {}) {
-  return judgeStoredKey({ ...stored, ...over }, parseApiKey(key) as ParsedApiKey, digestApiKey(key), NOW)
+  return judgeStoredKey({ ...stored, ...over }, present(key), NOW)
 }
 
 test('an active key grants what is stored with it', () => {
   const key = createTestKey({ tenant: 't', name: 'n', scopes: ['jobs:read', 'own:one'] })
-  expect(judge(key)).toMatchObject({
+  expect(judge(key)).toEqual({ auth: expect.anything(), endsAt: Number.POSITIVE_INFINITY })
+  expect(judge(key)).toHaveProperty('auth', {
     kind: 'api_key',
     keyId: key.id,
     subject: 'user_1',
@@ -34,8 +39,34 @@ test.each([
 
 test('a key that is not there is unknown, and one is accepted up to its end', () => {
   const key = createTestKey()
-  expect(judgeStoredKey(undefined, parseApiKey(key.key) as ParsedApiKey, digestApiKey(key.key), NOW)).toBe('unknown')
-  expect(judge(key, { expiresAt: NOW + 1 })).toMatchObject({ kind: 'api_key' })
+  expect(judgeStoredKey(undefined, present(key.key), NOW)).toBe('unknown')
+  expect(judge(key, { expiresAt: NOW + 1 })).toMatchObject({ auth: { kind: 'api_key' }, endsAt: NOW + 1 })
+})
+
+test.each([
+  ['accepted', {}],
+  ['unknown', { digest: digestApiKey('another') }],
+  ['environment', { environment: 'test' }],
+  ['revoked', { revokedAt: 1 }],
+  ['expired', { expiresAt: NOW }],
+  ['environment', { environment: 'test', revokedAt: 1, expiresAt: 1 }],
+] as const)('what people are told of a key is the decision on it: %s', (reason, over) => {
+  const { key, stored } = createTestKey()
+  const row = { ...stored, ...over }
+  const verdict = judgeStoredKey(row, present(key), NOW)
+  const refusal = reportStoredKey(row, present(key), NOW).find(({ passed }) => !passed)
+  expect(typeof verdict === 'string' ? verdict : 'accepted').toBe(reason)
+  expect(refusal?.reason ?? 'accepted').toBe(reason)
+})
+
+test('who does not hold the whole key is told nothing of the row', () => {
+  const { key, stored } = createTestKey({ revokedAt: 1 })
+  const other = { ...present(generateApiKey('live').key), id: stored.id }
+  expect(reportStoredKey(stored, other, NOW).map(({ name, found }) => [name, found])).toEqual([
+    ['store', 'one'],
+    ['digest', 'another'],
+  ])
+  expect(reportStoredKey(undefined, present(key), NOW)).toMatchObject([{ passed: false, reason: 'unknown' }])
 })
 
 test.each([

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Keyring } from '../../src/keyring/contract.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
-import { temporaryFolder } from '../store/sqlite-files.js'
+import { createVerifier } from '../../src/verifier/verifier.js'
+import { sql, temporaryFolder } from '../store/sqlite-files.js'
 import { type ChildOutput, outputOf } from '../support/child-output.js'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.js'
 
@@ -17,9 +18,13 @@ const folder = temporaryFolder()
 
 /** Runs `vantage-auth explain` as a process. The credential goes to its standard input, and must not come out anywhere. */
 async function explain(input: string, ...flags: string[]): Promise<ChildOutput> {
+  return explainWith({}, input, ...flags)
+}
+
+async function explainWith(env: NodeJS.ProcessEnv, input: string, ...flags: string[]): Promise<ChildOutput> {
   const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'src/cli/main.ts'), 'explain', ...flags], {
     cwd: ROOT,
-    env: { ...process.env, VANTAGE_KEY_STORE: '', VANTAGE_ISSUER: '', VANTAGE_AUDIENCE: '' },
+    env: { ...process.env, VANTAGE_KEY_STORE: '', VANTAGE_ISSUER: '', VANTAGE_AUDIENCE: '', ...env },
   })
   child.stdin.end(input)
   const ended = await outputOf(child)
@@ -153,6 +158,12 @@ describe('of an access token', () => {
     ])
   })
 
+  test('asks no store where the services have none', async () => {
+    const flags = ['--issuer', issuer.issuer, '--jwks', keySet]
+    const { code, stderr } = await explainWith({ VANTAGE_KEY_STORE: 'false' }, issuer.mint(), ...flags)
+    expect([code, stderr]).toEqual([0, ''])
+  })
+
   test('shows no character of a claim that could move the cursor', async () => {
     const token = issuer.mint({ aud: '\u001b[2J\u202eevil' })
     const { stdout } = await explain(token, '--issuer', issuer.issuer, '--jwks', keySet)
@@ -186,6 +197,32 @@ describe('of an API key', () => {
     expect(failures(await explain(mistyped, '--store', url))).toEqual([expect.stringMatching(/^FAIL {2}checksum /)])
     const other = await explain(key, '--store', url, '--environment', 'test')
     expect(failures(other)).toEqual([expect.stringMatching(/^FAIL {2}environment +expected test$/)])
+  })
+
+  test('says that the row of a key is of another environment, as a service would', async () => {
+    const { key, record } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
+    sql(folder.path('keys.db'), `UPDATE vantage_keys SET environment = 'test' WHERE id = '${record.id}'`)
+    const verifier = createVerifier({ issuer: false, keys: url, cache: false })
+    const refusal = await Promise.resolve(verifier.authenticate({ authorization: `Bearer ${key}` })).catch((e) => e)
+    await verifier.close()
+    expect(refusal).toMatchObject({ reason: 'environment' })
+    const explained = await explain(key, '--store', url, '--json')
+    expect(explained.code).toBe(1)
+    expect(JSON.parse(explained.stdout)).toMatchObject({ verdict: 'refused', reason: 'environment' })
+  })
+
+  test('leaves the answer open where services cannot read the row, and answer 503', async () => {
+    const { key, record } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
+    const change = `UPDATE vantage_keys SET environment = 'elsewhere' WHERE id = '${record.id}'`
+    sql(folder.path('keys.db'), `PRAGMA ignore_check_constraints = ON; ${change}`)
+    const { code, stdout } = await explain(key, '--store', url)
+    expect([code, stdout]).toEqual([1, expect.stringContaining('a key whose environment is not what StoredKey says')])
+  })
+
+  test('says that services without a store refuse every key', async () => {
+    const { key } = await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })
+    const { code, stdout } = await explainWith({ VANTAGE_KEY_STORE: 'false' }, key, '--json')
+    expect([code, JSON.parse(stdout).reason]).toEqual([1, 'unknown'])
   })
 
   test('leaves the answer open where the store does not exist, and creates none', async () => {
