@@ -121,7 +121,7 @@ describe('the tarball', () => {
 })
 
 describe('every entry', () => {
-  const adapter = ['authTest', 'findAuth', 'getAuth', 'requireAnyScope', 'requireScope', 'vantageAuth']
+  const adapter = ['authErrors', 'authTest', 'findAuth', 'getAuth', 'requireAnyScope', 'requireScope', 'vantageAuth']
   const publicNames = {
     'vantage-auth': [
       'AuthError',
