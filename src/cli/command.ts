@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { ArgumentError } from '../core/argument-error.js'
 import { type Duration, parseDuration } from '../core/duration.js'
 
 /** A wrong argument: the command prints its usage and exits with 2. */
@@ -6,6 +7,46 @@ export class UsageError extends Error {
   static {
     this.prototype.name = 'UsageError'
   }
+}
+
+/** How the command line names the arguments and options of the library. */
+const FLAGS_OF: Readonly<Record<string, string>> = {
+  subject: '--subject',
+  scopes: '--scopes',
+  name: '--name',
+  tenant: '--tenant',
+  actor: '--actor',
+  reason: '--reason',
+  state: '--state',
+  cursor: '--cursor',
+  limit: '--limit',
+  days: '--days',
+  expiresIn: '--expires',
+  overlap: '--overlap',
+  unusedFor: '--unused',
+  expiringWithin: '--expiring',
+  issuer: '--issuer',
+  tokenId: '--token-id',
+  clientId: '--client-id',
+  issuedBefore: '--issued-before',
+  tokenLife: '--token-life',
+  audience: '--audience',
+  profile: '--profile',
+  environment: '--environment',
+  jwks: '--jwks',
+  id: 'ID',
+}
+
+/**
+ * What is wrong with the arguments, in words of the command line. `undefined` for an error that has another cause: a
+ * TypeError that the engine throws is a mistake of ours and not of whoever typed the command.
+ */
+export function faultOfArguments(error: unknown): string | undefined {
+  if (error instanceof UsageError) return error.message
+  if (!(error instanceof ArgumentError)) return undefined
+  const { argument, message } = error
+  // Of `jwks.keys[0]` the option is `jwks`.
+  return argument.replace(/^\w+/, (name) => FLAGS_OF[name] ?? name) + message.slice(argument.length)
 }
 
 export type Flags = NonNullable<ParseArgsConfig['options']>

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { withoutSecrets } from '../core/given.js'
-import { type Command, formatHelp, readArguments, UsageError } from './command.js'
+import { type Command, faultOfArguments, formatHelp, readArguments } from './command.js'
 import { explain } from './explain.js'
 import { keysCommands } from './keys.js'
 import { printable } from './terminal.js'
@@ -56,11 +56,9 @@ async function execute(name: string, command: Command, words: string[]): Promise
     const code = await command.run(given)
     return typeof code === 'number' ? code : 0
   } catch (error) {
-    if (error instanceof UsageError || error instanceof TypeError) {
-      return refuse(
-        `${name}: ${error.message}`,
-        `Usage: vantage-auth ${command.synopsis}\nMore: vantage-auth ${name} --help\n`,
-      )
+    const fault = faultOfArguments(error)
+    if (fault !== undefined) {
+      return refuse(`${name}: ${fault}`, `Usage: vantage-auth ${command.synopsis}\nMore: vantage-auth ${name} --help\n`)
     }
     const known = error instanceof KeyStoreError || error instanceof KeyNotFoundError || error instanceof KeyStateError
     complain(`${name}: ${known ? error.message : 'it failed unexpectedly; NODE_DEBUG=vantage-auth shows more'}`)

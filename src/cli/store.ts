@@ -39,7 +39,7 @@ export async function withKeyring(
         `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: vantage-auth keys migrate`,
       )
     }
-    await use(keyring).catch((error) => Promise.reject(inWordsOfFlags(error)))
+    await use(keyring)
   } finally {
     await store.close()
   }
@@ -91,33 +91,4 @@ function holdsPassword(url: string): boolean {
   if (!URL.canParse(url)) return /:[^/@][^@]*@|password/i.test(url)
   const { username, password, searchParams } = new URL(url)
   return password !== '' || /:|%3a/i.test(username) || searchParams.getAll('password').some((value) => value !== '')
-}
-
-const FLAGS_OF: Readonly<Record<string, string>> = {
-  subject: '--subject',
-  scopes: '--scopes',
-  name: '--name',
-  tenant: '--tenant',
-  actor: '--actor',
-  reason: '--reason',
-  state: '--state',
-  cursor: '--cursor',
-  limit: '--limit',
-  days: '--days',
-  expiresIn: '--expires',
-  overlap: '--overlap',
-  unusedFor: '--unused',
-  expiringWithin: '--expiring',
-  issuer: '--issuer',
-  tokenId: '--token-id',
-  clientId: '--client-id',
-  issuedBefore: '--issued-before',
-  tokenLife: '--token-life',
-  id: 'ID',
-}
-
-/** The keyring's messages begin with the name of its argument; users of the command line know the flag instead. */
-function inWordsOfFlags(error: unknown): unknown {
-  if (!(error instanceof TypeError)) return error
-  return new UsageError(error.message.replace(/^\w+/, (name) => FLAGS_OF[name] ?? name))
 }

@@ -1,3 +1,4 @@
+import { ArgumentError } from '../core/argument-error.js'
 import { formatChoice } from '../core/choice.js'
 import { formatGiven } from '../core/given.js'
 
@@ -49,18 +50,18 @@ export interface Range {
 
 export function checkNumber(value: unknown, name: string, { min, max }: Range): number {
   if (typeof value === 'number' && value >= min && value <= max) return value
-  throw new TypeError(`${name} must be a number from ${min} to ${max}`)
+  throw new ArgumentError(name, `must be a number from ${min} to ${max}`)
 }
 
 export function checkInteger(value: unknown, name: string, { min, max }: Range): number {
   const checked = checkNumber(value, name, { min, max })
-  if (!Number.isInteger(checked)) throw new TypeError(`${name} must be a whole number from ${min} to ${max}`)
+  if (!Number.isInteger(checked)) throw new ArgumentError(name, `must be a whole number from ${min} to ${max}`)
   return checked
 }
 
 export function checkOneOf<T extends string>({ value, name }: Setting, allowed: readonly T[]): T {
   const found = allowed.find((candidate) => candidate === value)
-  if (found === undefined) throw new TypeError(`${name} must be ${formatChoice(allowed.map((text) => `"${text}"`))}`)
+  if (found === undefined) throw new ArgumentError(name, `must be ${formatChoice(allowed.map((text) => `"${text}"`))}`)
   return found
 }
 
@@ -69,20 +70,20 @@ export function checkStrings({ value, name, fromEnvironment }: Setting): readonl
   const list = typeof value === 'string' ? (fromEnvironment ? splitList(value) : [value]) : value
   const copy = Array.isArray(list) ? [...list] : []
   if (copy.length === 0 || !copy.every((entry) => typeof entry === 'string' && entry !== '')) {
-    throw new TypeError(`${name} must be a string, or a list of strings with one entry at least, none of them empty`)
+    throw new ArgumentError(name, 'must be a string, or a list of strings with one entry at least, none of them empty')
   }
   return Object.freeze(copy)
 }
 
 export function checkClaimName({ value, name }: Setting): string {
   if (typeof value === 'string' && value !== '') return value
-  throw new TypeError(`${name} must be the name of a claim, for example "tenant_id"`)
+  throw new ArgumentError(name, 'must be the name of a claim, for example "tenant_id"')
 }
 
 /** It checks only that it is a function. Whoever calls it has to check what it answers. */
 export function checkFunction<T>(value: unknown, name: string): T {
   if (typeof value === 'function') return value as T
-  throw new TypeError(`${name} must be a function`)
+  throw new ArgumentError(name, 'must be a function')
 }
 
 export function splitList(text: string): string[] {

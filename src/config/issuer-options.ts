@@ -1,4 +1,5 @@
 import type { JSONWebKeySet } from 'jose'
+import { ArgumentError } from '../core/argument-error.js'
 import { deepFreeze } from '../core/auth.js'
 import type { ScopeSeparator } from '../core/scope.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
@@ -108,8 +109,9 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
   const single = entries.length === 1 && typeof only === 'string'
   for (const { value, name, fromEnvironment } of [settings.jwksUri, settings.jwks]) {
     if (value === undefined || single || (fromEnvironment && entries.length === 0)) continue
-    throw new TypeError(
-      `${name} is for a single issuer; with several, put it into the entry of its issuer: issuer: [{ issuer, jwksUri }]`,
+    throw new ArgumentError(
+      name,
+      'is for a single issuer; with several, put it into the entry of its issuer: issuer: [{ issuer, jwksUri }]',
     )
   }
   const policies = entries.map((entry, index) => {
@@ -124,7 +126,7 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
     return Object.freeze({ ...shared, scopeSeparator, issuer, keySource })
   })
   if (new Set(policies.map(({ issuer }) => issuer)).size < policies.length) {
-    throw new TypeError(`${settings.issuer.name} names one issuer twice; put both audiences into one entry`)
+    throw new ArgumentError(settings.issuer.name, 'names one issuer twice; put both audiences into one entry')
   }
   return Object.freeze(policies)
 }
@@ -136,8 +138,9 @@ function readEntries({ value, name, fromEnvironment }: Setting): readonly (strin
   const list = typeof value === 'string' ? (fromEnvironment ? splitList(value) : [value]) : value
   const entries = Array.isArray(list) ? [...list] : []
   if (entries.length > 0 && entries.every((entry) => typeof entry === 'string' || isRecord(entry))) return entries
-  throw new TypeError(
-    `${name} must be an issuer URL, a list of { issuer, audience?, … } with one entry at least, or false to accept API keys only`,
+  throw new ArgumentError(
+    name,
+    'must be an issuer URL, a list of { issuer, audience?, … } with one entry at least, or false to accept API keys only',
   )
 }
 
@@ -148,7 +151,7 @@ function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPo
   const issuer = checkIssuer(given.issuer, `${at}.issuer`)
   const insecure = given.allowInsecureHttp ?? false
   if (given.allowInsecureHttp === null || typeof insecure !== 'boolean') {
-    throw new TypeError(`${at}.allowInsecureHttp must be true or false`)
+    throw new ArgumentError(`${at}.allowInsecureHttp`, 'must be true or false')
   }
   const own = {
     ...(given.audience !== undefined && { audience: checkStrings(setting('audience')) }),
@@ -183,8 +186,9 @@ export function checkProfile(setting: Setting): Profile {
 export function checkAlgorithms({ value, name }: Setting): readonly string[] {
   const list: unknown[] = Array.isArray(value) ? [...value] : []
   if (list.length === 0 || !list.every(isAlgorithm)) {
-    throw new TypeError(
-      `${name} must be a list of asymmetric algorithms with one entry at least, out of ${ALGORITHMS.join(' ')}`,
+    throw new ArgumentError(
+      name,
+      `must be a list of asymmetric algorithms with one entry at least, out of ${ALGORITHMS.join(' ')}`,
     )
   }
   const otherNames = list.flatMap((name) => findAlgorithm(name)?.names ?? [])
@@ -193,13 +197,13 @@ export function checkAlgorithms({ value, name }: Setting): readonly string[] {
 
 function checkIssuer(value: unknown, name: string): string {
   if (typeof value !== 'string') {
-    throw new TypeError(`${name} must be the issuer's URL, exactly as in its tokens' iss claim`)
+    throw new ArgumentError(name, `must be the issuer's URL, exactly as in its tokens' iss claim`)
   }
   const url = checkUrl(value, name)
   if (value.includes('?') || value.includes('#')) {
-    throw new TypeError(`${name} must have no query and no fragment (RFC 8414 §2)`)
+    throw new ArgumentError(name, 'must have no query and no fragment (RFC 8414 §2)')
   }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new TypeError(`${name} must be an https URL`)
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new ArgumentError(name, 'must be an https URL')
   return value
 }
 
@@ -207,8 +211,8 @@ function checkIssuer(value: unknown, name: string): string {
 function checkUrl(value: string, name: string): URL {
   // The URL parser would silently drop white space, which the comparison with `iss` does not.
   const url = /^\S+$/.test(value) && URL.canParse(value) ? new URL(value) : undefined
-  if (url === undefined) throw new TypeError(`${name} is not a URL; it looks like ${DEFAULT_ISSUER}`)
-  if (url.username !== '' || url.password !== '') throw new TypeError(`${name} must not contain a user or a password`)
+  if (url === undefined) throw new ArgumentError(name, `is not a URL; it looks like ${DEFAULT_ISSUER}`)
+  if (url.username !== '' || url.password !== '') throw new ArgumentError(name, 'must not contain a user or a password')
   return url
 }
 
@@ -221,7 +225,7 @@ function resolveKeySource(
 ): KeySource {
   if (jwks.value !== undefined) {
     if (jwksUri.value !== undefined && !jwksUri.fromEnvironment) {
-      throw new TypeError(`${jwks.name} and ${jwksUri.name} exclude each other; leave one out`)
+      throw new ArgumentError(jwks.name, `and ${jwksUri.name} exclude each other; leave one out`)
     }
     return Object.freeze({ kind: 'static', jwks: checkStaticKeys(jwks, algorithms) })
   }
@@ -231,12 +235,13 @@ function resolveKeySource(
 
 /** RFC 8414 §2 requires https. On loopback there is no network that others could listen to. */
 function checkFetchable({ value, name }: Setting, insecure: boolean): URL {
-  if (typeof value !== 'string') throw new TypeError(`${name} must be the URL of the key set`)
+  if (typeof value !== 'string') throw new ArgumentError(name, 'must be the URL of the key set')
   const url = checkUrl(value, name)
   const permitted = url.protocol === 'https:' || (url.protocol === 'http:' && (insecure || isLoopback(url)))
   if (!permitted) {
-    throw new TypeError(
-      `${name} must be https; http is for loopback, or for an issuer entry with allowInsecureHttp: true`,
+    throw new ArgumentError(
+      name,
+      'must be https; http is for loopback, or for an issuer entry with allowInsecureHttp: true',
     )
   }
   return url
@@ -245,23 +250,24 @@ function checkFetchable({ value, name }: Setting, insecure: boolean): URL {
 /** A copy of a static key set with which a token can be verified at all. */
 function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]): JSONWebKeySet {
   const list = keysOf(value)
-  if (list !== undefined && list.length > MAX_KEYS) throw new TypeError(`${name} holds more than ${MAX_KEYS} keys`)
+  if (list !== undefined && list.length > MAX_KEYS) throw new ArgumentError(name, `holds more than ${MAX_KEYS} keys`)
   const copies = Array.from(list ?? [], copyKey)
   const keys = copies.filter((key) => key !== undefined)
   if (keys.length === 0) {
-    throw new TypeError(`${name} must be a JSON Web Key Set with one key at least: { keys: [{ kty, … }] }`)
+    throw new ArgumentError(name, 'must be a JSON Web Key Set with one key at least: { keys: [{ kty, … }] }')
   }
   for (const [index, key] of copies.entries()) {
     if (key === undefined) continue
     if (key.kty === 'oct' || hasPrivateMember(key)) {
-      throw new TypeError(`${name}.keys[${index}] is a private or symmetric key; give public keys only`)
+      throw new ArgumentError(`${name}.keys[${index}]`, 'is a private or symmetric key; give public keys only')
     }
   }
   const set = parseKeySet({ keys })
   const kids = new Set(keys.map(({ kid }) => (typeof kid === 'string' ? kid : undefined)))
   if (!algorithms.some((alg) => [...kids].some((kid) => set.match(alg, kid).keys.length > 0))) {
-    throw new TypeError(
-      `${name} holds no key that can verify a token: it takes public keys for signatures with ${algorithms.join(' ')}, RSA ones of 2048 to 8192 bits, and several need a kid each`,
+    throw new ArgumentError(
+      name,
+      `holds no key that can verify a token: it takes public keys for signatures with ${algorithms.join(' ')}, RSA ones of 2048 to 8192 bits, and several need a kid each`,
     )
   }
   return deepFreeze({ keys }) as unknown as JSONWebKeySet

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { ArgumentError } from '../core/argument-error.js'
 import type { KeyStore } from '../store/contract.js'
 import { openKeyStore, sqlitePath } from '../store/open.js'
 import { isRecord, type Setting } from './checks.js'
@@ -32,8 +33,9 @@ export function resolveKeyStore({ value, name, fromEnvironment }: Setting): Conf
   if (isRecord(value) && typeof value.find === 'function') {
     return Object.freeze({ store: value as unknown as KeyStore, owned: false, label: 'a KeyStore of the application' })
   }
-  throw new TypeError(
-    `${name} must be a KeyStore, a store URL such as sqlite:./keys.db, or false to refuse every API key`,
+  throw new ArgumentError(
+    name,
+    'must be a KeyStore, a store URL such as sqlite:./keys.db, or false to refuse every API key',
   )
 }
 
@@ -41,8 +43,9 @@ export function resolveKeyStore({ value, name, fromEnvironment }: Setting): Conf
 function openStore(url: string, name: string): ConfiguredKeyStore {
   const path = sqlitePath(url)
   if (path !== undefined && !existsSync(path)) {
-    throw new TypeError(
-      `${name} names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: vantage-auth keys migrate`,
+    throw new ArgumentError(
+      name,
+      `names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: vantage-auth keys migrate`,
     )
   }
   try {

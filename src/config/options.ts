@@ -1,4 +1,5 @@
 import type { JSONWebKeySet } from 'jose'
+import { ArgumentError } from '../core/argument-error.js'
 import type { Auth } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
@@ -240,13 +241,13 @@ function checkClock({ value, name }: Setting): () => number {
 
 function checkRealm({ value, name }: Setting): string {
   if (isRealm(value)) return value
-  throw new TypeError(`${name} must be printable ASCII without " and \\, for example "vantage"`)
+  throw new ArgumentError(name, 'must be printable ASCII without " and \\, for example "vantage"')
 }
 
 function resolveCache(option: unknown): Configuration['cache'] {
   if (option === false) return false
   if (option !== undefined && !isRecord(option)) {
-    throw new TypeError('cache must be { maxEntries?, maxBytes?, ttlSeconds? } or false')
+    throw new ArgumentError('cache', 'must be { maxEntries?, maxBytes?, ttlSeconds? } or false')
   }
   const {
     maxEntries = 10_000,

@@ -1,3 +1,4 @@
+import { ArgumentError } from '../core/argument-error.js'
 import { formatGiven } from '../core/given.js'
 import { DOCUMENTED_SCOPES, isScopeToken } from '../core/scope.js'
 import { splitList } from './checks.js'
@@ -8,11 +9,12 @@ import { splitList } from './checks.js'
  * @throws {TypeError} for an added scope that is no scope token (RFC 6749 §3.3)
  */
 export function readVocabulary(added: readonly string[] = []): readonly string[] {
-  if (!Array.isArray(added)) throw new TypeError(`scopes must be a list of scopes, for example ['reports:read']`)
+  if (!Array.isArray(added)) throw new ArgumentError('scopes', `must be a list of scopes, for example ['reports:read']`)
   for (const scope of added) {
     if (!isScopeToken(scope)) {
-      throw new TypeError(
-        `scopes must hold scope tokens (printable ASCII, not empty, no space, comma, quote or backslash), not ${formatGiven(scope)}`,
+      throw new ArgumentError(
+        'scopes',
+        `must hold scope tokens (printable ASCII, not empty, no space, comma, quote or backslash), not ${formatGiven(scope)}`,
       )
     }
   }
@@ -28,12 +30,12 @@ export function readVocabulary(added: readonly string[] = []): readonly string[]
 export function checkVocabulary(scopes: unknown, vocabulary: readonly string[], name: string): readonly string[] {
   const valid = `valid are ${vocabulary.join(', ')}`
   if (!Array.isArray(scopes) || scopes.length === 0) {
-    throw new TypeError(`${name} must name at least one scope; ${valid}`)
+    throw new ArgumentError(name, `must name at least one scope; ${valid}`)
   }
   const unknown = scopes.filter((scope) => !vocabulary.includes(scope))
   if (unknown.length > 0) {
     const quoted = unknown.slice(0, 10).map(formatGiven)
-    throw new TypeError(`${name} must be known scopes, not ${quoted.join(', ')}; ${valid}`)
+    throw new ArgumentError(name, `must be known scopes, not ${quoted.join(', ')}; ${valid}`)
   }
   return Object.freeze([...new Set<string>(scopes)])
 }
@@ -46,7 +48,7 @@ export function checkVocabulary(scopes: unknown, vocabulary: readonly string[], 
 export function environmentScopes(env: NodeJS.ProcessEnv = process.env): readonly string[] {
   const scopes = splitList(env.VANTAGE_SCOPES ?? '')
   if (!scopes.every(isScopeToken)) {
-    throw new TypeError('VANTAGE_SCOPES must be scope tokens (RFC 6749 §3.3), separated by commas or spaces')
+    throw new ArgumentError('VANTAGE_SCOPES', 'must be scope tokens (RFC 6749 §3.3), separated by commas or spaces')
   }
   return scopes
 }

@@ -1,3 +1,4 @@
+import { ArgumentError } from './argument-error.js'
 /** A span of time: `'15s'`, `'30m'`, `'24h'`, `'90d'`, or a number of whole seconds. */
 export type Duration = string | number
 
@@ -15,10 +16,10 @@ const MAX_MS = 36_500 * UNIT_MS.d
 export function parseDuration(value: unknown, name: string, minimumSeconds = 1): number {
   const ms = durationMs(value)
   if (ms === undefined) {
-    throw new TypeError(`${name} must be a duration like '15s', '30m', '24h' or '90d', or a number of whole seconds`)
+    throw new ArgumentError(name, `must be a duration like '15s', '30m', '24h' or '90d', or a number of whole seconds`)
   }
   if (ms < minimumSeconds * 1000 || ms > MAX_MS) {
-    throw new TypeError(`${name} must be between ${minimumSeconds === 0 ? 'zero' : `${minimumSeconds}s`} and 36500d`)
+    throw new ArgumentError(name, `must be between ${minimumSeconds === 0 ? 'zero' : `${minimumSeconds}s`} and 36500d`)
   }
   return ms
 }

@@ -1,4 +1,5 @@
 import { KEY_PREFIXES, looksLikeApiKey } from '../api-key/format.js'
+import { ArgumentError } from '../core/argument-error.js'
 import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
 import { formatGiven, mayBeRepeated } from '../core/given.js'
@@ -21,7 +22,7 @@ const UNFIT_TEXT = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
 
 export function checkText(value: unknown, name: string): string {
   if (typeof value === 'string' && value.trim() !== '' && value.length <= 256 && !UNFIT_TEXT.test(value)) return value
-  throw new TypeError(`${name} must be a text of 1 to 256 characters, without control characters`)
+  throw new ArgumentError(name, 'must be a text of 1 to 256 characters, without control characters')
 }
 
 export function checkOptionalText(value: unknown, name: string): string | null {
@@ -31,16 +32,19 @@ export function checkOptionalText(value: unknown, name: string): string | null {
 /** The message never shows what was given: it may be the key. */
 export function checkId(id: unknown): void {
   if (typeof id === 'string' && looksLikeApiKey(id)) {
-    throw new TypeError(`id must be the 12 characters after ${formatChoice(KEY_PREFIXES)}, not the key or its hint`)
+    throw new ArgumentError(
+      'id',
+      `must be the 12 characters after ${formatChoice(KEY_PREFIXES)}, not the key or its hint`,
+    )
   }
   if (typeof id !== 'string' || !/^[\x21-\x7e]{1,64}$/.test(id)) {
-    throw new TypeError('id must be the id of a key, as list() shows it')
+    throw new ArgumentError('id', 'must be the id of a key, as list() shows it')
   }
 }
 
 export function checkWhole(value: unknown, name: string, max: number): number {
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max) return value as number
-  throw new TypeError(`${name} must be a whole number from 1 to ${max}`)
+  throw new ArgumentError(name, `must be a whole number from 1 to ${max}`)
 }
 
 export function parseLife(value: unknown, fallback: Duration): number | null {
@@ -65,10 +69,10 @@ export function parseCursor(cursor: unknown): Place {
       // Refused below, like every other one.
     }
   }
-  throw new TypeError('cursor must be one that list() returned')
+  throw new ArgumentError('cursor', 'must be one that list() returned')
 }
 
 export function parseAuditCursor(cursor: unknown): number {
   if (typeof cursor === 'string' && /^[1-9]\d{0,14}$/.test(cursor)) return Number(cursor)
-  throw new TypeError('cursor must be one that audit() returned')
+  throw new ArgumentError('cursor', 'must be one that audit() returned')
 }

@@ -1,5 +1,6 @@
 import { generateId } from '../api-key/format.js'
 import { checkVocabulary, environmentScopes, readVocabulary } from '../config/vocabulary.js'
+import { ArgumentError } from '../core/argument-error.js'
 import { formatChoice } from '../core/choice.js'
 import { parseDuration } from '../core/duration.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, isEnvironment } from '../core/environments.js'
@@ -59,7 +60,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
   const vocabulary = readVocabulary(options.scopes ?? environmentScopes())
   const environment = options.environment ?? DEFAULT_ENVIRONMENT
   if (!isEnvironment(environment)) {
-    throw new TypeError(`environment must be ${formatChoice(ENVIRONMENTS.map((name) => `'${name}'`))}`)
+    throw new ArgumentError('environment', `must be ${formatChoice(ENVIRONMENTS.map((name) => `'${name}'`))}`)
   }
   const defaultLifeMs = parseLife(options.expiresIn, DEFAULT_LIFE)
   const keys = typeof store === 'string' ? openKeyStore(store) : checkKeyStore(store)
@@ -190,9 +191,9 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       checkNames('list()', given, LIST_OPTIONS)
       const { subject, tenant, state, unusedFor, expiringWithin, olderThan, supersededInUse, cursor } = given
       if (state !== undefined && !STATES.includes(state))
-        throw new TypeError(`state must be one of ${STATES.join(', ')}`)
+        throw new ArgumentError('state', `must be one of ${STATES.join(', ')}`)
       if (supersededInUse !== undefined && typeof supersededInUse !== 'boolean')
-        throw new TypeError('supersededInUse must be true or false')
+        throw new ArgumentError('supersededInUse', 'must be true or false')
       const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
       const now = Date.now()
       const query: KeyQuery = {

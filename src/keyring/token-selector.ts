@@ -1,3 +1,4 @@
+import { ArgumentError } from '../core/argument-error.js'
 import type { StoredTokenRevocation } from '../store/contract.js'
 import { checkNames, checkOptionalText, checkText } from './arguments.js'
 
@@ -22,7 +23,7 @@ export function readTokenSelector(given: TokenSelector): SelectedTokens {
   const named = [tokenId, subject, clientId].filter((value) => value !== undefined && value !== null)
   if (named.length !== 1) throw new TypeError('revokeTokens() takes one of tokenId, subject and clientId')
   const one = tokenId !== undefined && tokenId !== null
-  if (one && issuedBefore !== undefined) throw new TypeError('issuedBefore does not go with tokenId')
+  if (one && issuedBefore !== undefined) throw new ArgumentError('issuedBefore', 'does not go with tokenId')
   return {
     issuer: checkText(issuer, 'issuer'),
     tokenId: checkOptionalText(tokenId, 'tokenId'),
@@ -41,5 +42,5 @@ function readInstant(value: unknown, name: string): number {
   const written = typeof value === 'string' && /^\d{4}-\d{2}-\d{2}(T.*(Z|[+-]\d{2}:\d{2}))?$/.test(value)
   const ms = value instanceof Date ? value.getTime() : written ? Date.parse(value) : value
   if (Number.isInteger(ms) && (ms as number) >= EARLIEST_MS && (ms as number) <= LATEST_MS) return ms as number
-  throw new TypeError(`${name} must be a Date, milliseconds since the epoch, or a text such as 2026-11-25T12:00:00Z`)
+  throw new ArgumentError(name, 'must be a Date, milliseconds since the epoch, or a text such as 2026-11-25T12:00:00Z')
 }

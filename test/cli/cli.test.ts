@@ -371,6 +371,18 @@ describe('a wrong argument', () => {
     if (words[1] === 'create') expect(files()).toEqual(before)
   })
 
+  test('is told from a mistake of the program, which exits with 1 and prints no usage', async () => {
+    await create()
+    // A program in which instants cannot be written: the engine throws a TypeError.
+    const mistake = encodeURIComponent('Date.prototype.toISOString = undefined')
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${mistake}` }
+    const { code, stderr } = await vantageAuth(['keys', 'list'], { env })
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^vantage-auth: keys list: it failed unexpectedly; .*\n$/),
+    ])
+  })
+
   test.each<[string, string[]]>([
     ['as an id', ['keys', 'revoke', KEY]],
     ['beside the flags', ['keys', 'list', KEY]],

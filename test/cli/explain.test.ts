@@ -233,6 +233,18 @@ describe('of an API key', () => {
   })
 })
 
+test('names the flag of a wrong option', async () => {
+  for (const [flag, value] of [
+    ['--issuer', 'example'],
+    ['--audience', ','],
+    ['--profile', 'strict'],
+    ['--environment', 'prod'],
+  ] as const) {
+    const { code, stderr } = await explain('vak_live_x', flag, value)
+    expect([code, stderr]).toEqual([2, expect.stringMatching(`^vantage-auth: explain: ${flag} (must|is) `)])
+  }
+})
+
 test('takes the credential from standard input alone', async () => {
   const empty = await explain('')
   expect([empty.code, empty.stdout]).toEqual([2, ''])
