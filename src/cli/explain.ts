@@ -6,11 +6,11 @@ import { formatChoice } from '../core/choice.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { ENVIRONMENTS, type Environment } from '../core/environments.js'
 import { isAuthError } from '../core/errors.js'
-import { checkClaims, reportClaims } from '../token/access-token.js'
+import { claimedAuth, reportClaims } from '../token/access-token.js'
 import type { CheckReport } from '../token/check-report.js'
 import { createIssuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
-import { findSigner } from '../token/signature.js'
+import { verifyAccessToken } from '../token/signature.js'
 import { parseAccessToken, type UnverifiedAccessToken } from '../token/unverified-token.js'
 import { isRevokedBy } from '../verifier/revocation-list.js'
 import { type Arguments, type Command, UsageError } from './command.js'
@@ -177,11 +177,11 @@ async function explainToken(text: string, config: Configuration, given: Argument
 
 /** What the store says of the token. A service without a store refuses none as revoked. */
 async function judgeRevocation(token: UnverifiedAccessToken, now: number, given: Arguments): Promise<Finding[]> {
-  const accepted = checkClaims(token, now)
-  if (typeof accepted === 'string' || findStore(given).kind !== 'present') return []
+  const auth = claimedAuth(token, now)
+  if (auth === undefined || findStore(given).kind !== 'present') return []
   const store = openStore(given)
   try {
-    const revoked = isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], accepted.auth)
+    const revoked = isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], auth)
     return [revoked ? failed('revoked', 'no', 'yes, by the store', 'revoked') : passed('revoked', 'no', 'no')]
   } finally {
     await store.close()
@@ -190,7 +190,8 @@ async function judgeRevocation(token: UnverifiedAccessToken, now: number, given:
 
 const NO_KEYS = open('signature', "made by one of the issuer's keys", 'not verified; use --fetch or --jwks')
 
-async function judgeSignature({ text, issuer, alg, kid }: UnverifiedAccessToken): Promise<Finding[]> {
+async function judgeSignature(token: UnverifiedAccessToken): Promise<Finding[]> {
+  const { issuer, alg, kid } = token
   const wanted = `a key of the issuer for ${alg}${kid === undefined ? '' : ' and its kid'}`
   let keys: readonly VerificationKey[]
   try {
@@ -202,10 +203,10 @@ async function judgeSignature({ text, issuer, alg, kid }: UnverifiedAccessToken)
     return [open('key', wanted, found)]
   }
   if (keys.length === 0) return [failed('key', wanted, 'none', 'key')]
-  const signer = await findSigner(alg, keys, text)
+  const verified = await verifyAccessToken(token, keys)
   return [
     passed('key', wanted, 'one'),
-    signer === undefined
+    verified === undefined
       ? failed('signature', 'made by that key', 'it is not', 'signature')
       : passed('signature', 'made by that key', 'it is'),
   ]

@@ -5,6 +5,7 @@ import { createScopeReader, parseScopeClaim } from '../core/scope.js'
 import type { CheckReport } from './check-report.js'
 import { type ClaimCheck, claimChecks, clientOf, scopeClaimOf, tenantClaimOf, textOrNull } from './claim-checks.js'
 import { own } from './json-object.js'
+import type { VerifiedAccessToken } from './signature.js'
 import type { UnverifiedAccessToken } from './unverified-token.js'
 
 /** An access token whose claims hold. */
@@ -15,26 +16,41 @@ export interface AcceptedToken {
 }
 
 /**
- * Checks the claims of a token. The caller has verified its signature.
+ * Checks the claims of a token.
  *
- * @param now seconds since the epoch
  * @returns the reason of the refusal where a check fails
  * @see {@link https://www.rfc-editor.org/rfc/rfc9068#section-4 RFC 9068 §4}
  */
-export function checkClaims(token: UnverifiedAccessToken, now: number): AcceptedToken | Reason {
-  for (const check of claimChecks) if (!check.holds(token, now)) return check.reason
-  return { auth: authOf(token), endsAt: endOf(token) }
+export function checkClaims(token: VerifiedAccessToken, nowSeconds: number): AcceptedToken | Reason {
+  return firstFailure(token, nowSeconds) ?? { auth: authOf(token), endsAt: endOf(token) }
 }
 
-/** Makes every check of the claims, also those behind one that fails, and tells people how each went. */
-export function reportClaims(token: UnverifiedAccessToken, now: number): CheckReport[] {
+function firstFailure(token: UnverifiedAccessToken, nowSeconds: number): Reason | undefined {
+  for (const check of claimChecks) if (!check.holds(token, nowSeconds)) return check.reason
+  return undefined
+}
+
+/**
+ * Makes every check of the claims, also those behind one that fails, and tells people how each went. The signature may be
+ * anybody's.
+ */
+export function reportClaims(token: UnverifiedAccessToken, nowSeconds: number): CheckReport[] {
   return claimChecks.map((check) => ({
     name: check.name,
     reason: check.reason,
-    passed: check.holds(token, now),
-    expected: check.expected(token, now),
+    passed: check.holds(token, nowSeconds),
+    expected: check.expected(token, nowSeconds),
     found: check.found(token),
   }))
+}
+
+/**
+ * Whom a token claims to be from, for reports alone: the signature may be anybody's, so nobody may be let in by it.
+ *
+ * @returns `undefined` where a check of the claims fails
+ */
+export function claimedAuth(token: UnverifiedAccessToken, nowSeconds: number): AccessTokenAuth | undefined {
+  return firstFailure(token, nowSeconds) === undefined ? authOf(token) : undefined
 }
 
 const endingChecks = claimChecks.filter(

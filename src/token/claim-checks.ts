@@ -10,7 +10,7 @@ interface Described {
   readonly name: string
   readonly reason: Reason
   /** For people: what would have passed. */
-  expected(token: UnverifiedAccessToken, now: number): string
+  expected(token: UnverifiedAccessToken, nowSeconds: number): string
   /** For people: what is there. Never the token or a part of its encoding. */
   found(token: UnverifiedAccessToken): string
 }
@@ -30,7 +30,7 @@ export type ClaimRow = Described &
 
 /** One check of the claims. */
 export interface ClaimCheck extends Described {
-  holds(token: UnverifiedAccessToken, now: number): boolean
+  holds(token: UnverifiedAccessToken, nowSeconds: number): boolean
   /** Where time ends what the check accepts: the first instant that it refuses, less the clock tolerance. */
   readonly endsAt?: (token: UnverifiedAccessToken) => number
 }
@@ -101,7 +101,8 @@ const rows: readonly ClaimRow[] = [
     name: 'exp',
     reason: 'expired',
     endsAt: ({ claims }) => timeOf(claims, 'exp'),
-    expected: ({ policy }, now) => `later than ${showTime(now)}, less ${policy.clockToleranceSeconds} s of tolerance`,
+    expected: ({ policy }, nowSeconds) =>
+      `later than ${showTime(nowSeconds)}, less ${policy.clockToleranceSeconds} s of tolerance`,
     found: ({ claims }) => showTime(own(claims, 'exp')),
   },
   {
@@ -115,8 +116,8 @@ const rows: readonly ClaimRow[] = [
     name: 'nbf',
     reason: 'not_active',
     startsAt: ({ claims }) => (own(claims, 'nbf') === undefined ? Number.NEGATIVE_INFINITY : timeOf(claims, 'nbf')),
-    expected: ({ policy }, now) =>
-      `not later than ${showTime(now)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
+    expected: ({ policy }, nowSeconds) =>
+      `not later than ${showTime(nowSeconds)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
     found: ({ claims }) => showTime(own(claims, 'nbf')),
   },
   {
@@ -132,8 +133,8 @@ const rows: readonly ClaimRow[] = [
     name: 'iat',
     reason: 'not_active',
     startsAt: ({ claims }) => (own(claims, 'iat') === undefined ? Number.NEGATIVE_INFINITY : timeOf(claims, 'iat')),
-    expected: ({ policy }, now) =>
-      `not later than ${showTime(now)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
+    expected: ({ policy }, nowSeconds) =>
+      `not later than ${showTime(nowSeconds)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
     found: ({ claims }) => showTime(own(claims, 'iat')),
   },
   {
@@ -209,10 +210,13 @@ export const claimChecks: readonly ClaimCheck[] = rows.map(toCheck)
 /** The one place where a claim is compared with the time. */
 function toCheck(row: ClaimRow): ClaimCheck {
   if (row.startsAt !== undefined) {
-    return { ...row, holds: (token, now) => row.startsAt(token) <= now + token.policy.clockToleranceSeconds }
+    return {
+      ...row,
+      holds: (token, nowSeconds) => row.startsAt(token) <= nowSeconds + token.policy.clockToleranceSeconds,
+    }
   }
   if (row.endsAt !== undefined) {
-    return { ...row, holds: (token, now) => now < row.endsAt(token) + token.policy.clockToleranceSeconds }
+    return { ...row, holds: (token, nowSeconds) => nowSeconds < row.endsAt(token) + token.policy.clockToleranceSeconds }
   }
   return row
 }

@@ -1,17 +1,28 @@
 import { type KeyObject, verify } from 'node:crypto'
 import { findAlgorithm } from './algorithms.js'
 import type { VerificationKey } from './key-set.js'
+import type { UnverifiedAccessToken } from './unverified-token.js'
 
-/** The key that made the token's signature, of the few that may have. */
-export function findSigner(
-  alg: string,
+/** An access token whose issuer has signed it. Its claims are not checked yet. */
+export interface VerifiedAccessToken extends UnverifiedAccessToken {
+  /** The key that made its signature. */
+  readonly signer: VerificationKey
+}
+
+/**
+ * Verifies the signature of a token with the few keys that may have made it, one after the other.
+ *
+ * @param candidates what the token's issuer answers for its `alg` and `kid`
+ * @returns `undefined` when none of them has made it
+ */
+export function verifyAccessToken(
+  token: UnverifiedAccessToken,
   [key, ...others]: readonly VerificationKey[],
-  token: string,
-): VerificationKey | undefined | Promise<VerificationKey | undefined> {
+): VerifiedAccessToken | undefined | Promise<VerifiedAccessToken | undefined> {
   if (key === undefined) return undefined
-  const verified = verifySignature(alg, key.keyObject, token)
-  if (verified instanceof Promise) return verified.then((made) => (made ? key : findSigner(alg, others, token)))
-  return verified ? key : findSigner(alg, others, token)
+  const next = (made: boolean) => (made ? { ...token, signer: key } : verifyAccessToken(token, others))
+  const made = verifySignature(token.alg, key.keyObject, token.text)
+  return made instanceof Promise ? made.then(next) : next(made)
 }
 
 /**

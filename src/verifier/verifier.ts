@@ -21,7 +21,7 @@ import { decisionsObserved, observeDecision, publishStore, type Trace } from '..
 import { checkClaims } from '../token/access-token.js'
 import { createIssuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
-import { findSigner } from '../token/signature.js'
+import { type VerifiedAccessToken, verifyAccessToken } from '../token/signature.js'
 import { parseAccessToken } from '../token/unverified-token.js'
 import { createCaches } from './caches.js'
 import { createIsRevoked } from './is-revoked.js'
@@ -116,14 +116,17 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const verify = (candidates: readonly VerificationKey[]): Decision | Promise<Decision> => {
       if (candidates.length === 0) return refused('key')
       const { generation } = issuer
-      const signer = findSigner(alg, candidates, text)
-      return signer instanceof Promise ? signer.then((by) => conclude(by, generation)) : conclude(signer, generation)
+      const verified = verifyAccessToken(token, candidates)
+      return verified instanceof Promise
+        ? verified.then((signed) => conclude(signed, generation))
+        : conclude(verified, generation)
     }
-    const conclude = (signer: VerificationKey | undefined, generation: number): Decision | Promise<Decision> => {
-      if (signer === undefined) return refusedFor(digest, 'signature', issuer, generation)
+    const conclude = (signed: VerifiedAccessToken | undefined, generation: number): Decision | Promise<Decision> => {
+      if (signed === undefined) return refusedFor(digest, 'signature', issuer, generation)
       const now = clock()
-      const accepted = checkClaims(token, now / 1000)
+      const accepted = checkClaims(signed, now / 1000)
       if (typeof accepted === 'string') return refusedFor(digest, accepted, issuer, generation)
+      const { signer } = signed
       // A newer set may have withdrawn it while the signature was verified.
       if (!signer.isCurrent()) return refused('key')
       if (trace) trace.stale = issuer.serves(signer, now) === 'stale'

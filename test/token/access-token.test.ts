@@ -4,10 +4,11 @@ import { resolveOptions, type VerifierOptions } from '../../src/config/options.j
 import type { AccessTokenAuth } from '../../src/core/auth.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
-import { checkClaims, reportClaims } from '../../src/token/access-token.js'
+import { checkClaims, claimedAuth, reportClaims } from '../../src/token/access-token.js'
 import type { CheckReport } from '../../src/token/check-report.js'
 import { claimChecks } from '../../src/token/claim-checks.js'
 import { createIssuer } from '../../src/token/issuer/issuer.js'
+import { type VerifiedAccessToken, verifyAccessToken } from '../../src/token/signature.js'
 import { type Issuers, parseAccessToken, type UnverifiedAccessToken } from '../../src/token/unverified-token.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { outcomeOf } from '../support/outcome.js'
@@ -50,6 +51,13 @@ function parse(token: string, issuers: Issuers = issuersOf()): UnverifiedAccessT
   const parsed = parseAccessToken(token, issuers)
   if ('reason' in parsed) throw new Error(`the token is refused: ${parsed.reason}`)
   return parsed
+}
+
+async function verify(token: string, issuers?: Issuers): Promise<VerifiedAccessToken> {
+  const parsed = parse(token, issuers)
+  const verified = await verifyAccessToken(parsed, await parsed.issuer.keysFor(parsed.alg, parsed.kid))
+  if (verified === undefined) throw new Error('the issuer has not signed the token')
+  return verified
 }
 
 /** How the checks went that look at the token alone: as far as it could be parsed, and then all of the claims. */
@@ -587,14 +595,14 @@ describe('the time', () => {
 
   test('of no clock at all lets nobody in', async () => {
     expect(await outcomeOf(verifierFor({ clock: () => Number.NaN }), issuer.mint())).not.toBe('accepted')
-    expect(checkClaims(parse(issuer.mint()), Number.NaN)).toBe('expired')
+    expect(checkClaims(await verify(issuer.mint()), Number.NaN)).toBe('expired')
   })
 
-  test('ends an accepted token at the earliest end that a check sets', () => {
+  test('ends an accepted token at the earliest end that a check sets', async () => {
     const token = (claims: Record<string, unknown>) =>
-      parse(issuer.mint({ iat: NOW, ...claims }), issuersOf({ maxTokenAgeSeconds: 60 }))
-    expect(checkClaims(token({ exp: NOW + 100 }), NOW)).toMatchObject({ endsAt: NOW + 65 })
-    expect(checkClaims(token({ exp: NOW + 10 }), NOW)).toMatchObject({ endsAt: NOW + 15 })
+      verify(issuer.mint({ iat: NOW, ...claims }), issuersOf({ maxTokenAgeSeconds: 60 }))
+    expect(checkClaims(await token({ exp: NOW + 100 }), NOW)).toMatchObject({ endsAt: NOW + 65 })
+    expect(checkClaims(await token({ exp: NOW + 10 }), NOW)).toMatchObject({ endsAt: NOW + 15 })
   })
 
   /** For each check that can end an acceptance: a token that this check ends first, 60 s after NOW. */
@@ -955,8 +963,8 @@ describe('the order of the checks', () => {
     },
   )
 
-  test('ends with an Auth and its end for a token that passes them all', () => {
-    expect(checkClaims(parse(tokenWith(), issuers), NOW)).toMatchObject({
+  test('ends with an Auth and its end for a token that passes them all', async () => {
+    expect(checkClaims(await verify(tokenWith(), issuers), NOW)).toMatchObject({
       auth: { subject: 'user_123', clientId: 'client_9' },
       endsAt: NOW + 3605,
     })
@@ -1079,6 +1087,12 @@ describe('what people are told of a check', () => {
       'org: a string, not empty, or none',
       '7',
     ])
+  })
+
+  test('names whom a token claims to be from, and nobody where a check fails', () => {
+    expect(claimedAuth(parse(issuer.mint({ sub: 'user_7' })), NOW)).toMatchObject({ subject: 'user_7' })
+    expect(claimedAuth(parse(issuer.mint({ exp: NOW - 60 })), NOW)).toBeUndefined()
+    expect(claimedAuth(parse(issuer.mint({ sub: 7 })), NOW)).toBeUndefined()
   })
 
   test('is short, whatever a claim holds, and moves no cursor', () => {

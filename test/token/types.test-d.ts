@@ -1,5 +1,8 @@
 /** What must not compile, and what must. Compiled by `npm run check`, never run. */
+import { checkClaims } from '../../src/token/access-token.js'
 import type { ClaimRow } from '../../src/token/claim-checks.js'
+import type { VerifiedAccessToken } from '../../src/token/signature.js'
+import type { UnverifiedAccessToken } from '../../src/token/unverified-token.js'
 
 const described = { name: 'x', reason: 'claims', expected: () => '', found: () => '' } as const
 
@@ -19,3 +22,9 @@ export const rows: readonly ClaimRow[] = [
   // @ts-expect-error no test at all
   { ...described },
 ]
+
+export function signatures(unverified: UnverifiedAccessToken, verified: VerifiedAccessToken): void {
+  checkClaims(verified, 0)
+  // @ts-expect-error nobody has verified its signature
+  checkClaims(unverified, 0)
+}
