@@ -17,7 +17,6 @@ export interface UnverifiedAccessToken {
   /** What the issuer's tokens have to satisfy. */
   readonly policy: IssuerPolicy
   readonly header: JsonObject
-  readonly typ: TokenType
   readonly alg: Algorithm
   readonly kid: string | undefined
   readonly claims: JsonObject
@@ -30,8 +29,8 @@ export interface UnacceptableToken {
   readonly issuer: Issuer | undefined
 }
 
-/** The two kinds of `typ`: the one of RFC 9068, and what the lenient profile accepts besides (`JWT`, or none). */
-export type TokenType = 'at+jwt' | 'lenient'
+/** The two kinds of `typ`: the one of RFC 9068, and those that the lenient profile accepts besides (`JWT`, or none). */
+type TokenType = 'at+jwt' | 'other'
 
 /** The configured issuers by their identifiers. */
 export type Issuers = ReadonlyMap<string, Issuer>
@@ -102,7 +101,7 @@ const typ: Step<JsonObject, TokenType> = {
   reason: 'type',
   read(header, issuers) {
     const type = typeOf(header)
-    return type === 'at+jwt' || (type === 'lenient' && hasLenientIssuer(issuers)) ? type : null
+    return type === 'at+jwt' || (type === 'other' && hasLenientIssuer(issuers)) ? type : null
   },
   expected: () => 'at+jwt or application/at+jwt; for an issuer with the lenient profile also JWT or none (RFC 9068 §4)',
   found: (header) => show(own(header, 'typ')),
@@ -216,7 +215,7 @@ export function parseAccessToken(
   if (take(algOfIssuer, heading) === null) return refused(algOfIssuer, issuer)
   const keyId = take(kid, header)
   if (keyId === null) return refused(kid, issuer)
-  return { text, issuer, policy, header, typ: type, alg: algorithm, kid: keyId, claims }
+  return { text, issuer, policy, header, alg: algorithm, kid: keyId, claims }
 }
 
 function refused({ reason }: { readonly reason: Reason }, issuer?: Issuer): UnacceptableToken {
@@ -242,10 +241,10 @@ function decodeHeader(text: string): JsonObject | null {
 
 function typeOf(header: JsonObject): TokenType | undefined {
   const typ = own(header, 'typ')
-  if (typ === undefined) return 'lenient'
+  if (typ === undefined) return 'other'
   if (typeof typ !== 'string') return undefined
   if (/^(?:application\/)?at\+jwt$/i.test(typ)) return 'at+jwt'
-  return /^jwt$/i.test(typ) ? 'lenient' : undefined
+  return /^jwt$/i.test(typ) ? 'other' : undefined
 }
 
 function hasLenientIssuer(issuers: Issuers): boolean {

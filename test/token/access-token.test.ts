@@ -194,11 +194,7 @@ describe('a header that the token before had as well', () => {
   test('is the header of its own token, also when several are read in turns', () => {
     const issuers = issuersOf({ profile: 'lenient' })
     const tokens = [{}, { typ: 'JWT' }, {}].map((header) => parse(issuer.mint({}, header), issuers))
-    expect(tokens.map(({ header, typ }) => [header.typ, typ])).toEqual([
-      ['at+jwt', 'at+jwt'],
-      ['JWT', 'lenient'],
-      ['at+jwt', 'at+jwt'],
-    ])
+    expect(tokens.map(({ header }) => header.typ)).toEqual(['at+jwt', 'JWT', 'at+jwt'])
   })
 })
 

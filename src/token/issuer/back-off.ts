@@ -1,4 +1,4 @@
-import { notLaterThan } from './moment.js'
+import { dueAt } from './moment.js'
 
 const SHORTEST_MS = 1000
 const LONGEST_MS = 30_000
@@ -9,7 +9,7 @@ export interface BackOff {
   readonly lastError: unknown
   /** First instant at which an attempt is permitted. */
   permittedAt(now: number): number
-  /** Whether attempts fail at present. A failure that nobody followed up for long says nothing of now. */
+  /** Whether attempts fail at present. False 30 s after the next one was permitted: nobody has tried, so nobody knows. */
   isOutage(now: number): boolean
   fail(error: unknown, now: number): void
   succeed(): void
@@ -24,7 +24,7 @@ export function createBackOff(): BackOff {
     get lastError() {
       return lastError
     },
-    permittedAt: (now) => notLaterThan(nextAttemptAt, now, LONGEST_MS),
+    permittedAt: (now) => dueAt(nextAttemptAt, now, LONGEST_MS),
     isOutage: (now) => failures > 0 && now - nextAttemptAt < LONGEST_MS,
     fail(error, now) {
       failures++
@@ -39,7 +39,7 @@ export function createBackOff(): BackOff {
   }
 }
 
-/** Doubles from 1 s to 30 s, with up to a half on top, so that a fleet does not come back in step. */
+/** Doubles from 1 s to 20 s. Up to a half is added at random, 30 s at most, so that a fleet does not come back in step. */
 function delayAfter(failures: number): number {
   return Math.min(SHORTEST_MS * 2 ** (failures - 1), LONGEST_MS / 1.5) * (1 + Math.random() / 2)
 }

@@ -95,5 +95,6 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'failed without an Error'
   const { cause } = error
   if (!(error instanceof TypeError) || !(cause instanceof Error)) return error.message
+  // Errors of the system have a code.
   return `is out of reach: ${(cause as NodeJS.ErrnoException).code ?? cause.message}`
 }

@@ -18,7 +18,10 @@ export function ageOf({ wall, monotonic }: Moment, now: number): number {
   return Math.max(now - wall, performance.now() - monotonic)
 }
 
-/** An instant to wait for, unless it is further away than it can be: a clock that is set back must not prolong a wait. */
-export function notLaterThan(at: number, now: number, longestMs: number): number {
+/**
+ * The instant that a wait ends: `at`, or now where that is further away than the longest wait. Then the clock was set back,
+ * which must not prolong a wait.
+ */
+export function dueAt(at: number, now: number, longestMs: number): number {
   return at - now > longestMs ? now : at
 }

@@ -2,7 +2,7 @@ import type { VerificationKey } from '../key-set.js'
 import type { BackOff } from './back-off.js'
 import type { KeySetFetcher } from './key-set-fetcher.js'
 import type { LoadedKeySet } from './loaded-key-set.js'
-import { ageOf, type Moment, notLaterThan } from './moment.js'
+import { ageOf, dueAt, type Moment } from './moment.js'
 import { pause } from './timers.js'
 
 /**
@@ -51,7 +51,7 @@ export function createUnknownKidGate(parts: {
   let waiting = 0
 
   function permittedAt(now: number): number {
-    return Math.max(notLaterThan(lastFetchAt + gapMs, now, gapMs), backOff.permittedAt(now))
+    return Math.max(dueAt(lastFetchAt + gapMs, now, gapMs), backOff.permittedAt(now))
   }
 
   function joinNext(delayMs: number): Promise<boolean> {
