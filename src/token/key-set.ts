@@ -10,7 +10,7 @@ const MAX_CANDIDATES = 4
 export interface VerificationKey {
   readonly kid: string | undefined
   readonly keyObject: KeyObject
-  /** False once a newer set of the issuer lacks the key. */
+  /** False once a newer set of the issuer has lacked the key, also if it comes back later. */
   isCurrent(): boolean
 }
 
@@ -25,20 +25,25 @@ export interface KeyMatch {
 /** An issuer's keys at one time. */
 export interface KeySet {
   readonly size: number
+  /** By what makes two keys the same: the text of all members that decide what a key is and may do. */
+  readonly entries: ReadonlyMap<string, KeyEntry>
   /**
    * Imports the keys for a token's `alg` and `kid` (RFC 7515 §4.1.4), each once. Those that cannot be imported are passed
    * over. Without a `kid` only a single fitting key is taken.
    */
   match(alg: string, kid: string | undefined): KeyMatch
+  /** Whether a key can verify one of the algorithms. Imports keys until one is usable: most often the first. */
+  canVerify(algorithms: readonly string[]): boolean
 }
 
 /** One entry of a set. Most are never asked for, so a key is imported on its first use. */
-interface Entry {
+export interface KeyEntry {
   readonly kid: string | undefined
   /** Whether the key may verify this algorithm: type and curve, and its own `alg`, `use` and `key_ops`. */
   fits(alg: string): boolean
   importKey(): VerificationKey | undefined
-  retire(): void
+  /** Ends what the key verified, for good. */
+  withdraw(): void
 }
 
 /** The members that decide what a key is and may do. Others are decoration. */
@@ -55,37 +60,32 @@ export function hasPrivateMember(jwk: object): boolean {
  * outside 2048-8192 bits or with an exponent below 3, contradicting `use`, `key_ops` or `alg`. So are entries that cannot
  * be read: one of them never costs the others.
  *
- * @param previous the set that this one takes over from: a key in both stays the same object, others are retired
- * @param algorithms of which a key of the set must be able to verify one. An issuer that publishes no such key is out of
- *   order: its keys are not withdrawn. Without them any set is taken
- * @throws {TypeError} when the value is no key set, a larger one than {@link MAX_KEYS}, or one without a usable key. Then
- *   the previous set stays as it is
+ * @throws {TypeError} when the value is no key set, or a larger one than {@link MAX_KEYS}
  * @see {@link https://www.rfc-editor.org/rfc/rfc7517#section-5 RFC 7517 §5}
  */
-export function parseKeySet(value: unknown, previous?: KeySet, algorithms?: readonly string[]): KeySet {
-  const list = typeof value === 'object' && value !== null ? (value as { keys?: unknown }).keys : undefined
+export function parseKeySet(value: unknown): KeySet {
+  const list = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : undefined
   if (!Array.isArray(list)) throw new TypeError('the answer is not a JSON Web Key Set')
   if (list.length > MAX_KEYS) throw new TypeError(`the key set holds more than ${MAX_KEYS} keys`)
 
-  const before = entriesOf.get(previous as KeySet) ?? new Map<string, Entry>()
-  const entries = new Map<string, Entry>()
+  const entries = new Map<string, KeyEntry>()
   for (const jwk of list) {
     if (typeof jwk !== 'object' || jwk === null) continue
     const identity = identityOf(jwk)
-    if (identity === undefined) continue
-    entries.set(identity, entries.get(identity) ?? before.get(identity) ?? createEntry(jwk))
+    if (identity !== undefined && !entries.has(identity)) entries.set(identity, createEntry(jwk))
   }
-  if (algorithms !== undefined && !canVerifyAny(entries.values(), algorithms)) {
-    throw new TypeError('the key set holds no key that can verify a token')
-  }
-  for (const [identity, entry] of before) if (!entries.has(identity)) entry.retire()
+  return createKeySet(entries)
+}
 
-  const byKid = new Map<string, Entry[]>()
+/** A set of entries that are parsed already. */
+export function createKeySet(entries: ReadonlyMap<string, KeyEntry>): KeySet {
+  const byKid = new Map<string, KeyEntry[]>()
   for (const entry of entries.values()) {
     if (entry.kid !== undefined) byKid.set(entry.kid, [...(byKid.get(entry.kid) ?? []), entry])
   }
-  const set: KeySet = {
+  return {
     size: entries.size,
+    entries,
     match(alg, kid) {
       if (kid === undefined) {
         const fitting = importFitting(entries.values(), alg)
@@ -94,26 +94,22 @@ export function parseKeySet(value: unknown, previous?: KeySet, algorithms?: read
       const named = byKid.get(kid)
       return { keys: importFitting(named ?? [], alg).slice(0, MAX_CANDIDATES), unknown: named === undefined }
     },
+    canVerify(algorithms) {
+      for (const entry of entries.values()) {
+        if (algorithms.some((alg) => entry.fits(alg)) && entry.importKey() !== undefined) return true
+      }
+      return false
+    },
   }
-  entriesOf.set(set, entries)
-  return set
 }
 
-const entriesOf = new WeakMap<KeySet, ReadonlyMap<string, Entry>>()
-
-function importFitting(entries: Iterable<Entry>, alg: string): VerificationKey[] {
+function importFitting(entries: Iterable<KeyEntry>, alg: string): VerificationKey[] {
   const keys: VerificationKey[] = []
   for (const entry of entries) {
     const key = entry.fits(alg) ? entry.importKey() : undefined
     if (key !== undefined) keys.push(key)
   }
   return keys
-}
-
-/** It imports keys until one is usable: most often that is the first, which tokens will need anyway. */
-function canVerifyAny(entries: Iterable<Entry>, algorithms: readonly string[]): boolean {
-  for (const entry of entries) if (algorithms.some((alg) => entry.fits(alg)) && entry.importKey()) return true
-  return false
 }
 
 /**
@@ -130,7 +126,7 @@ function identityOf(jwk: Record<string, unknown>): string | undefined {
   }
 }
 
-function createEntry(jwk: JsonWebKey & Record<string, unknown>): Entry {
+function createEntry(jwk: JsonWebKey & Record<string, unknown>): KeyEntry {
   const usable = isUsable(jwk)
   const kid = typeof jwk.kid === 'string' ? jwk.kid : undefined
   let current = true
@@ -144,7 +140,7 @@ function createEntry(jwk: JsonWebKey & Record<string, unknown>): Entry {
         algorithm !== undefined &&
         jwk.kty === algorithm.kty &&
         (algorithm.crv === undefined || jwk.crv === algorithm.crv) &&
-        (jwk.alg === undefined || (algorithm.names as readonly unknown[]).includes(jwk.alg))
+        (jwk.alg === undefined || algorithm.names.some((name) => name === jwk.alg))
       )
     },
     importKey() {
@@ -154,7 +150,7 @@ function createEntry(jwk: JsonWebKey & Record<string, unknown>): Entry {
       }
       return imported.key
     },
-    retire() {
+    withdraw() {
       current = false
     },
   }

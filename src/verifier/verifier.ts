@@ -99,10 +99,10 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const now = clock()
     const known = caches?.tokens.get(digest, now)
     if (known !== undefined) {
-      const served = known.issuer.serves(known.key, now)
-      if (served) {
+      const freshness = known.issuer.freshness(known.key, now)
+      if (freshness !== undefined) {
         known.issuer.refreshIfDue(now)
-        if (trace) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: served === 'stale' })
+        if (trace) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: freshness === 'stale' })
         return admit(known.auth, now)
       }
     }
@@ -129,7 +129,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       const { signer } = signed
       // A newer set may have withdrawn it while the signature was verified.
       if (!signer.isCurrent()) return refused('key')
-      if (trace) trace.stale = issuer.serves(signer, now) === 'stale'
+      if (trace) trace.stale = issuer.freshness(signer, now) === 'stale'
       const { auth, endsAt } = accepted
       const entry = { auth, issuer, key: signer, confirmedAt: now, endsAt: endsAt * 1000 }
       caches?.tokens.set(digest, entry, text.length)

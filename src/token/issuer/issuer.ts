@@ -4,7 +4,7 @@ import type { IssuerPolicy } from '../policy.js'
 import { createBackOff } from './back-off.js'
 import { createDiscovery } from './discovery.js'
 import { createKeySetFetcher } from './key-set-fetcher.js'
-import { createLoadedKeySet } from './loaded-key-set.js'
+import { createLoadedKeySet, type Freshness } from './loaded-key-set.js'
 import { momentOf } from './moment.js'
 import { type Arrival, createUnknownKidGate } from './unknown-kids.js'
 
@@ -21,11 +21,11 @@ export interface Issuer {
    */
   keysFor(alg: string, kid: string | undefined): readonly VerificationKey[] | Promise<readonly VerificationKey[]>
   /**
-   * Whether what this key verified may be served from a cache: `stale` when only because the issuer is out of reach.
+   * Whether what this key verified may be served from a cache, and as what.
    *
    * @param now milliseconds since the epoch
    */
-  serves(key: VerificationKey, now: number): 'fresh' | 'stale' | false
+  freshness(key: VerificationKey, now: number): Freshness
   /**
    * Refreshes the key set in the background, if it is time and an attempt is permitted. For whoever served from a cache:
    * a service that is busy with the same tokens would otherwise find its set too old all at once.
@@ -72,14 +72,14 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
     return new UnavailableError(cause, permittedAt(now) - now)
   }
 
-  function mayServe(now: number): 'fresh' | 'stale' | false {
-    return loaded.serves(now, backOff.isOutage(now))
+  function freshness(now: number): Freshness {
+    return loaded.freshness(now, backOff.isOutage(now))
   }
 
   function refreshIfDue(now: number): void {
     if (!loaded.isRefreshDue(now) || closing.signal.aborted) return
     // A set that may not serve is fetched by the requests that wait for it.
-    if (!mayServe(now) || fetcher.inFlight !== undefined || now < backOff.permittedAt(now)) return
+    if (freshness(now) === undefined || fetcher.inFlight !== undefined || now < backOff.permittedAt(now)) return
     // It rejects only when the application's clock throws, and the next request meets that clock as well.
     fetcher.fetch().catch(() => {})
   }
@@ -87,13 +87,13 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
   /** A set that may serve, fetched first where there is none. */
   function usableSet(): KeySet | Promise<KeySet> {
     const now = clock()
-    if (loaded.set !== undefined && mayServe(now)) {
+    if (loaded.set !== undefined && freshness(now) !== undefined) {
       refreshIfDue(now)
       return loaded.set
     }
     if (fetcher.inFlight === undefined && now < backOff.permittedAt(now)) throw unavailable()
     return fetcher.fetch().then((succeeded) => {
-      if (loaded.set !== undefined && (succeeded || mayServe(clock()))) return loaded.set
+      if (loaded.set !== undefined && (succeeded || freshness(clock()) !== undefined)) return loaded.set
       throw unavailable()
     })
   }
@@ -115,7 +115,7 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
       return set instanceof Promise ? set.then(match) : match(set)
     },
 
-    serves: (key, now) => key.isCurrent() && mayServe(now),
+    freshness: (key, now) => (key.isCurrent() ? freshness(now) : undefined),
     refreshIfDue,
 
     async ready() {
@@ -124,7 +124,7 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
       const now = clock()
       if (now >= backOff.permittedAt(now)) await fetcher.fetch()
       if (loaded.set === undefined) {
-        // What a fetch fails with is always an Error: see `fetchJson`, `createDiscovery` and `parseKeySet`.
+        // What a fetch fails with is always an Error: see `fetchJson`, `createDiscovery` and `createLoadedKeySet`.
         const cause = backOff.lastError as Error
         throw new Error(`issuer ${policy.issuer}: ${cause.message}`, { cause })
       }
@@ -141,7 +141,7 @@ function createStaticIssuer(policy: IssuerPolicy, set: KeySet): Issuer {
     policy,
     generation: 0,
     keysFor: (alg, kid) => set.match(alg, kid).keys,
-    serves: () => 'fresh',
+    freshness: () => 'fresh',
     refreshIfDue() {},
     ready: async () => {},
     close() {},

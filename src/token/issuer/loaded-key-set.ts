@@ -1,9 +1,12 @@
-import { type KeySet, parseKeySet } from '../key-set.js'
+import { createKeySet, type KeySet, parseKeySet } from '../key-set.js'
 import { ageOf, type Moment } from './moment.js'
 
 const FRESH_MS = 600_000
 /** From this share of its freshness on, a set is to be refreshed in the background. */
 const REFRESH_AT = 0.8
+
+/** `stale`: served only because the issuer is out of reach. `undefined`: not to be served. */
+export type Freshness = 'fresh' | 'stale' | undefined
 
 /** The last good key set of an issuer, and its age. It never fetches. */
 export interface LoadedKeySet {
@@ -15,11 +18,11 @@ export interface LoadedKeySet {
   /** Number of the fetch that brought the set; 0 before the first. */
   readonly fetchNumber: number
   /**
-   * Whether the set may serve without asking its issuer first.
+   * Whether the set may serve without asking its issuer first, and as what.
    *
    * @param outage whether the issuer is out of reach: then an old set serves until its largest age
    */
-  serves(now: number, outage: boolean): 'fresh' | 'stale' | false
+  freshness(now: number, outage: boolean): Freshness
   /** Whether it is time to refresh the set in the background. */
   isRefreshDue(now: number): boolean
   /** @throws {TypeError} when the value is no key set with a usable key; the one before stays */
@@ -48,17 +51,32 @@ export function createLoadedKeySet(algorithms: readonly string[], maxStaleMs: nu
     get fetchNumber() {
       return loaded?.fetchNumber ?? 0
     },
-    serves(now, outage) {
-      if (loaded === undefined) return false
+    freshness(now, outage) {
+      if (loaded === undefined) return undefined
       const age = ageOf(loaded.fetchedAt, now)
-      if (age >= maxStaleMs) return false
+      if (age >= maxStaleMs) return undefined
       if (age < freshMs) return 'fresh'
-      return outage ? 'stale' : false
+      return outage ? 'stale' : undefined
     },
     isRefreshDue: (now) => loaded !== undefined && ageOf(loaded.fetchedAt, now) >= freshMs * REFRESH_AT,
     replace(value, fetchedAt, fetchNumber) {
-      loaded = { set: parseKeySet(value, loaded?.set, algorithms), fetchedAt, fetchNumber }
+      const next = parseKeySet(value)
+      // An issuer that publishes no usable key is out of order: its keys are not withdrawn.
+      if (!next.canVerify(algorithms)) throw new TypeError('the key set holds no key that can verify a token')
+      loaded = { set: loaded === undefined ? next : takeOver(loaded.set, next), fetchedAt, fetchNumber }
       generation++
     },
   }
+}
+
+/**
+ * Withdraws the keys of the previous set that the next one lacks.
+ *
+ * @returns the next set, in which the keys of both sets are the objects that they were: what they verified stays cached
+ */
+export function takeOver(previous: KeySet, next: KeySet): KeySet {
+  for (const [identity, entry] of previous.entries) if (!next.entries.has(identity)) entry.withdraw()
+  return createKeySet(
+    new Map(Array.from(next.entries, ([identity, entry]) => [identity, previous.entries.get(identity) ?? entry])),
+  )
 }

@@ -7,6 +7,7 @@ import { UnavailableError } from '../../../src/core/errors.js'
 import type { KeySetEvent } from '../../../src/core/telemetry.js'
 import { metadataUrls } from '../../../src/token/issuer/discovery.js'
 import { createIssuer, type Issuer } from '../../../src/token/issuer/issuer.js'
+import type { Freshness } from '../../../src/token/issuer/loaded-key-set.js'
 import type { VerificationKey } from '../../../src/token/key-set.js'
 import { createKeyPair, publicJwk } from '../../support/tokens.js'
 
@@ -142,10 +143,10 @@ export async function keyOf(issuer: Issuer) {
 }
 
 /** What a verifier does on a cache hit. */
-export function serve(issuer: Issuer, key: VerificationKey, clock: { now: number }): 'fresh' | 'stale' | false {
-  const served = issuer.serves(key, clock.now)
-  if (served) issuer.refreshIfDue(clock.now)
-  return served
+export function serve(issuer: Issuer, key: VerificationKey, clock: { now: number }): Freshness {
+  const freshness = issuer.freshness(key, clock.now)
+  if (freshness !== undefined) issuer.refreshIfDue(clock.now)
+  return freshness
 }
 
 export async function readiness(issuer: Issuer): Promise<string> {
