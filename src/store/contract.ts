@@ -33,7 +33,8 @@ export interface KeyStore {
   readUsage(id: string, sinceDay: string): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }>
 
   /**
-   * Adds a revocation of tokens, and drops those that have ended by its `createdAt`. Rejects when 100 000 are in force.
+   * Adds a revocation of tokens, and drops those that have ended by its `createdAt`. Rejects when 100 000 single tokens, or
+   * 10 000 subjects and clients together, are revoked already: each service keeps all of them in memory.
    *
    * A store without this and `tokenRevocations` refuses no tokens.
    */
@@ -41,6 +42,13 @@ export interface KeyStore {
 
   /** The revocations of tokens that have not ended at an instant, in any order. */
   tokenRevocations?(now: number): Promise<readonly StoredTokenRevocation[]>
+
+  /**
+   * The revocations that name a token: of its issuer, with its token id, its subject or its client. Ended ones may be among
+   * them. Services ask it about each token that they decide on while the feed is not up, or not read to its end. Without it
+   * they read the whole list each time.
+   */
+  findTokenRevocations?(token: TokenNames): Promise<readonly StoredTokenRevocation[]>
 
   /**
    * What was done to keys and tokens, newest first. The methods that write add the entries in their own transaction:
@@ -146,9 +154,21 @@ export interface DayUsage {
  * What has changed: one key, which was inserted, changed or deleted; the revocations of tokens; or so much that everything
  * has to be looked at again.
  */
-export type KeyChange = ({ readonly id: string } | { readonly tokens: true } | { readonly all: true }) & {
+export type KeyChange = ({ readonly id: string } | TokenChange | { readonly all: true }) & {
   /** When it was changed, in milliseconds since the epoch, if the store knows. Telemetry shows how long the news took. */
   readonly at?: number | undefined
+}
+
+/**
+ * A change of the revocations of tokens. A store that says which one was added, changed or removed spares services the
+ * reading of all of them.
+ */
+export interface TokenChange {
+  readonly tokens: true
+  /** The revocation that was added or changed, as it is now. */
+  readonly added?: StoredTokenRevocation
+  /** The id of a revocation that is no longer there. */
+  readonly removed?: string
 }
 
 /** How a verifier hears of changes that others make. */
@@ -156,7 +176,7 @@ export interface ChangeFeed {
   /**
    * - `live`: changes are pushed, and the feed has caught up within the last 5 s.
    * - `polling`: changes are not pushed but read again and again, and the feed has caught up within the last 5 s.
-   * - `down`: neither. Every cached key is confirmed with the store before it is served.
+   * - `down`: neither. Every cached key and token is confirmed with the store before it is served.
    */
   readonly state: 'live' | 'polling' | 'down'
   /** Goes up when changes may have been missed. What was cached in an older epoch is confirmed on its next use. */
@@ -170,6 +190,14 @@ export interface ChangeFeed {
   close(): Promise<void>
 }
 
+/** What a revocation can name a token by. */
+export interface TokenNames {
+  readonly issuer: string
+  readonly tokenId: string | null
+  readonly subject: string
+  readonly clientId: string | null
+}
+
 /** Access tokens that are refused. One of `tokenId`, `subject` and `clientId` is given. Instants are milliseconds. */
 export interface StoredTokenRevocation {
   readonly id: string
@@ -177,7 +205,10 @@ export interface StoredTokenRevocation {
   readonly tokenId: string | null
   readonly subject: string | null
   readonly clientId: string | null
-  /** With a subject or a client: tokens that were issued before this instant are refused. `null` with a token id. */
+  /**
+   * With a subject or a client: tokens that were issued before this instant, or in the same second, are refused. `null` with
+   * a token id.
+   */
   readonly issuedBefore: number | null
   readonly createdAt: number
   readonly createdBy: string | null

@@ -12,7 +12,13 @@ import {
   type StoredTokenRevocation,
 } from './contract.js'
 import { isSameKey } from './same-key.js'
-import { describeTokenSelector, MAX_TOKEN_REVOCATIONS, TOO_MANY_TOKEN_REVOCATIONS } from './token-revocations.js'
+import {
+  describeNoRoom,
+  describeTokenSelector,
+  MAX_SUBJECTS_AND_CLIENTS,
+  MAX_TOKENS,
+  namesToken,
+} from './token-revocations.js'
 
 /**
  * Keeps keys in this process's memory, for tests and for trying things out: they are gone when it ends, and no other
@@ -23,7 +29,11 @@ export function memoryKeyStore(): KeyStore {
   const uses = new Map<string, Map<string, { count: number; lastUsedAt: number }>>()
   const listeners = new Set<(change: KeyChange) => void>()
   const audit: StoredAuditEntry[] = []
-  let revocations: readonly StoredTokenRevocation[] = []
+  const revocations = new Map<string, StoredTokenRevocation>()
+  /** How many of the revocations there are of each kind. */
+  const revoked = { tokens: 0, subjectsAndClients: 0 }
+  /** When the first of them ends. */
+  let firstEnd = Number.POSITIVE_INFINITY
   let closed = false
 
   function checkOpen(): void {
@@ -50,6 +60,14 @@ export function memoryKeyStore(): KeyStore {
   function lastUse(id: string): number | null {
     const instants = [...(uses.get(id)?.values() ?? [])].map((use) => use.lastUsedAt)
     return instants.length === 0 ? null : Math.max(...instants)
+  }
+
+  function dropEnded(now: number): void {
+    firstEnd = Number.POSITIVE_INFINITY
+    for (const [id, revocation] of revocations) {
+      if (revocation.endsAt > now) firstEnd = Math.min(firstEnd, revocation.endsAt)
+      else if (revocations.delete(id)) revoked[kindOf(revocation)]--
+    }
   }
 
   return {
@@ -118,17 +136,27 @@ export function memoryKeyStore(): KeyStore {
 
     async addTokenRevocation(revocation) {
       checkOpen()
-      const kept = revocations.filter(({ endsAt }) => endsAt > revocation.createdAt)
-      if (kept.length >= MAX_TOKEN_REVOCATIONS) throw new KeyStoreError(TOO_MANY_TOKEN_REVOCATIONS)
-      revocations = [...kept, Object.freeze({ ...revocation })]
+      if (firstEnd <= revocation.createdAt) dropEnded(revocation.createdAt)
+      const kind = kindOf(revocation)
+      if (revoked[kind] >= MOST_REVOCATIONS[kind]) throw new KeyStoreError(describeNoRoom(revocation))
+      if (revocations.has(revocation.id)) throw new KeyStoreError('A revocation with this id exists')
+      const added = Object.freeze({ ...revocation })
+      revocations.set(added.id, added)
+      revoked[kind]++
+      firstEnd = Math.min(firstEnd, added.endsAt)
       const { createdBy: actor, reason } = revocation
       note({ ...NOTHING, action: 'revoke_tokens', actor, reason, detail: describeTokenSelector(revocation) })
-      announce({ tokens: true })
+      announce({ tokens: true, added })
     },
 
     async tokenRevocations(now) {
       checkOpen()
-      return revocations.filter(({ endsAt }) => endsAt > now)
+      return [...revocations.values()].filter(({ endsAt }) => endsAt > now)
+    },
+
+    async findTokenRevocations(token) {
+      checkOpen()
+      return [...revocations.values()].filter((revocation) => namesToken(revocation, token))
     },
 
     async readAudit({ keyId, before, limit }) {
@@ -160,10 +188,16 @@ export function memoryKeyStore(): KeyStore {
       keys.clear()
       uses.clear()
       audit.length = 0
-      revocations = []
+      revocations.clear()
       listeners.clear()
     },
   }
+}
+
+const MOST_REVOCATIONS = { tokens: MAX_TOKENS, subjectsAndClients: MAX_SUBJECTS_AND_CLIENTS }
+
+function kindOf({ tokenId }: StoredTokenRevocation): 'tokens' | 'subjectsAndClients' {
+  return tokenId === null ? 'subjectsAndClients' : 'tokens'
 }
 
 const NOTHING = { keyId: null, successorId: null, actor: null, reason: null, detail: null }

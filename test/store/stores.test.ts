@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
-import type { KeyStore } from '../../src/store/contract.js'
+import type { KeyStore, StoredTokenRevocation } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { libsql, loadSqliteDriver } from '../../src/store/sqlite/driver.js'
@@ -9,7 +9,7 @@ import { keyStoreContract } from '../../src/testing.js'
 import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
 import { storedKey } from '../support/stored-keys.js'
 import { until } from '../support/until.js'
-import { temporaryFolder } from './sqlite-files.js'
+import { sql, temporaryFolder } from './sqlite-files.js'
 
 interface Candidate {
   readonly name: string
@@ -17,7 +17,11 @@ interface Candidate {
   create(): KeyStore | Promise<KeyStore>
   /** A second store on the keys of the last one, where there can be one. */
   readonly another?: () => KeyStore
+  /** Adds revocations, with the same column for each and the ids `prefix` 1 to `count`. */
+  fill(store: KeyStore, prefix: string, count: number, column: 'token_id' | 'subject', endsAt: number): Promise<unknown>
 }
+
+const FILL_COLUMNS = 'id, issuer, token_id, subject, issued_before, created_at, ends_at'
 
 const removers: (() => void)[] = []
 
@@ -36,6 +40,31 @@ function sqliteCandidate(name: string, open: (path: string) => KeyStore): Candid
       return open(path)
     },
     another: () => open(path),
+    async fill(_, prefix, count, column, endsAt) {
+      const names = column === 'token_id' ? `'x' || i, NULL, NULL` : `NULL, 'x' || i, 1`
+      sql(
+        path,
+        `WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ${count})
+          INSERT INTO vantage_token_revocations (${FILL_COLUMNS})
+          SELECT '${prefix}' || i, 'https://issuer.example', ${names}, 1, ${endsAt} FROM numbers`,
+      )
+    },
+  }
+}
+
+function revocation(values: Partial<StoredTokenRevocation>): StoredTokenRevocation {
+  return {
+    id: 'r',
+    issuer: 'https://issuer.example',
+    tokenId: null,
+    subject: null,
+    clientId: null,
+    issuedBefore: values.tokenId ? null : 1_764_072_000_000,
+    createdAt: 1_764_072_000_000,
+    createdBy: null,
+    reason: null,
+    endsAt: 2_000_000_000_000,
+    ...values,
   }
 }
 
@@ -56,11 +85,29 @@ function postgresCandidate(): Candidate {
       return open()
     },
     another: open,
+    async fill(_, prefix, count, column, endsAt) {
+      const names = column === 'token_id' ? `'x' || i, NULL, NULL` : `NULL, 'x' || i, now()`
+      await (await server)?.sql(
+        url,
+        `INSERT INTO vantage_token_revocations (${FILL_COLUMNS})
+          SELECT '${prefix}' || i, 'https://issuer.example', ${names}, now(), to_timestamp(${endsAt / 1000})
+          FROM generate_series(1, ${count}) AS i`,
+      )
+    },
   }
 }
 
 const candidates: Candidate[] = [
-  { name: 'memory', create: () => memoryKeyStore() },
+  {
+    name: 'memory',
+    create: () => memoryKeyStore(),
+    async fill(store, prefix, count, column, endsAt) {
+      for (let i = 1; i <= count; i++) {
+        const [tokenId, subject] = column === 'token_id' ? [`x${i}`, null] : [null, `x${i}`]
+        await store.addTokenRevocation?.(revocation({ id: `${prefix}${i}`, tokenId, subject, createdAt: 1, endsAt }))
+      }
+    },
+  },
   sqliteCandidate(`SQLite by ${loadSqliteDriver().name}`, (path) => sqliteKeyStore({ path })),
 ]
 
@@ -72,7 +119,7 @@ if (loadSqliteDriver().name === 'node:sqlite') {
 
 if (postgresIsThere()) candidates.push(postgresCandidate())
 
-describe.each(candidates)('a key store: $name', ({ create, another }) => {
+describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
   keyStoreContract({ create, another, describe, test })
 
   // What the stores of this package promise beyond the contract.
@@ -85,7 +132,13 @@ describe.each(candidates)('a key store: $name', ({ create, another }) => {
 
   test('has every optional method but migrate', async () => {
     const store = await create()
-    for (const method of ['addTokenRevocation', 'tokenRevocations', 'readAudit', 'watch'] as const) {
+    for (const method of [
+      'addTokenRevocation',
+      'tokenRevocations',
+      'findTokenRevocations',
+      'readAudit',
+      'watch',
+    ] as const) {
       expect(store[method], method).toBeTypeOf('function')
     }
     await store.close()
@@ -107,10 +160,34 @@ describe.each(candidates)('a key store: $name', ({ create, another }) => {
       store.readUsage(key.id, '2026-11-25'),
       store.addTokenRevocation?.({} as never),
       store.tokenRevocations?.(0),
+      store.findTokenRevocations?.({ issuer: '', tokenId: null, subject: '', clientId: null }),
       store.readAudit?.({ limit: 1 }),
     ]
     for (const call of calls) await expect(call).rejects.toThrow(KeyStoreError)
   })
+
+  test('keeps 100 000 revocations of tokens and 10 000 of subjects and clients, and drops ended ones for a new one', async () => {
+    const store = await createReady()
+    const add = (values: Partial<StoredTokenRevocation>) => store.addTokenRevocation?.(revocation(values))
+    const now = revocation({}).createdAt
+    const later = revocation({}).endsAt
+    await fill(store, 'ended', 1, 'token_id', now)
+    await fill(store, 'token', 99_999, 'token_id', later)
+    await add({ id: 'last', tokenId: 'last' })
+    await expect(add({ id: 'more', tokenId: 'more' })).rejects.toThrow(
+      /100000 revocations of single tokens.*Revoke by subject or by client instead.*--token-life/,
+    )
+    await fill(store, 'subject', 9998, 'subject', later)
+    await fill(store, 'brief', 1, 'subject', now + 1)
+    await add({ id: 'a', clientId: 'c' })
+    await expect(add({ id: 'b', subject: 's' })).rejects.toThrow(KeyStoreError)
+    await expect(add({ id: 'b', clientId: 'c' })).rejects.toThrow(/10000 revocations of subjects and clients/)
+    await add({ id: 'b', clientId: 'c', createdAt: now + 1 })
+    const found = (await store.tokenRevocations?.(0)) ?? []
+    expect(new Set(found.map(({ id }) => id)).size).toBe(110_000)
+    expect(found).toHaveLength(110_000)
+    await store.close()
+  }, 120_000)
 
   test('says when a change was made', async () => {
     const store = await createReady()

@@ -1,8 +1,10 @@
-import { judgeChanges, type News, type Position, toPosition } from '../sql/changes.js'
+import { judgeChanges, type News, type Position, REVOCATION_ALIAS, toChange, toPosition } from '../sql/changes.js'
+import { selectList } from '../sql/tables.js'
+import { TOKEN_REVOCATIONS } from '../sql/token-revocations.js'
 import type { Ask } from './connections.js'
 import type { PostgresRow } from './driver.js'
 import { quoteName } from './names.js'
-import { readInstant } from './queries.js'
+import { DIALECT, readInstant } from './queries.js'
 import { TRIGGER_NAMES, TRIGGERS } from './triggers.js'
 
 /** More changes than this are told as a change of everything. */
@@ -19,17 +21,22 @@ const TRIGGER_STATE = `(
     WHERE t.tgrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.regclass[]::pg_catalog.oid[])
       AND t.tgname OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.name[]) AND t.tgenabled OPERATOR(pg_catalog.=) 'A'
   ) AS triggers`
-const ENTRIES = `SELECT seq, id, ${readInstant('at')} AS at FROM {schema}.vantage_changes`
+const SCHEMA_ROW = '(SELECT feed FROM {schema}.vantage_schema LIMIT 1)'
+const ENTRIES = `SELECT seq, id, revocation, ${readInstant('at')} AS at FROM {schema}.vantage_changes`
 
 // One statement, and so one snapshot, for the feed id and the entries: the one at the position itself, one more than is
 // told, and those between. The planner takes a table that was never analyzed for a large one and compiles the statement,
-// which takes far longer than running it: `one`, unique and true, tells it that there is one row.
-const READ_CHANGES = `SELECT s.feed, ${TRIGGER_STATE}, c.* FROM {schema}.vantage_schema s
+// which takes far longer than running it: LIMIT 1 tells it that there is one row.
+// With the revocations that they name, as they are now: each by its id, and OFFSET keeps the planner from reading all of them.
+const READ_CHANGES = `SELECT s.feed, ${TRIGGER_STATE}, c.*, told.* FROM ${SCHEMA_ROW} s
   LEFT JOIN LATERAL (${ENTRIES} WHERE seq OPERATOR(pg_catalog.>=) $3::pg_catalog.int8
     ORDER BY seq LIMIT ${MOST_CHANGES + 2}) c ON true
-  WHERE s.one ORDER BY c.seq`
-const READ_NEWEST = `SELECT s.feed, ${TRIGGER_STATE}, c.* FROM {schema}.vantage_schema s
-  LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true WHERE s.one`
+  LEFT JOIN LATERAL (SELECT ${selectList(TOKEN_REVOCATIONS, DIALECT, REVOCATION_ALIAS)}
+    FROM ${DIALECT.table(TOKEN_REVOCATIONS.name)} ${REVOCATION_ALIAS}
+    WHERE ${REVOCATION_ALIAS}.id OPERATOR(pg_catalog.=) c.revocation OFFSET 0) told ON true
+  ORDER BY c.seq`
+const READ_NEWEST = `SELECT s.feed, ${TRIGGER_STATE}, c.* FROM ${SCHEMA_ROW} s
+  LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true`
 
 const UNHEARD_TABLES = `SELECT DISTINCT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     JOIN unnest($2::text[], $3::text[]) AS wanted (tab, trig) ON tab = relname
@@ -57,7 +64,7 @@ export async function readChanges(ask: Ask, schema: string, last: Position | und
   const { rows } = await ask(READ_CHANGES, [...values, last.seq])
   const feed = String(rows[0]?.feed)
   // An empty log is a row with a feed and no entry.
-  const entries = rows.filter(({ seq }) => seq !== null).map((row) => toPosition(feed, row))
+  const entries = rows.filter(({ seq }) => seq !== null).map((row) => toChange(feed, row))
   const { missed, changes, position } = judgeChanges(last, feed, entries, MOST_CHANGES)
   // Read before the changes are told: a commit in between is told twice rather than not at all.
   const end = position ?? (await readChanges(ask, schema, undefined)).position

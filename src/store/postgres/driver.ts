@@ -72,6 +72,7 @@ export const SQLSTATE = {
   wrongPassword: '28P01',
   notAuthorized: '28000',
   lockTimeout: '55P03',
+  limitExceeded: '54000',
   noDatabase: '3D000',
   tooManyConnections: '53300',
   noPermission: '42501',

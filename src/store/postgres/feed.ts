@@ -27,6 +27,8 @@ const IDLE_WAKE_PAUSE_MS = 25
 /** The changes of one store, for every verifier that watches it, over one connection. */
 export interface Follower {
   watch(listener: (change: KeyChange) => void): ChangeFeed
+  /** Tells the verifiers of this process of a change that it has made itself. The feed will tell it once more. */
+  tell(change: KeyChange): void
   close(): Promise<void>
 }
 
@@ -156,14 +158,14 @@ export function createFollower(connections: Connections): Follower {
     position = reading.position
     triggers = reading.triggers
     complete = reading.complete
-    for (const change of reading.changes) announce(change)
+    for (const change of reading.changes) tell(change)
     caughtUpAt = begunAt
     caughtUpAtWall = begunAtWall
     if (!complete) warnUnheard(await readOver(ask, (ask) => findUnheardTables(ask, connections.schema)))
     return reading.missed || triggersChanged || reading.changes.length > 0
   }
 
-  function announce(change: KeyChange): void {
+  function tell(change: KeyChange): void {
     for (const listener of listeners) listener(change)
   }
 
@@ -176,6 +178,8 @@ export function createFollower(connections: Connections): Follower {
   }
 
   return {
+    tell,
+
     watch(listener) {
       // A function of its own for each feed, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)

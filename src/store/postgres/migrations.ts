@@ -116,12 +116,36 @@ const BOUNDS_AND_LOCK: Step = {
 // Changes by hand of revocations of tokens, and of the ends of keys, are in the audit trail.
 const AUDIT_OF_CHANGES_BY_HAND: Step = { version: 4, tables: [], statements: [] }
 
+const TOKEN_CHANGES_NAMES_AND_COUNTS: Step = {
+  version: 5,
+  tables: ['vantage_token_counts'],
+  statements: [
+    // Which revocation a change of the revocations concerns.
+    'ALTER TABLE {schema}.vantage_changes ADD COLUMN IF NOT EXISTS revocation text',
+    // Whether token_id, subject or client_id is written as JSON: for names that hold what a text here cannot.
+    `ALTER TABLE {schema}.vantage_token_revocations
+    ADD COLUMN IF NOT EXISTS escaped smallint NOT NULL DEFAULT 0 CHECK (escaped IN (0, 1))`,
+    // By their hashes: a name may be longer than an ordinary index takes.
+    ...['token_id', 'subject', 'client_id'].map(
+      (column) => `CREATE INDEX IF NOT EXISTS vantage_token_revocations_${column}
+    ON {schema}.vantage_token_revocations USING hash (${column})`,
+    ),
+    // One row, since counting 100 000 rows for each new one would be slow.
+    `CREATE TABLE IF NOT EXISTS {schema}.vantage_token_counts (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    tokens bigint NOT NULL,
+    subjects_and_clients bigint NOT NULL
+  )`,
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
   TOKEN_REVOCATIONS_AND_AUDIT,
   BOUNDS_AND_LOCK,
   AUDIT_OF_CHANGES_BY_HAND,
+  TOKEN_CHANGES_NAMES_AND_COUNTS,
 ]
 
 export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)

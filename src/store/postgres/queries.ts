@@ -7,18 +7,30 @@ import type {
   StoredAuditEntry,
   StoredKey,
   StoredTokenRevocation,
+  TokenNames,
   UsageIncrement,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
-import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toCount, toMilliseconds } from '../sql/tables.js'
-import { TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocations.js'
+import { AUDIT, fromRow, KEYS, selectList, toCount, toMilliseconds } from '../sql/tables.js'
+import {
+  deleteEndedTokenRevocations,
+  escapeName,
+  findByName,
+  insertTokenRevocation,
+  namingToken,
+  PAGE,
+  pageOfTokenRevocations,
+  toTokenRevocation,
+} from '../sql/token-revocations.js'
+import { describeNoRoom } from '../token-revocations.js'
+import { createBatches } from './batches.js'
 import type { Ask } from './connections.js'
 import { type PostgresResult, type PostgresRow, SQLSTATE, sqlState } from './driver.js'
 
 // Each statement is safe under any search path, since look-ups run outside of a transaction: one round trip.
-const DIALECT: Dialect = {
+export const DIALECT: Dialect = {
   table: (name) => `{schema}.${name}`,
   parameter: (number) => `$${number}`,
   instantParameter: (number) => `$${number}::pg_catalog.timestamptz`,
@@ -40,42 +52,36 @@ export function readInstant(expression: string): string {
 const FIND = `SELECT ${selectList(KEYS, DIALECT)} FROM ${DIALECT.table(KEYS.name)}
   WHERE id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])`
 
-/** Most ids of one statement. */
-const MAX_IDS = 100
-
-/**
- * Looks keys up. Ids that are asked for while the permitted statements are under way go together into the next one: while
- * the change feed is down each request asks, and that is more than two connections answer one by one.
- *
- * @param maxStatements how many may be under way at a time
- */
+/** @param maxStatements how many may be under way at a time */
 export function createFinder(ask: Ask, maxStatements: number): (id: string) => Promise<StoredKey | undefined> {
-  const waiting: { id: string; resolve(key: StoredKey | undefined): void; reject(error: unknown): void }[] = []
-  let statements = 0
-
-  async function askForAll(): Promise<void> {
-    statements++
-    while (waiting.length > 0) {
-      const asked = waiting.splice(0, MAX_IDS)
-      try {
-        const { rows } = await ask(FIND, [asked.map(({ id }) => id)])
-        const keys = new Map(rows.map((row) => [row.id, row]))
-        for (const { id, resolve } of asked) {
-          const row = keys.get(id)
-          resolve(row && fromRow(KEYS, row))
-        }
-      } catch (error) {
-        for (const { reject } of asked) reject(error)
-      }
+  return createBatches(async (ids: readonly string[]) => {
+    const { rows } = await ask(FIND, [ids])
+    const keys = new Map(rows.map((row) => [row.id, row]))
+    return (id) => {
+      const row = keys.get(id)
+      return row && fromRow(KEYS, row)
     }
-    statements--
-  }
+  }, maxStatements)
+}
 
-  return (id) =>
-    new Promise((resolve, reject) => {
-      waiting.push({ id, resolve, reject })
-      if (statements < maxStatements) void askForAll()
-    })
+const FIND_TOKENS = findByName(
+  DIALECT,
+  (column, place) => `${column} OPERATOR(pg_catalog.=) ANY ($${place + 1}::pg_catalog.text[])`,
+)
+
+/** @param maxStatements how many may be under way at a time */
+export function createTokenFinder(
+  ask: Ask,
+  maxStatements: number,
+): (token: TokenNames) => Promise<readonly StoredTokenRevocation[]> {
+  return createBatches(async (tokens: readonly TokenNames[]) => {
+    const names = (['tokenId', 'subject', 'clientId'] as const).map((name) => [
+      ...new Set(tokens.flatMap(({ [name]: given }) => (given === null ? [] : [escapeName(given)]))),
+    ])
+    const { rows } = await ask(FIND_TOKENS, names)
+    const found = rows.map((row) => toTokenRevocation(row))
+    return (token) => namingToken(token, found)
+  }, maxStatements)
 }
 
 /** Rejects when the id exists. */
@@ -150,15 +156,24 @@ export async function readUsage(
   }
 }
 
+/** Rejects when there are too many: a trigger counts them. */
 export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevocation): Promise<void> {
-  await run(ask, statements.deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
-  const { rowCount } = await run(ask, statements.insertTokenRevocation(revocation, DIALECT))
-  if (rowCount !== 1) throw new KeyStoreError(TOO_MANY_TOKEN_REVOCATIONS)
+  await run(ask, deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
+  try {
+    await run(ask, insertTokenRevocation(revocation, DIALECT))
+  } catch (error) {
+    if (sqlState(error) === SQLSTATE.limitExceeded) throw new KeyStoreError(describeNoRoom(revocation))
+    throw error
+  }
 }
 
 export async function listTokenRevocations(ask: Ask, now: number): Promise<StoredTokenRevocation[]> {
-  const rows = await readAll(ask, statements.listTokenRevocations(now, DIALECT))
-  return rows.map((row) => fromRow(TOKEN_REVOCATIONS, row))
+  const found: StoredTokenRevocation[] = []
+  for (;;) {
+    const rows = await readAll(ask, pageOfTokenRevocations(now, found.at(-1)?.id ?? '', DIALECT))
+    found.push(...rows.map((row) => toTokenRevocation(row)))
+    if (rows.length < PAGE) return found
+  }
 }
 
 export async function readAudit(ask: Ask, query: AuditQuery): Promise<StoredAuditEntry[]> {

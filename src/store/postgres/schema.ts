@@ -95,11 +95,16 @@ async function migrate(ask: Ask, place: Place): Promise<void> {
   )
   // Without the triggers something may have changed unseen, so every key counts as changed.
   await ask(LOCK_CHANGES)
+  await ask(COUNT_TOKENS)
   await ask(`SELECT pg_notify('${CHANNEL}', '')`)
   await ask('INSERT INTO {schema}.vantage_changes (id) VALUES (NULL)')
   // Again, since some may have come since, and a table that is there is not created.
   await refuseForeignObjects(ask, place)
 }
+
+const COUNT_TOKENS = `INSERT INTO {schema}.vantage_token_counts (tokens, subjects_and_clients)
+  SELECT count(token_id), count(*) - count(token_id) FROM {schema}.vantage_token_revocations
+  ON CONFLICT (one) DO UPDATE SET tokens = excluded.tokens, subjects_and_clients = excluded.subjects_and_clients`
 
 /** Who may create tables in a schema need not be allowed to create schemas. */
 async function createNamespace(ask: Ask, { schema }: Place): Promise<void> {

@@ -1,5 +1,5 @@
 import { KeyStoreError } from '../../core/errors.js'
-import type { ChangeFeed, KeyChange, KeyStore, StoredKey } from '../contract.js'
+import type { ChangeFeed, KeyChange, KeyStore, StoredKey, StoredTokenRevocation, TokenNames } from '../contract.js'
 
 import { type Connections, connectionsByPool, connectionsByUrl, POOL_SIZE } from './connections.js'
 import type { PostgresPool } from './driver.js'
@@ -9,6 +9,7 @@ import {
   addTokenRevocation,
   addUsage,
   createFinder,
+  createTokenFinder,
   insertKey,
   listKeys,
   listTokenRevocations,
@@ -86,6 +87,7 @@ interface Core {
   readonly connections: Connections
   readonly follower: Follower
   readonly findKey: (id: string) => Promise<StoredKey | undefined>
+  readonly findTokens: (token: TokenNames) => Promise<readonly StoredTokenRevocation[]>
   /** Resolves once the schema is the one that this package knows. */
   ready(): Promise<void>
   close(): Promise<void>
@@ -98,6 +100,7 @@ function createCore(connections: Connections): Core {
     connections,
     follower,
     findKey: createFinder(connections.ask, POOL_SIZE),
+    findTokens: createTokenFinder(connections.ask, POOL_SIZE),
 
     async ready() {
       checked ??= connections.read((ask) => checkSchema(ask, connections))
@@ -141,7 +144,7 @@ function shared(connectionString: string, schema: string): KeyStore {
 }
 
 /** A store of its own for each caller: it is closed alone, and with it only its feeds. */
-function facadeOf({ connections, follower, findKey, ready, close }: Core): KeyStore {
+function facadeOf({ connections, follower, findKey, findTokens, ready, close }: Core): KeyStore {
   const feeds = new Set<ChangeFeed>()
   const { read, transaction } = connections
   let closing: Promise<void> | undefined
@@ -169,11 +172,16 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
     async insert(key) {
       await checked()
       await transaction((ask) => insertKey(ask, key))
+      follower.tell({ id: key.id, at: Date.now() })
     },
 
     async update(current, next, successor) {
       await checked()
-      return transaction((ask) => updateKey(ask, current, next, successor))
+      const updated = await transaction((ask) => updateKey(ask, current, next, successor))
+      const at = Date.now()
+      if (updated) follower.tell({ id: current.id, at })
+      if (updated && successor) follower.tell({ id: successor.id, at })
+      return updated
     },
 
     async list(query) {
@@ -196,11 +204,17 @@ function facadeOf({ connections, follower, findKey, ready, close }: Core): KeySt
     async addTokenRevocation(revocation) {
       await checked()
       await transaction((ask) => addTokenRevocation(ask, revocation))
+      follower.tell({ tokens: true, added: revocation, at: Date.now() })
     },
 
     async tokenRevocations(now) {
       await checked()
       return read((ask) => listTokenRevocations(ask, now))
+    },
+
+    async findTokenRevocations(token) {
+      await checked()
+      return findTokens(token)
     },
 
     async readAudit(query) {

@@ -1,4 +1,5 @@
 import { TOKENS_CHANGED } from '../sql/changes.js'
+import { MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
 import { MAX_COUNT } from './migrations.js'
 
 // Each migration makes all functions and triggers anew. A change here reaches existing databases only with a new step in
@@ -16,6 +17,19 @@ export const CHANNEL = 'vantage_changes'
  * suffice.
  */
 export const LOCK_CHANGES = 'LOCK TABLE {schema}.vantage_lock IN EXCLUSIVE MODE'
+
+const NAMES = [
+  ['tokenId', 'token_id'],
+  ['subject', 'subject'],
+  ['clientId', 'client_id'],
+] as const
+
+/** A name of tokens as JSON; NULL where there is none. */
+const jsonName = (column: string) =>
+  `CASE WHEN told.escaped = 1 THEN told.${column} ELSE to_json(told.${column})::text END`
+
+const LOG_REVOCATION = (id: string) =>
+  `INSERT INTO {schema}.vantage_changes (id, revocation) VALUES ('${TOKENS_CHANGED}', ${id});`
 
 /**
  * The functions, by name. They run with the rights of their owner (SECURITY DEFINER): a role that may write keys need not be
@@ -125,9 +139,10 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
         CASE TG_OP WHEN 'INSERT' THEN 'revoke_tokens' WHEN 'UPDATE' THEN 'change' ELSE 'delete' END,
         CASE TG_OP WHEN 'INSERT' THEN told.created_by END,
         CASE TG_OP WHEN 'INSERT' THEN told.reason END,
-        json_strip_nulls(json_build_object('issuer', told.issuer, 'tokenId', told.token_id, 'subject', told.subject,
-          'clientId', told.client_id, 'issuedBefore',
-          to_char(told.issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')))::text);
+        '{' || concat_ws(',', '"issuer":' || to_json(told.issuer)::text,
+          ${NAMES.map(([member, column]) => `'"${member}":' || ${jsonName(column)}`).join(`,
+          `)},
+          '"issuedBefore":"' || to_char(told.issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"') || '}');
       RETURN NULL;
     END`,
   },
@@ -135,7 +150,52 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
-      INSERT INTO {schema}.vantage_changes (id) VALUES ('${TOKENS_CHANGED}');
+      IF TG_OP = 'TRUNCATE' THEN
+        ${LOG_REVOCATION('NULL')}
+      ELSIF TG_OP = 'INSERT' THEN
+        ${LOG_REVOCATION('NEW.id')}
+      ELSIF TG_OP = 'UPDATE' THEN
+        ${LOG_REVOCATION('OLD.id')}
+        ${LOG_REVOCATION('NEW.id')}
+      ELSIF OLD.ends_at > clock_timestamp() THEN
+        -- That an ended one is dropped changes nothing.
+        ${LOG_REVOCATION('OLD.id')}
+      END IF;
+      RETURN NULL;
+    END`,
+  },
+  // By whole statements: a row that is updated for each of many rows that end together would grow slow.
+  vantage_count_tokens: {
+    signature: '()',
+    returns: 'trigger LANGUAGE plpgsql',
+    body: `DECLARE
+      added_tokens bigint := 0;
+      added_others bigint := 0;
+      removed_tokens bigint := 0;
+      removed_others bigint := 0;
+      full_of text;
+    BEGIN
+      IF TG_OP = 'TRUNCATE' THEN
+        UPDATE {schema}.vantage_token_counts SET tokens = 0, subjects_and_clients = 0;
+        RETURN NULL;
+      END IF;
+      IF TG_OP <> 'DELETE' THEN
+        SELECT count(token_id), count(*) - count(token_id) INTO added_tokens, added_others FROM added;
+      END IF;
+      IF TG_OP <> 'INSERT' THEN
+        SELECT count(token_id), count(*) - count(token_id) INTO removed_tokens, removed_others FROM removed;
+      END IF;
+      IF added_tokens = removed_tokens AND added_others = removed_others THEN
+        RETURN NULL;
+      END IF;
+      UPDATE {schema}.vantage_token_counts SET tokens = tokens + added_tokens - removed_tokens,
+          subjects_and_clients = subjects_and_clients + added_others - removed_others
+        RETURNING CASE WHEN added_tokens > removed_tokens AND tokens > ${MAX_TOKENS} THEN 'tokens'
+          WHEN added_others > removed_others AND subjects_and_clients > ${MAX_SUBJECTS_AND_CLIENTS} THEN 'subjects and clients'
+          END INTO full_of;
+      IF full_of IS NOT NULL THEN
+        RAISE EXCEPTION 'there are too many revocations of %', full_of USING ERRCODE = 'program_limit_exceeded';
+      END IF;
       RETURN NULL;
     END`,
   },
@@ -182,8 +242,21 @@ export const TRIGGERS: Readonly<Record<string, Readonly<Record<string, string>>>
   vantage_token_revocations: {
     vantage_tokens_before: `BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_token_revocations
       FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_before_change()`,
-    vantage_tokens_changed: `AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_token_revocations
+    vantage_tokens_changed: `AFTER INSERT OR UPDATE OR DELETE ON {schema}.vantage_token_revocations
+      FOR EACH ROW EXECUTE FUNCTION {schema}.vantage_log_tokens()`,
+    // TRUNCATE fires no row trigger.
+    vantage_tokens_cleared: `AFTER TRUNCATE ON {schema}.vantage_token_revocations
       FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_log_tokens()`,
+    // A trigger for each event, since only one with a single event can have the rows of its statement.
+    vantage_tokens_counted: `AFTER INSERT ON {schema}.vantage_token_revocations REFERENCING NEW TABLE AS added
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_count_tokens()`,
+    vantage_tokens_recounted: `AFTER UPDATE ON {schema}.vantage_token_revocations
+      REFERENCING NEW TABLE AS added OLD TABLE AS removed
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_count_tokens()`,
+    vantage_tokens_discounted: `AFTER DELETE ON {schema}.vantage_token_revocations REFERENCING OLD TABLE AS removed
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_count_tokens()`,
+    vantage_tokens_emptied: `AFTER TRUNCATE ON {schema}.vantage_token_revocations
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_count_tokens()`,
     vantage_tokens_audited: `AFTER INSERT OR UPDATE OR DELETE ON {schema}.vantage_token_revocations
       FOR EACH ROW EXECUTE FUNCTION {schema}.vantage_audit_tokens()`,
     vantage_tokens_truncated: `AFTER TRUNCATE ON {schema}.vantage_token_revocations

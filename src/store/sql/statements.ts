@@ -1,17 +1,12 @@
-import type { AuditQuery, KeyQuery, StoredKey, StoredTokenRevocation } from '../contract.js'
-import { MAX_TOKEN_REVOCATIONS } from '../token-revocations.js'
+import type { AuditQuery, KeyQuery, StoredKey } from '../contract.js'
 import { createParameters, type Dialect, type Parameters, type Statement } from './dialect.js'
 import { writeKeyFilters } from './key-filters.js'
-import { AUDIT, columnsThatDiffer, KEYS, selectList, TOKEN_REVOCATIONS, writeColumns } from './tables.js'
+import { AUDIT, columnsThatDiffer, insertInto, KEYS, selectList, writeColumns } from './tables.js'
 
 // The statements that read the same in SQLite and PostgreSQL.
 
 export function insertKey(key: StoredKey, dialect: Dialect): Statement {
-  const parameters = createParameters(dialect)
-  const columns = writeColumns(KEYS, key, parameters)
-  const text = `INSERT INTO ${dialect.table(KEYS.name)} (${columns.map(({ name }) => name).join(', ')})
-    VALUES (${columns.map(({ parameter }) => parameter).join(', ')})`
-  return { text, values: parameters.values }
+  return insertInto(KEYS, key, dialect)
 }
 
 /**
@@ -47,28 +42,6 @@ export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
     FROM ${dialect.table(KEYS.name)} ${whereAll(filters)}
     ORDER BY ${KEYS.name}.created_at DESC, ${KEYS.name}.id DESC LIMIT ${parameters.value(query.limit)}`
   return { text, values: parameters.values }
-}
-
-/** Adds no row when there are too many already. */
-export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
-  const parameters = createParameters(dialect)
-  const columns = writeColumns(TOKEN_REVOCATIONS, revocation, parameters)
-  const text = `INSERT INTO ${dialect.table(TOKEN_REVOCATIONS.name)} (${columns.map(({ name }) => name).join(', ')})
-    SELECT ${columns.map(({ parameter }) => parameter).join(', ')}
-    WHERE (SELECT count(*) FROM ${dialect.table(TOKEN_REVOCATIONS.name)}) < ${MAX_TOKEN_REVOCATIONS}`
-  return { text, values: parameters.values }
-}
-
-export function deleteEndedTokenRevocations(now: number, dialect: Dialect): Statement {
-  const { instant, values } = createParameters(dialect)
-  return { text: `DELETE FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ends_at <= ${instant(now)}`, values }
-}
-
-export function listTokenRevocations(now: number, dialect: Dialect): Statement {
-  const { instant, values } = createParameters(dialect)
-  const text = `SELECT ${selectList(TOKEN_REVOCATIONS, dialect)} FROM ${dialect.table(TOKEN_REVOCATIONS.name)}
-    WHERE ends_at > ${instant(now)}`
-  return { text, values }
 }
 
 export function readAudit({ keyId, before, limit }: AuditQuery, dialect: Dialect): Statement {

@@ -1,6 +1,13 @@
 import { parseScopeClaim } from '../../core/scope.js'
-import type { StoredAuditEntry, StoredKey, StoredTokenRevocation } from '../contract.js'
-import type { Dialect, Parameters, SqlRow, SqlValue } from './dialect.js'
+import type { StoredAuditEntry, StoredKey } from '../contract.js'
+import {
+  createParameters,
+  type Dialect,
+  type Parameters,
+  type SqlRow,
+  type SqlValue,
+  type Statement,
+} from './dialect.js'
 
 /** What a column holds, and so how its value is written and read. */
 type Kind = 'text' | 'number' | 'instant' | 'scopes'
@@ -20,7 +27,7 @@ export interface Table<T> {
 }
 
 /** The type demands a column for each property. */
-function defineTable<T>(
+export function defineTable<T>(
   name: string,
   columns: { readonly [P in keyof T]-?: readonly [name: string, kind: Kind] },
 ): Table<T> {
@@ -46,19 +53,6 @@ export const KEYS = defineTable<StoredKey>('vantage_keys', {
   replacedBy: ['replaced_by', 'text'],
 })
 
-export const TOKEN_REVOCATIONS = defineTable<StoredTokenRevocation>('vantage_token_revocations', {
-  id: ['id', 'text'],
-  issuer: ['issuer', 'text'],
-  tokenId: ['token_id', 'text'],
-  subject: ['subject', 'text'],
-  clientId: ['client_id', 'text'],
-  issuedBefore: ['issued_before', 'instant'],
-  createdAt: ['created_at', 'instant'],
-  createdBy: ['created_by', 'text'],
-  reason: ['reason', 'text'],
-  endsAt: ['ends_at', 'instant'],
-})
-
 export const AUDIT = defineTable<StoredAuditEntry>('vantage_audit', {
   seq: ['seq', 'number'],
   at: ['at', 'instant'],
@@ -70,11 +64,31 @@ export const AUDIT = defineTable<StoredAuditEntry>('vantage_audit', {
   detail: ['detail', 'text'],
 })
 
-/** The columns of a table, as a SELECT names them. */
-export function selectList({ columns }: Table<unknown>, dialect: Dialect): string {
+/**
+ * The columns of a table, as a SELECT names them.
+ *
+ * @param alias names the table in a join; then the columns are called `alias_name`
+ */
+export function selectList({ columns }: Table<unknown>, dialect: Dialect, alias?: string): string {
   return columns
-    .map(({ name, kind }) => (kind === 'instant' ? `${dialect.readInstant(name)} AS ${name}` : name))
+    .map(({ name, kind }) => {
+      const column = alias === undefined ? name : `${alias}.${name}`
+      const value = kind === 'instant' ? dialect.readInstant(column) : column
+      return value === name ? name : `${value} AS ${labelOf(name, alias)}`
+    })
     .join(', ')
+}
+
+function labelOf(name: string, alias: string | undefined): string {
+  return alias === undefined ? name : `${alias}_${name}`
+}
+
+export function insertInto<T>(table: Table<T>, value: T, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const columns = writeColumns(table, value, parameters)
+  const text = `INSERT INTO ${dialect.table(table.name)} (${columns.map(({ name }) => name).join(', ')})
+    VALUES (${columns.map(({ parameter }) => parameter).join(', ')})`
+  return { text, values: parameters.values }
 }
 
 /** For each column its name, and the parameter that holds the value to write. */
@@ -103,9 +117,9 @@ function toColumn(value: unknown, kind: Kind): SqlValue {
 }
 
 /** The value that a row holds. The checks of the schema keep out what is of another type. */
-export function fromRow<T>({ columns }: Table<T>, row: SqlRow): T {
+export function fromRow<T>({ columns }: Table<T>, row: SqlRow, alias?: string): T {
   const value: Record<string, unknown> = {}
-  for (const { property, name, kind } of columns) value[property] = read(row[name] ?? null, kind)
+  for (const { property, name, kind } of columns) value[property] = read(row[labelOf(name, alias)] ?? null, kind)
   return value as T
 }
 

@@ -1,6 +1,9 @@
 import type { ChangeFeed, KeyChange } from '../contract.js'
-import { judgeChanges, type News, type Position, toPosition } from '../sql/changes.js'
+import { judgeChanges, type News, type Position, REVOCATION_ALIAS, toChange, toPosition } from '../sql/changes.js'
+import { selectList } from '../sql/tables.js'
+import { TOKEN_REVOCATIONS } from '../sql/token-revocations.js'
 import type { SqliteDatabase } from './driver.js'
+import { DIALECT } from './queries.js'
 
 /** How long a cached key may be served without a look at the file. A monotonic clock measures it. */
 export const CHECK_INTERVAL_MS = 50
@@ -19,9 +22,11 @@ export function createChangeReader(database: SqliteDatabase): ChangeReader {
   const version = database.prepare('PRAGMA data_version')
   const feedId = database.prepare('SELECT feed FROM vantage_schema')
   const last = database.prepare('SELECT seq, id, at FROM vantage_changes ORDER BY seq DESC LIMIT 1')
-  // The entry at the position itself, one more than is told, and those between.
+  // The entry at the position itself, one more than is told, and those between; with the revocations that they name.
   const from = database.prepare(
-    `SELECT seq, id, at FROM vantage_changes WHERE seq >= ? ORDER BY seq LIMIT ${MOST_CHANGES + 2}`,
+    `SELECT c.seq, c.id, c.at, c.revocation, ${selectList(TOKEN_REVOCATIONS, DIALECT, REVOCATION_ALIAS)}
+      FROM vantage_changes c LEFT JOIN ${TOKEN_REVOCATIONS.name} ${REVOCATION_ALIAS} ON ${REVOCATION_ALIAS}.id = c.revocation
+      WHERE c.seq >= ? ORDER BY c.seq LIMIT ${MOST_CHANGES + 2}`,
   )
 
   const readFeed = () => String(feedId.get()?.feed)
@@ -31,7 +36,7 @@ export function createChangeReader(database: SqliteDatabase): ChangeReader {
     newest: () => toPosition(readFeed(), last.get()),
     since(position) {
       const feed = readFeed()
-      const entries = from.all(Number(position.seq)).map((row) => toPosition(feed, row))
+      const entries = from.all(Number(position.seq)).map((row) => toChange(feed, row))
       return judgeChanges(position, feed, entries, MOST_CHANGES)
     },
   }

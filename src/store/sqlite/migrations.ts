@@ -92,5 +92,26 @@ const TOKEN_REVOCATIONS_AND_AUDIT: Step = {
 // Changes by hand of revocations of tokens, and of the ends of keys, are in the audit trail.
 const AUDIT_OF_CHANGES_BY_HAND: Step = { version: 3, tables: [], statements: [] }
 
+const TOKEN_CHANGES_AND_NAMES: Step = {
+  version: 4,
+  tables: [],
+  statements: [
+    // Which revocation a change of the revocations concerns.
+    'ALTER TABLE vantage_changes ADD COLUMN revocation TEXT',
+    // Whether token_id, subject or client_id is written as JSON: for names that hold what a text here cannot.
+    'ALTER TABLE vantage_token_revocations ADD COLUMN escaped INTEGER NOT NULL DEFAULT 0 CHECK (escaped IN (0, 1))',
+    ...['token_id', 'subject', 'client_id'].map(
+      (column) =>
+        `CREATE INDEX IF NOT EXISTS vantage_token_revocations_${column} ON vantage_token_revocations (${column})
+    WHERE ${column} IS NOT NULL`,
+    ),
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
-export const STEPS: readonly Step[] = [KEYS_USAGE_AND_CHANGES, TOKEN_REVOCATIONS_AND_AUDIT, AUDIT_OF_CHANGES_BY_HAND]
+export const STEPS: readonly Step[] = [
+  KEYS_USAGE_AND_CHANGES,
+  TOKEN_REVOCATIONS_AND_AUDIT,
+  AUDIT_OF_CHANGES_BY_HAND,
+  TOKEN_CHANGES_AND_NAMES,
+]

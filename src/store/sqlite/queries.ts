@@ -7,13 +7,24 @@ import type {
   StoredAuditEntry,
   StoredKey,
   StoredTokenRevocation,
+  TokenNames,
   UsageIncrement,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
-import { AUDIT, fromRow, KEYS, selectList, TOKEN_REVOCATIONS, toMilliseconds } from '../sql/tables.js'
-import { TOO_MANY_TOKEN_REVOCATIONS } from '../token-revocations.js'
+import { AUDIT, fromRow, KEYS, selectList, toMilliseconds } from '../sql/tables.js'
+import {
+  deleteEndedTokenRevocations,
+  escapeName,
+  findByName,
+  insertTokenRevocation,
+  namingToken,
+  pageOfTokenRevocations,
+  TOKEN_REVOCATIONS,
+  toTokenRevocation,
+} from '../sql/token-revocations.js'
+import { describeNoRoom, MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, sqliteResultCode } from './driver.js'
 import { inTransaction } from './schema.js'
 
@@ -26,12 +37,14 @@ export interface KeyQueries {
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
   addTokenRevocation(revocation: StoredTokenRevocation): void
-  tokenRevocations(now: number): StoredTokenRevocation[]
+  /** The next page, in the order of their ids. */
+  pageOfTokenRevocations(now: number, afterId: string): StoredTokenRevocation[]
+  findTokenRevocations(token: TokenNames): StoredTokenRevocation[]
   readAudit(query: AuditQuery): StoredAuditEntry[]
 }
 
 /** Instants are stored as milliseconds. */
-const DIALECT: Dialect = {
+export const DIALECT: Dialect = {
   table: (name) => name,
   parameter: () => '?',
   instantParameter: () => '?',
@@ -49,6 +62,20 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   )
   const sumUses = database.prepare('SELECT sum(count) AS total FROM vantage_usage WHERE id = ?')
   const selectDays = database.prepare('SELECT day, count FROM vantage_usage WHERE id = ? AND day >= ? ORDER BY day')
+
+  const selectByName = database.prepare(findByName(DIALECT, (column) => `${column} = ?`))
+  // SQLite counts all rows of a table quickly, and those of a condition only where there are few.
+  const countRevocations = database.prepare(
+    `SELECT (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name}) AS revocations,
+      (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name} WHERE subject IS NOT NULL)
+        + (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name} WHERE client_id IS NOT NULL) AS others`,
+  )
+
+  function isFull({ tokenId }: StoredTokenRevocation): boolean {
+    const { revocations, others } = countRevocations.get() ?? {}
+    if (tokenId === null) return Number(others) >= MAX_SUBJECTS_AND_CLIENTS
+    return Number(revocations) - Number(others) >= MAX_TOKENS
+  }
 
   const all = ({ text, values }: Statement): SqliteRow[] => database.prepare(text).all(...values)
 
@@ -110,14 +137,22 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
 
     addTokenRevocation(revocation) {
       inTransaction(database, () => {
-        run(statements.deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
-        if (run(statements.insertTokenRevocation(revocation, DIALECT)) === 0)
-          throw new KeyStoreError(TOO_MANY_TOKEN_REVOCATIONS)
+        run(deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
+        if (isFull(revocation)) throw new KeyStoreError(describeNoRoom(revocation))
+        run(insertTokenRevocation(revocation, DIALECT))
       })
     },
 
-    tokenRevocations: (now) =>
-      all(statements.listTokenRevocations(now, DIALECT)).map((row) => fromRow(TOKEN_REVOCATIONS, row)),
+    pageOfTokenRevocations: (now, afterId) =>
+      all(pageOfTokenRevocations(now, afterId, DIALECT)).map((row) => toTokenRevocation(row)),
+
+    findTokenRevocations(token) {
+      const names = [token.tokenId, token.subject, token.clientId].map((name) => name && escapeName(name))
+      return namingToken(
+        token,
+        selectByName.all(...names).map((row) => toTokenRevocation(row)),
+      )
+    },
 
     readAudit: (query) => all(statements.readAudit(query, DIALECT)).map((row) => fromRow(AUDIT, row)),
   }

@@ -45,7 +45,7 @@ export function migrateSchema(database: SqliteDatabase, file: string): number {
   inTransaction(database, () => {
     const found = readSchema(database)
     if (isCurrent(found, needed(file))) return
-    for (const { statements } of stepsToRun(STEPS, found)) for (const sql of statements) database.exec(sql)
+    for (const { statements } of stepsToRun(STEPS, found)) for (const sql of statements) runStep(database, sql)
     for (const [name, body] of Object.entries(TRIGGERS)) {
       database.exec(`DROP TRIGGER IF EXISTS ${name}; CREATE TRIGGER ${name} ${body}`)
     }
@@ -56,6 +56,15 @@ export function migrateSchema(database: SqliteDatabase, file: string): number {
       INSERT INTO vantage_changes (id) VALUES (NULL)`)
   })
   return SCHEMA_VERSION
+}
+
+/** SQLite cannot add a column "if not exists". */
+function runStep(database: SqliteDatabase, sql: string): void {
+  try {
+    database.exec(sql)
+  } catch (error) {
+    if (!/duplicate column name/.test(String(error))) throw error
+  }
 }
 
 /** Runs `write` under the write lock of the file; nothing of it remains when it throws. */

@@ -1,10 +1,10 @@
 import { closeSync, fchmodSync, fstatSync, openSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { KeyStoreError } from '../../core/errors.js'
-import type { KeyStore } from '../contract.js'
-
+import type { KeyStore, StoredTokenRevocation } from '../contract.js'
+import { PAGE } from '../sql/token-revocations.js'
 import { loadSqliteDriver, RESULT, type SqliteDatabase, type SqliteDriver, sqliteResultCode } from './driver.js'
 import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollower } from './feed.js'
 import { createKeyQueries, type KeyQueries } from './queries.js'
@@ -229,7 +229,17 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       tellNeighbours()
     },
 
-    tokenRevocations: (now) => ask((queries) => queries.tokenRevocations(now)),
+    async tokenRevocations(now) {
+      const found: StoredTokenRevocation[] = []
+      for (;;) {
+        const page = await ask((queries) => queries.pageOfTokenRevocations(now, found.at(-1)?.id ?? ''))
+        found.push(...page)
+        if (page.length < PAGE) return found
+        await nextTurn()
+      }
+    },
+
+    findTokenRevocations: (token) => ask((queries) => queries.findTokenRevocations(token)),
 
     readAudit: (query) => ask((queries) => queries.readAudit(query)),
 

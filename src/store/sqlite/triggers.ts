@@ -18,9 +18,21 @@ const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, 
     OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT NULL
       AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason) IS NOT (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason))`
 
-const tokens = (row: string) => `json_patch('{}', json_object('issuer', ${row}.issuer, 'tokenId', ${row}.token_id,
-        'subject', ${row}.subject, 'clientId', ${row}.client_id,
-        'issuedBefore', strftime('%Y-%m-%dT%H:%M:%fZ', ${row}.issued_before / 1000.0, 'unixepoch')))`
+const NAMES = [
+  ['tokenId', 'token_id'],
+  ['subject', 'subject'],
+  ['clientId', 'client_id'],
+] as const
+
+/** A name of tokens as a member of a JSON object; empty where there is none. */
+const member = (row: string, name: string, column: string) =>
+  `coalesce(',"${name}":' || iif(${row}.${column} IS NULL, NULL,
+        iif(${row}.escaped, ${row}.${column}, json_quote(${row}.${column}))), '')`
+
+const tokens = (row: string) => `'{"issuer":' || json_quote(${row}.issuer)
+      || ${NAMES.map(([name, column]) => member(row, name, column)).join(' || ')}
+      || coalesce(',"issuedBefore":"'
+        || strftime('%Y-%m-%dT%H:%M:%fZ', ${row}.issued_before / 1000.0, 'unixepoch') || '"', '') || '}'`
 
 /**
  * INSERT OR REPLACE and UPDATE OR REPLACE throw out the rows that are in their way, and no trigger fires for the deletion.
@@ -74,6 +86,8 @@ const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
   ...replacedTriggers('vantage_token_revocations', (condition) => [
     `INSERT INTO vantage_audit (action, detail)
       SELECT 'change', ${tokens('was')} FROM vantage_token_revocations was WHERE ${condition}`,
+    `INSERT INTO vantage_changes (id, revocation)
+      SELECT '${TOKENS_CHANGED}', was.id FROM vantage_token_revocations was WHERE ${condition}`,
   ]),
   vantage_audit_unreplaced: `BEFORE INSERT ON vantage_audit
     WHEN EXISTS (SELECT 1 FROM vantage_audit a WHERE a.seq = NEW.seq) ${APPEND_ONLY}`,
@@ -81,14 +95,20 @@ const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
   vantage_audit_undeleted: `BEFORE DELETE ON vantage_audit ${APPEND_ONLY}`,
 }
 
-const LOG_TOKENS = `BEGIN INSERT INTO vantage_changes (id) VALUES ('${TOKENS_CHANGED}'); END`
+const logRevocation = (id: string) =>
+  `INSERT INTO vantage_changes (id, revocation) VALUES ('${TOKENS_CHANGED}', ${id});`
 
 /** The triggers, by name. */
 export const TRIGGERS: Readonly<Record<string, string>> = {
   ...AUDIT_TRIGGERS,
-  vantage_tokens_inserted: `AFTER INSERT ON vantage_token_revocations ${LOG_TOKENS}`,
-  vantage_tokens_updated: `AFTER UPDATE ON vantage_token_revocations ${LOG_TOKENS}`,
-  vantage_tokens_deleted: `AFTER DELETE ON vantage_token_revocations ${LOG_TOKENS}`,
+  vantage_tokens_inserted: `AFTER INSERT ON vantage_token_revocations BEGIN ${logRevocation('NEW.id')} END`,
+  vantage_tokens_updated: `AFTER UPDATE ON vantage_token_revocations BEGIN
+    ${logRevocation('OLD.id')} ${logRevocation('NEW.id')}
+  END`,
+  // That an ended one is dropped changes nothing.
+  vantage_tokens_deleted: `AFTER DELETE ON vantage_token_revocations WHEN OLD.ends_at > ${NOW} BEGIN
+    ${logRevocation('OLD.id')}
+  END`,
   vantage_keys_inserted: `AFTER INSERT ON vantage_keys BEGIN
     INSERT INTO vantage_changes (id) VALUES (NEW.id);
   END`,

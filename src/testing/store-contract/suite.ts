@@ -20,7 +20,13 @@ export interface KeyStoreContractOptions {
   it?: ((name: string, body: TestBody) => unknown) | undefined
 }
 
-type OptionalMethod = 'addTokenRevocation' | 'tokenRevocations' | 'readAudit' | 'watch' | 'migrate'
+type OptionalMethod =
+  | 'addTokenRevocation'
+  | 'tokenRevocations'
+  | 'findTokenRevocations'
+  | 'readAudit'
+  | 'watch'
+  | 'migrate'
 
 /** A store that certainly has some of the optional methods. */
 export type StoreWith<M extends OptionalMethod> = KeyStore & Required<Pick<KeyStore, M>>
@@ -96,10 +102,11 @@ function skip(context: unknown, reason: string, name: string): void {
 export interface Watched {
   readonly feed: ChangeFeed
   readonly changes: KeyChange[]
-  /** Ids of the changes so far. */
+  /** Ids of the keys that were told as changed so far, each once: a store may tell a change more than once. */
   ids(): string[]
-  /** Waits until the feed has told so many changes. */
+  /** Waits until the feed has told of so many keys. */
   hear(count: number): Promise<void>
+  until(condition: () => boolean): Promise<void>
 }
 
 /** Watches a store, from when its feed has caught up. */
@@ -107,11 +114,13 @@ export async function watch(store: StoreWith<'watch'>): Promise<Watched> {
   const changes: KeyChange[] = []
   const feed = store.watch((change) => changes.push(change))
   await until(feed, () => feed.state !== 'down')
+  const ids = () => [...new Set(changes.map((change) => ('id' in change ? change.id : JSON.stringify(change))))]
   return {
     feed,
     changes,
-    ids: () => changes.map((change) => ('id' in change ? change.id : JSON.stringify(change))),
-    hear: (count) => until(feed, () => changes.length >= count),
+    ids,
+    hear: (count) => until(feed, () => ids().length >= count),
+    until: (condition) => until(feed, condition),
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { StoredAuditEntry, StoredTokenRevocation } from '../../store/contract.js'
+import type { StoredAuditEntry, StoredTokenRevocation, TokenNames } from '../../store/contract.js'
 import { DAY, NOW, sampleKey, TODAY } from './samples.js'
 import { type StoreWith, type Suite, watch } from './suite.js'
 
@@ -18,6 +18,14 @@ function sampleRevocation(id: string, values: Partial<StoredTokenRevocation> = {
     ...values,
   }
 }
+
+// A token is JSON: it can hold any character, and halves of surrogate pairs.
+const NAMES: readonly (readonly [string, string])[] = [
+  ['control characters', 'a\u0000b\n\u001b[2J\u202e'],
+  ['half of a surrogate pair', '\ud800 and \udfff'],
+  ['quotes and backslashes', `"\\u0000" \\ ' %_`],
+  ['8 KiB', '日'.repeat(2730) + 'ab'],
+]
 
 /** addTokenRevocation, tokenRevocations and readAudit. */
 export function testTokensAndAudit({ describe, testWith }: Suite): void {
@@ -50,15 +58,68 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
       )
     })
 
+    testWith(
+      [...tokens, 'findTokenRevocations'],
+      'are found by each name that a token has, and are of its issuer alone',
+      async ({ store }) => {
+        const group = { tokenId: null, subject: null, clientId: null }
+        await store.addTokenRevocation(sampleRevocation('jti', { ...group, tokenId: 'x', issuedBefore: null }))
+        await store.addTokenRevocation(sampleRevocation('subject', { ...group, subject: 'x' }))
+        await store.addTokenRevocation(sampleRevocation('client', { ...group, clientId: 'x' }))
+        await store.addTokenRevocation(sampleRevocation('again', { ...group, clientId: 'x' }))
+        await store.addTokenRevocation(
+          sampleRevocation('other', { ...group, issuer: 'https://b.example', subject: 'x' }),
+        )
+        const find = async (names: Partial<TokenNames>) => {
+          const token = { issuer: 'https://issuer.example', tokenId: null, subject: 'y', clientId: null, ...names }
+          return (await store.findTokenRevocations(token)).map(({ id }) => id).sort()
+        }
+        assert.deepEqual(await find({ tokenId: 'x', clientId: 'y' }), ['jti'])
+        assert.deepEqual(await find({ subject: 'x' }), ['subject'])
+        assert.deepEqual(await find({ clientId: 'x' }), ['again', 'client'])
+        assert.deepEqual(await find({ tokenId: 'x', subject: 'x', clientId: 'x' }), [
+          'again',
+          'client',
+          'jti',
+          'subject',
+        ])
+        assert.deepEqual(await find({ issuer: 'https://b.example', tokenId: 'x', subject: 'x' }), ['other'])
+        assert.deepEqual(await find({ issuer: 'https://c.example', tokenId: 'x', subject: 'x' }), [])
+        const [found] = await store.findTokenRevocations({
+          issuer: 'https://issuer.example',
+          tokenId: 'x',
+          subject: 'y',
+          clientId: null,
+        })
+        assert.deepEqual(found, sampleRevocation('jti', { ...group, tokenId: 'x', issuedBefore: null }))
+      },
+    )
+
+    for (const [what, name] of NAMES) {
+      testWith(tokens, `name what a token can hold: ${what}`, async ({ store }) => {
+        const group = { subject: null, issuedBefore: null }
+        const all = [
+          sampleRevocation('a', { ...group, tokenId: name }),
+          sampleRevocation('b', { ...group, clientId: name, issuedBefore: NOW }),
+          sampleRevocation('c', { subject: name }),
+        ]
+        for (const one of all) await store.addTokenRevocation(one)
+        const read = [...(await store.tokenRevocations(NOW))].sort((a, b) => (a.id < b.id ? -1 : 1))
+        assert.deepEqual(read, all)
+        const token = { issuer: 'https://issuer.example', tokenId: name, subject: 'y', clientId: null }
+        assert.deepEqual((await store.findTokenRevocations?.(token)) ?? [all[0]], [all[0]])
+        assert.deepEqual((await store.findTokenRevocations?.({ ...token, tokenId: `${name}x` })) ?? [], [])
+      })
+    }
+
     testWith([...tokens, 'watch'], 'are told to watchers, as no change of a key', async ({ store, another }) => {
       const writer = await another()
-      const { changes, hear } = await watch(store)
-      await writer.addTokenRevocation(sampleRevocation('a'))
-      await hear(1)
-      assert.deepEqual(
-        changes.map(({ at: _, ...change }) => change),
-        [{ tokens: true }],
-      )
+      const { changes, until } = await watch(store)
+      const added = sampleRevocation('a')
+      await writer.addTokenRevocation(added)
+      await until(() => changes.length > 0)
+      // A store need not say which one was added.
+      for (const { at: _, ...change } of changes) assert.deepEqual({ added, ...change }, { tokens: true, added })
     })
   })
 

@@ -1,0 +1,84 @@
+import type { StoredTokenRevocation, TokenNames } from '../contract.js'
+import { namesToken } from '../token-revocations.js'
+import { createParameters, type Dialect, type SqlRow, type Statement } from './dialect.js'
+import { defineTable, fromRow, insertInto, selectList } from './tables.js'
+
+/** A revocation as its row holds it. */
+interface TokenRevocationRow extends StoredTokenRevocation {
+  /** 1 where the token id, the subject or the client is written as JSON. */
+  readonly escaped: number
+}
+
+export const TOKEN_REVOCATIONS = defineTable<TokenRevocationRow>('vantage_token_revocations', {
+  id: ['id', 'text'],
+  issuer: ['issuer', 'text'],
+  tokenId: ['token_id', 'text'],
+  subject: ['subject', 'text'],
+  clientId: ['client_id', 'text'],
+  issuedBefore: ['issued_before', 'instant'],
+  createdAt: ['created_at', 'instant'],
+  createdBy: ['created_by', 'text'],
+  reason: ['reason', 'text'],
+  endsAt: ['ends_at', 'instant'],
+  escaped: ['escaped', 'number'],
+})
+
+/** The columns by which a revocation names tokens. */
+export const NAME_COLUMNS = ['token_id', 'subject', 'client_id'] as const
+
+// A token can hold what no database keeps in a text: the character U+0000, and halves of surrogate pairs.
+const UNSTORABLE = /\0|\p{Cs}/u
+
+/** A name of a token, as its column holds it. */
+export function escapeName(name: string): string {
+  return UNSTORABLE.test(name) ? JSON.stringify(name) : name
+}
+
+export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
+  const { tokenId, subject, clientId } = revocation
+  const toColumn = (name: string | null) => (name === null ? null : escapeName(name))
+  const names = { tokenId: toColumn(tokenId), subject: toColumn(subject), clientId: toColumn(clientId) }
+  const escaped = names.tokenId !== tokenId || names.subject !== subject || names.clientId !== clientId ? 1 : 0
+  return insertInto(TOKEN_REVOCATIONS, { ...revocation, ...names, escaped }, dialect)
+}
+
+export function deleteEndedTokenRevocations(now: number, dialect: Dialect): Statement {
+  const { instant, values } = createParameters(dialect)
+  return { text: `DELETE FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ends_at <= ${instant(now)}`, values }
+}
+
+/** How many revocations are read at a time, so that a service answers requests in between. */
+export const PAGE = 1000
+
+/** The next page of those in force, in the order of their ids. */
+export function pageOfTokenRevocations(now: number, afterId: string, dialect: Dialect): Statement {
+  const { instant, value, values } = createParameters(dialect)
+  const text = `SELECT ${selectList(TOKEN_REVOCATIONS, dialect)} FROM ${dialect.table(TOKEN_REVOCATIONS.name)}
+    WHERE id > ${value(afterId)} AND ends_at > ${instant(now)} ORDER BY ${TOKEN_REVOCATIONS.name}.id LIMIT ${PAGE}`
+  return { text, values }
+}
+
+/**
+ * The text of a statement that finds revocations by their names.
+ *
+ * @param condition of a column. A select of its own for each column, so that each uses its index.
+ */
+export function findByName(dialect: Dialect, condition: (column: string, place: number) => string): string {
+  return NAME_COLUMNS.map(
+    (column, place) =>
+      `SELECT ${selectList(TOKEN_REVOCATIONS, dialect)} FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ${condition(column, place)}`,
+  ).join(' UNION ALL ')
+}
+
+/** The revocations that name a token, of rows that were found by its names. */
+export function namingToken(token: TokenNames, found: readonly StoredTokenRevocation[]): StoredTokenRevocation[] {
+  return found.filter((revocation) => namesToken(revocation, token))
+}
+
+export function toTokenRevocation(row: SqlRow, alias?: string): StoredTokenRevocation {
+  const { escaped, ...revocation } = fromRow(TOKEN_REVOCATIONS, row, alias)
+  if (escaped !== 1) return revocation
+  const fromColumn = (name: string | null) => (name === null ? null : String(JSON.parse(name)))
+  const { tokenId, subject, clientId } = revocation
+  return { ...revocation, tokenId: fromColumn(tokenId), subject: fromColumn(subject), clientId: fromColumn(clientId) }
+}
