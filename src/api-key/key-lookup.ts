@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import { publishStore } from '../core/telemetry.js'
-import type { KeyChange, KeyStore, StoredKey } from '../store/contract.js'
+import type { KeyChange, KeyStore, StoredKey, TokenChange } from '../store/contract.js'
 import { createPlaces, pickAtRandom } from './places.js'
 import { followChanges, type StoreChanges } from './store-changes.js'
 import { checkStoredKey } from './verdict.js'
@@ -66,11 +66,15 @@ interface User {
   fail(error: UnavailableError): void
 }
 
-/** @param onChange is told of each change of keys; without it the store is not watched */
+/**
+ * @param onChange is told of each change of keys; without it the store is not watched
+ * @param onTokenChange is told of each change of the revocations of tokens
+ */
 export function createKeyLookup(
   store: KeyStore,
   timeoutMs: number,
   onChange: ((change: KeyChange) => void) | undefined,
+  onTokenChange?: (change: TokenChange) => void,
 ): KeyLookup {
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
@@ -90,6 +94,7 @@ export function createKeyLookup(
         }
         onChange(change)
       }),
+    onTokenChange,
   )
 
   /** Asks the store until no change of the key came in between, and hands the answer to all who wait for it. */

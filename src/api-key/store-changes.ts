@@ -1,12 +1,10 @@
 import { publishStore } from '../core/telemetry.js'
-import type { ChangeFeed, KeyChange, KeyStore } from '../store/contract.js'
+import type { ChangeFeed, KeyChange, KeyStore, TokenChange } from '../store/contract.js'
 
 /** What this process has heard of the changes that others make in a key store. */
 export interface StoreChanges {
   /** Goes up with each change of a key, and with each epoch. */
   readonly generation: number
-  /** Goes up with each change of the revocations of tokens. */
-  readonly tokenGeneration: number
   /**
    * Call it before anything cached is served: it first hears of changes that have arrived. What was cached in the epoch
    * that it returns may be served.
@@ -20,12 +18,16 @@ export interface StoreChanges {
 /** Time between two attempts to watch a store whose `watch` throws. */
 const WATCH_AGAIN_MS = 5000
 
-/** @param onKeyChange is told of each change of keys; without it the store is not watched */
+/**
+ * @param onKeyChange is told of each change of keys; without it the store is not watched
+ * @param onTokenChange is told of each change of the revocations of tokens
+ */
 export function followChanges(
   store: Pick<KeyStore, 'watch'>,
   onKeyChange: ((change: KeyChange) => void) | undefined,
+  onTokenChange?: (change: TokenChange) => void,
 ): StoreChanges {
-  const heard = { generation: 0, tokenGeneration: 0 }
+  const heard = { generation: 0 }
   // An epoch of our own: a feed that was down may have missed something, whatever its own number says.
   const seen = { epoch: 0, feedEpoch: undefined as unknown, state: undefined as ChangeFeed['state'] | undefined }
   let feed: ChangeFeed | undefined
@@ -37,7 +39,7 @@ export function followChanges(
     const { id: named, tokens, at } = (change ?? {}) as Partial<Record<'id' | 'tokens' | 'at', unknown>>
     const id = typeof named === 'string' ? named : undefined
     // A change that names no key may concern everything.
-    if (id === undefined) heard.tokenGeneration++
+    if (id === undefined) onTokenChange?.(tokens === true ? (change as TokenChange) : { tokens: true })
     if (tokens === true && id === undefined) return
     heard.generation++
     onKeyChange?.(id === undefined ? { all: true } : { id })
@@ -62,9 +64,6 @@ export function followChanges(
   return {
     get generation() {
       return heard.generation
-    },
-    get tokenGeneration() {
-      return heard.tokenGeneration
     },
 
     currentEpoch() {

@@ -82,8 +82,8 @@ export interface VerifierOptions {
   /** How long the last good key set serves after it was fetched, while its issuer is out of reach. 1 to 604 800. Default: 3600. */
   keySetMaxStaleSeconds?: number | undefined
   /**
-   * How long a cached key is accepted after its last confirmation while the store is out of reach. 0 to 86 400.
-   * Default: 0, an outage of the store is 503.
+   * How long a cached key, and a token of a store that keeps revocations of tokens, is accepted after its last confirmation
+   * while the store is out of reach. 0 to 86 400. Default: 0, an outage of the store is 503.
    */
   storeMaxStaleSeconds?: number | undefined
   /** Protection space in challenges: printable ASCII without `"` and `\`. Default: `'vantage'`. */

@@ -1,122 +1,108 @@
 import type { StoreChanges } from '../api-key/store-changes.js'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { answerWithin } from '../core/deadline.js'
+import { isWithin } from '../core/duration.js'
 import { UnavailableError } from '../core/errors.js'
-import type { KeyStore, StoredTokenRevocation } from '../store/contract.js'
+import type { KeyStore, TokenChange } from '../store/contract.js'
+import { createRevocationCopy } from './revocation-copy.js'
+import { indexRevocations } from './revocation-index.js'
+import { createTokenQuestions } from './token-questions.js'
 
-/** A copy, in memory, of what a store says of revoked access tokens. */
+/** Tells which access tokens a store revokes. */
 export interface RevocationList {
   /**
-   * Whether a verified token is revoked. Synchronous while nothing has changed since the store was read.
+   * Whether a verified token is revoked. Synchronous while the store tells of its changes and all of them were read. Else the
+   * store is asked, and not before the request has arrived.
    *
-   * While the store is out of reach, what it said before stands: a token needs the store for nothing else.
-   *
-   * @throws {UnavailableError} (or rejects with it) when the store was never read, or when the list has changed and cannot
-   *   be read
+   * @throws {UnavailableError} (or rejects with it) when the store cannot be asked, unless the token is known to be revoked,
+   *   or was confirmed within `storeMaxStaleMs`
    */
   has(auth: AccessTokenAuth): boolean | Promise<boolean>
+  /** Takes note of a change that the store tells of. */
+  hear(change: TokenChange): void
   /** Resolves, for good, once the store was read. */
   ready(): Promise<void>
 }
 
-/** A list that changes during this many readings in a row is given up. */
-const MAX_ROUNDS = 10
+interface Limits {
+  readonly timeoutMs: number
+  /** How long a token is served after it was last confirmed, while the store is out of reach. */
+  readonly storeMaxStaleMs: number
+  readonly clock: () => number
+}
+
+type TokenStore = Required<Pick<KeyStore, 'tokenRevocations'>> & Pick<KeyStore, 'findTokenRevocations'>
+
 const MAX_WAITING = 1000
-/** Time between two readings of a store that cannot tell of changes, and between two attempts after a failure. */
-const READ_AGAIN_MS = 1000
-
-/** The revoked tokens of one issuer. Instants are seconds since the epoch, like `iat`. */
-interface IssuerRevocations {
-  readonly tokenIds: Set<string>
-  /** By subject: tokens issued before this instant are refused. */
-  readonly subjects: Map<string, number>
-  /** By client: tokens issued before this instant are refused. */
-  readonly clients: Map<string, number>
-}
-
-type RevocationsByIssuer = ReadonlyMap<string, IssuerRevocations>
-
-/** A reading of the store, and what had been heard of its changes when it began. */
-interface Reading {
-  readonly revocations: RevocationsByIssuer
-  readonly epoch: number | undefined
-  readonly generation: number
-}
 
 export function createRevocationList(
-  read: NonNullable<KeyStore['tokenRevocations']>,
-  changes: Pick<StoreChanges, 'currentEpoch' | 'tokenGeneration'>,
-  timeoutMs: number,
+  store: TokenStore,
+  changes: Pick<StoreChanges, 'currentEpoch'>,
+  { timeoutMs, storeMaxStaleMs, clock }: Limits,
 ): RevocationList {
-  let latest: Reading | undefined
-  let underWay: Promise<void> | undefined
-  let failure: { readonly error: unknown; readonly at: number } | undefined
-  let begunAt = Number.NEGATIVE_INFINITY
+  const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, timeoutMs, clock)
+  const find = store.findTokenRevocations?.bind(store)
+  const askAbout = find && createTokenQuestions(find, timeoutMs)
+  /** When the store last said of a token that it is not revoked. */
+  let confirmedAt = new WeakMap<AccessTokenAuth, number>()
   let waiting = 0
 
-  function readOnce(): Promise<void> {
-    underWay ??= readStore().finally(() => {
-      underWay = undefined
-    })
-    return underWay
+  async function ask(auth: AccessTokenAuth, epoch: number | undefined): Promise<boolean> {
+    if (askAbout === undefined) return readFor(auth, epoch)
+    if (epoch !== undefined) copy.readInBackground()
+    const found = await indexRevocations(await askAbout(auth))
+    found.removeEnded(clock())
+    return found.lists(auth)
   }
 
-  async function readStore(): Promise<void> {
-    begunAt = performance.now()
-    const { tokenGeneration: generation } = changes
-    const epoch = changes.currentEpoch()
+  /** For a store that cannot be asked about one token. One reading serves all requests that have arrived before it. */
+  async function readFor(auth: AccessTokenAuth, epoch: number | undefined): Promise<boolean> {
+    if (waiting >= MAX_WAITING) throw new Error('too many requests wait for the key store')
+    waiting++
     try {
-      const answer: unknown = await answerWithin(timeoutMs, 'the key store', read(Date.now()))
-      latest = { revocations: indexByIssuer(answer), epoch, generation }
-      failure = undefined
-    } catch (error) {
-      failure = { error, at: performance.now() }
-      throw error
+      // While the store tells of its changes, a reading that began earlier will do: they are added to what it reads.
+      if (epoch !== undefined && copy.reading !== undefined) {
+        await copy.reading
+        if (copy.checkComplete(changes.currentEpoch())) return copy.lists(auth)
+      }
+      return (await answerWithin(timeoutMs, 'the key store', copy.read())).lists(auth)
+    } finally {
+      waiting--
     }
   }
 
-  /** The latest reading, if nothing is known to have changed since. */
-  function findCurrent(epoch = changes.currentEpoch()): Reading | undefined {
-    if (latest === undefined || latest.generation !== changes.tokenGeneration) return undefined
-    return epoch === undefined || epoch === latest.epoch ? latest : undefined
-  }
-
-  /** For a store that tells of no changes at the moment. */
-  function refreshInBackground(): void {
-    if (performance.now() - begunAt > READ_AGAIN_MS) readOnce().catch(() => {})
-  }
-
-  async function readUntilCurrent(): Promise<RevocationsByIssuer> {
-    if (waiting >= MAX_WAITING) throw new UnavailableError(new Error('too many requests wait for the key store'))
-    waiting++
+  async function confirm(auth: AccessTokenAuth, epoch: number | undefined): Promise<boolean> {
+    const askedAt = clock()
+    const confirmations = confirmedAt
     try {
-      for (let round = 0; round < MAX_ROUNDS; round++) {
-        if (failure !== undefined && performance.now() - failure.at < READ_AGAIN_MS) throw failure.error
-        await readOnce()
-        const current = findCurrent()
-        if (current !== undefined) return current.revocations
-      }
-      throw new Error('the revocations of tokens change faster than they can be read')
+      const revoked = await ask(auth, epoch)
+      if (revoked) confirmations.delete(auth)
+      else confirmations.set(auth, askedAt)
+      return revoked
     } catch (error) {
+      if (copy.lists(auth)) return true
+      const last = Math.max(copy.completeAt, confirmedAt.get(auth) ?? Number.NEGATIVE_INFINITY)
+      if (isWithin(last, clock(), storeMaxStaleMs)) return false
       throw new UnavailableError(error)
-    } finally {
-      waiting--
     }
   }
 
   return {
     has(auth) {
       const epoch = changes.currentEpoch()
-      const current = findCurrent(epoch)
-      if (current === undefined) return readUntilCurrent().then((revocations) => isListed(revocations, auth))
-      if (epoch === undefined) refreshInBackground()
-      return isListed(current.revocations, auth)
+      return copy.checkComplete(epoch) ? copy.lists(auth) : confirm(auth, epoch)
+    },
+
+    hear(change) {
+      copy.hear(change)
+      // Whom it concerns is not known when it does not say so.
+      if (change.added === undefined && change.removed === undefined) confirmedAt = new WeakMap()
     },
 
     async ready() {
-      if (latest !== undefined) return
+      if (copy.wasRead) return
       try {
-        await readOnce()
+        await copy.read()
       } catch (error) {
         throw new Error(`key store: ${(error as Error).message}`, { cause: error })
       }
@@ -127,46 +113,8 @@ export function createRevocationList(
 /**
  * Whether what a store answered revokes a verified token.
  *
- * @throws {TypeError} for an answer that is not a list of revocations
+ * @throws {TypeError} rejects with it for an answer that is not a list of revocations
  */
-export function isRevokedBy(answer: unknown, auth: AccessTokenAuth): boolean {
-  return isListed(indexByIssuer(answer), auth)
-}
-
-function isListed(revocations: RevocationsByIssuer, auth: AccessTokenAuth): boolean {
-  const ofIssuer = revocations.get(auth.issuer)
-  if (ofIssuer === undefined) return false
-  if (auth.tokenId !== null && ofIssuer.tokenIds.has(auth.tokenId)) return true
-  // A token that does not say when it was issued counts as issued before any instant.
-  const issuedAt = auth.claims.iat ?? Number.NEGATIVE_INFINITY
-  const subjectBefore = ofIssuer.subjects.get(auth.subject)
-  const clientBefore = auth.clientId === null ? undefined : ofIssuer.clients.get(auth.clientId)
-  return (
-    (subjectBefore !== undefined && issuedAt < subjectBefore) || (clientBefore !== undefined && issuedAt < clientBefore)
-  )
-}
-
-/** Stores may be the application's own. A revocation that cannot be read is an error, never one that is skipped. */
-function indexByIssuer(answer: unknown): RevocationsByIssuer {
-  const byIssuer = new Map<string, IssuerRevocations>()
-  if (!Array.isArray(answer)) throw new TypeError('KeyStore.tokenRevocations() must answer a list')
-  for (const revocation of answer as Partial<StoredTokenRevocation>[]) {
-    const { issuer, tokenId, subject, clientId, issuedBefore } = revocation
-    if (typeof issuer !== 'string') throw unreadable()
-    const ofIssuer = byIssuer.get(issuer) ?? { tokenIds: new Set(), subjects: new Map(), clients: new Map() }
-    byIssuer.set(issuer, ofIssuer)
-    if (typeof tokenId === 'string') {
-      ofIssuer.tokenIds.add(tokenId)
-      continue
-    }
-    if (typeof issuedBefore !== 'number' || !Number.isFinite(issuedBefore)) throw unreadable()
-    const [instants, name] = typeof subject === 'string' ? [ofIssuer.subjects, subject] : [ofIssuer.clients, clientId]
-    if (typeof name !== 'string') throw unreadable()
-    instants.set(name, Math.max(instants.get(name) ?? 0, issuedBefore / 1000))
-  }
-  return byIssuer
-}
-
-function unreadable(): TypeError {
-  return new TypeError('KeyStore.tokenRevocations() answered what is not a StoredTokenRevocation')
+export async function isRevokedBy(answer: unknown, auth: AccessTokenAuth): Promise<boolean> {
+  return (await indexRevocations(answer)).lists(auth)
 }

@@ -18,6 +18,7 @@ import {
   UnavailableError,
 } from '../core/errors.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
+import type { KeyStore } from '../store/contract.js'
 import { checkClaims } from '../token/access-token.js'
 import { createIssuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
@@ -70,11 +71,15 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   const caches = config.cache === false ? undefined : createCaches(config.cache)
   const store = config.keys ? config.keys.store : undefined
   // Without a cache of keys there may still be revocations of tokens to hear of.
-  const watched = caches !== undefined || typeof store?.tokenRevocations === 'function'
-  const keys = store && createKeyLookup(store, timeoutMs, watched ? (change) => caches?.keys.forget(change) : undefined)
+  const watched = caches !== undefined || (store && keepsTokenRevocations(store))
+  const keys =
+    store &&
+    createKeyLookup(store, timeoutMs, watched ? (change) => caches?.keys.forget(change) : undefined, (change) =>
+      revocationList?.hear(change),
+    )
   const revocationList =
-    keys && issuers.size > 0 && typeof store?.tokenRevocations === 'function'
-      ? createRevocationList(store.tokenRevocations.bind(store), keys.changes, timeoutMs)
+    keys && issuers.size > 0 && keepsTokenRevocations(store)
+      ? createRevocationList(store, keys.changes, config)
       : undefined
   const isRevoked = createIsRevoked(revocationList, config.isRevoked, timeoutMs)
   // Of an application's own store only `find` is needed.
@@ -259,6 +264,10 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       return closing
     },
   }
+}
+
+function keepsTokenRevocations(store: KeyStore): store is KeyStore & Required<Pick<KeyStore, 'tokenRevocations'>> {
+  return typeof store.tokenRevocations === 'function'
 }
 
 function failure(error: unknown): AnyAuthError {

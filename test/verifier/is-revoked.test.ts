@@ -15,7 +15,7 @@ const TOKEN = createAccessTokenAuth({
 })
 
 /** A list that says of each token what is given. */
-const list = (answer: boolean | Promise<boolean>) => ({ has: () => answer, ready: async () => {} })
+const list = (answer: boolean | Promise<boolean>) => ({ has: () => answer, hear() {}, ready: async () => {} })
 
 test('without a list and without the option nothing is revoked, and it is known at once', () => {
   const isRevoked = createIsRevoked(undefined, undefined, 100)

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { VerifierOptions } from '../../src/config/options.js'
 import type { Keyring } from '../../src/keyring/contract.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
-import type { KeyChange, KeyStore, StoredTokenRevocation } from '../../src/store/contract.js'
+import type { KeyChange, KeyStore, StoredTokenRevocation, TokenNames } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { sqliteKeyStore } from '../../src/store/sqlite/store.js'
@@ -28,6 +28,17 @@ function verifier(keys: KeyStore, options: VerifierOptions = {}): Verifier {
   const made = createVerifier({ ...issuer.options, keys, ...options })
   closers.push(() => made.close())
   return made
+}
+
+/** Waits until a verifier decides on a credential without asking the store. */
+async function untilCached(by: Verifier, credential: string): Promise<void> {
+  await until(() => {
+    const answer = by.authenticate({ authorization: `Bearer ${credential}` })
+    if (!(answer instanceof Promise)) return true
+    // It may be decided after the test has gone on.
+    answer.catch(() => {})
+    return false
+  })
 }
 
 let server: Promise<PostgresServer> | undefined
@@ -67,10 +78,12 @@ if (postgresIsThere()) {
 }
 
 describe.each(fleets)('tokens revoked %s', (_, open) => {
+  let store: KeyStore
   let by: Verifier
   let keyring: Keyring
   beforeEach(async () => {
     const [service, administration] = await open()
+    store = service
     closers.push(
       () => service.close(),
       () => administration.close(),
@@ -84,7 +97,7 @@ describe.each(fleets)('tokens revoked %s', (_, open) => {
     const [token, other] = [issuer.mint({ jti: 'one' }), issuer.mint({ jti: 'other' })]
     for (const each of [token, other]) {
       expect(await decide(by, each)).toBe('accepted')
-      await until(async () => !(by.authenticate({ authorization: `Bearer ${each}` }) instanceof Promise))
+      await untilCached(by, each)
     }
     await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'one' })
     await until(async () => (await decide(by, token)) === '401 revoked')
@@ -104,12 +117,60 @@ describe.each(fleets)('tokens revoked %s', (_, open) => {
     await keyring.revokeTokens({ ...of, subject: 'stolen' })
     await keyring.revokeTokens({ ...of, clientId: 'leaky' })
     const minted = (claims: Record<string, unknown>) => decide(by, issuer.mint(claims))
-    expect(await minted({ sub: 'stolen', iat: instant - 1 })).toBe('401 revoked')
-    expect(await minted({ sub: 'stolen', iat: instant })).toBe('accepted')
-    expect(await minted({ sub: 'other', iat: instant - 1 })).toBe('accepted')
-    expect(await minted({ client_id: 'leaky', iat: instant - 1 })).toBe('401 revoked')
-    expect(await minted({ client_id: 'leaky', iat: instant })).toBe('accepted')
-    expect(await minted({ client_id: 'stolen', iat: instant - 1 })).toBe('accepted')
+    expect(await minted({ sub: 'stolen', iat: instant })).toBe('401 revoked')
+    expect(await minted({ sub: 'stolen', iat: instant + 1 })).toBe('accepted')
+    expect(await minted({ sub: 'other', iat: instant })).toBe('accepted')
+    expect(await minted({ client_id: 'leaky', iat: instant })).toBe('401 revoked')
+    expect(await minted({ client_id: 'leaky', iat: instant + 1 })).toBe('accepted')
+    expect(await minted({ client_id: 'stolen', iat: instant })).toBe('accepted')
+  })
+
+  test('cost services what was revoked: the list is read once, however many follow', async () => {
+    const read: unknown[] = []
+    const counted = {
+      ...store,
+      tokenRevocations(at: number) {
+        read.push(at)
+        return store.tokenRevocations?.(at)
+      },
+    }
+    by = verifier(counted as KeyStore)
+    const cached = issuer.mint()
+    await untilCached(by, cached)
+    for (let i = 0; i < 30; i++) {
+      await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: `token ${i}` })
+      expect(await decide(by, cached)).toBe('accepted')
+    }
+    await until(async () => (await decide(by, issuer.mint({ jti: 'token 29' }))) === '401 revoked')
+    for (let i = 0; i < 30; i++) expect(await decide(by, issuer.mint({ jti: `token ${i}` }))).toBe('401 revoked')
+    // One reading may have been begun in an epoch that ended while the feed connected.
+    expect(read.length).toBeLessThanOrEqual(2)
+  })
+
+  test('by a keyring of the same store are refused in the very next decision', async () => {
+    const own = createKeyring(store)
+    const { key, record } = await own.create({ subject: 's', scopes: ['jobs:read'] })
+    const replaced = await own.create({ subject: 's', scopes: ['jobs:read'] })
+    const token = issuer.mint({ jti: 'one' })
+    for (const credential of [key, replaced.key, token]) {
+      await untilCached(by, credential)
+    }
+    await own.revokeTokens({ issuer: issuer.issuer, tokenId: 'one' })
+    expect(() => by.authenticate({ authorization: `Bearer ${token}` })).toThrow(/invalid/)
+    await own.revoke(record.id)
+    expect(await decide(by, key)).toBe('401 revoked')
+    await own.rotate(replaced.record.id, { overlap: '0s' })
+    expect(await decide(by, replaced.key)).toBe('401 expired')
+  })
+
+  test('are refused at once by a service that cannot hear of changes', async () => {
+    const { watch: _, ...deaf } = store
+    by = verifier(deaf)
+    const [token, other] = [issuer.mint({ jti: 'one' }), issuer.mint({ jti: 'other' })]
+    for (let i = 0; i < 3; i++) expect(await decide(by, token)).toBe('accepted')
+    await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'one' })
+    expect(await decide(by, token)).toBe('401 revoked')
+    expect(await decide(by, other)).toBe('accepted')
   })
 })
 
@@ -151,15 +212,24 @@ describe('tokens revoked', () => {
 })
 
 /** A store of an application, whose answers the test decides. */
-function ownStore(answer: { revocations: () => Promise<unknown>; state?: string }) {
+function ownStore(answer: { revocations: () => Promise<unknown>; state?: string; canFind?: boolean }) {
   let tell: ((change: KeyChange) => void) | undefined
   const reads: number[] = []
+  const asked: unknown[] = []
   const store = {
     find: async () => undefined,
     tokenRevocations(now: number) {
       reads.push(now)
       return answer.revocations()
     },
+    ...(answer.canFind && {
+      async findTokenRevocations(token: TokenNames) {
+        asked.push(token.tokenId)
+        return ((await answer.revocations()) as StoredTokenRevocation[]).filter(
+          ({ tokenId }) => tokenId === token.tokenId,
+        )
+      },
+    }),
     watch(listener: (change: KeyChange) => void) {
       tell = listener
       return {
@@ -171,7 +241,7 @@ function ownStore(answer: { revocations: () => Promise<unknown>; state?: string 
       }
     },
   }
-  return { store: store as never, reads, tell: (change: KeyChange) => tell?.(change) }
+  return { store: store as never, reads, asked, tell: (change: KeyChange) => tell?.(change) }
 }
 
 const one: StoredTokenRevocation = {
@@ -199,20 +269,45 @@ describe('a store out of reach', () => {
     await by.ready()
   })
 
-  test('leaves in force what it said before, and hears of more once it is back', async () => {
-    const answer = { revocations: async (): Promise<unknown> => [one], state: 'live' }
-    const { store } = ownStore(answer)
-    const by = verifier(store)
+  test.each([true, false])('means 503 to tokens that it did not confirm (asked one by one: %s)', async (canFind) => {
+    const answer = { revocations: async (): Promise<unknown> => [one], state: 'live', canFind }
+    const by = verifier(ownStore(answer).store)
     const other = issuer.mint({ jti: 'other' })
-    expect(await decide(by, other)).toBe('accepted')
+    await untilCached(by, other)
     answer.state = 'down'
     answer.revocations = () => Promise.reject(new Error('down'))
-    expect(await decide(by, other)).toBe('accepted')
+    expect(await decide(by, other)).toBe('503')
+    // What is known to be revoked stays so.
     expect(await decide(by, issuer.mint({ jti: 'one' }))).toBe('401 revoked')
-    answer.revocations = async () => [one, { ...one, tokenId: 'other' }]
+    answer.revocations = async () => [one, { ...one, id: 's', tokenId: 'other' }]
+    expect(await decide(by, other)).toBe('401 revoked')
     answer.state = 'live'
-    await until(async () => (await decide(by, other)) === '401 revoked')
+    expect(await decide(by, other)).toBe('401 revoked')
   })
+
+  test.each([true, false])(
+    'leaves in force what it said before for storeMaxStaleSeconds (asked one by one: %s)',
+    async (canFind) => {
+      let clock = Date.now()
+      const answer = { revocations: async (): Promise<unknown> => [one], state: 'live', canFind }
+      const by = verifier(ownStore(answer).store, { storeMaxStaleSeconds: 60, clock: () => clock })
+      const [other, another] = [issuer.mint({ jti: 'other' }), issuer.mint({ jti: 'another' })]
+      await untilCached(by, other)
+      answer.state = 'down'
+      clock += 30_000
+      // Confirmed by a question of its own.
+      expect(await decide(by, another)).toBe('accepted')
+      answer.revocations = () => Promise.reject(new Error('down'))
+      clock += 29_999
+      expect(await decide(by, other)).toBe('accepted')
+      expect(await decide(by, issuer.mint({ jti: 'one' }))).toBe('401 revoked')
+      clock += 30_000
+      expect(await decide(by, another)).toBe('accepted')
+      if (canFind) expect(await decide(by, other)).toBe('503')
+      clock += 1
+      expect(await decide(by, another)).toBe('503')
+    },
+  )
 
   test('after it told of a change means 503 until that can be read', async () => {
     const answer = { revocations: async (): Promise<unknown> => [] }
@@ -252,6 +347,76 @@ test('a store is read once for many tokens, and again after a change', async () 
     await decide(by, issuer.mint())
   }
   expect(reads).toHaveLength(3)
+})
+
+describe('a feed that is not up', () => {
+  test.each(['down', 'broken'])('has each token confirmed after its request has arrived: %s', async (state) => {
+    const { store, asked, reads } = ownStore({ revocations: async () => [one], state, canFind: true })
+    const by = verifier(store)
+    expect(await decide(by, issuer.mint({ jti: 'one' }))).toBe('401 revoked')
+    const other = issuer.mint({ jti: 'other' })
+    for (let i = 0; i < 3; i++) expect(await decide(by, other)).toBe('accepted')
+    expect(asked).toEqual(['one', 'other', 'other', 'other'])
+    expect(reads).toEqual([])
+  })
+
+  test('has the whole list read by a store that cannot be asked about a token, once for all that wait', async () => {
+    const { store, reads } = ownStore({ revocations: async () => [one], state: 'down' })
+    const by = verifier(store)
+    const other = issuer.mint({ jti: 'other' })
+    expect(await decide(by, other)).toBe('accepted')
+    expect(reads).toHaveLength(1)
+    await Promise.all(Array.from({ length: 50 }, () => decide(by, other)))
+    expect(reads).toHaveLength(2)
+    expect(await decide(by, other)).toBe('accepted')
+    expect(reads).toHaveLength(3)
+  })
+})
+
+describe('a change of the revocations', () => {
+  test('that says what was added or removed costs no reading, and one that does not costs one', async () => {
+    const { store, reads, tell } = ownStore({ revocations: async () => [], canFind: true })
+    const by = verifier(store)
+    const token = issuer.mint({ jti: 'one' })
+    const served = () => untilCached(by, token)
+    await served()
+    tell({ tokens: true, added: one })
+    expect(await decide(by, token)).toBe('401 revoked')
+    tell({ tokens: true, removed: one.id })
+    expect(await decide(by, token)).toBe('accepted')
+    expect(reads).toHaveLength(1)
+    tell({ tokens: true, added: { ...one, endsAt: undefined } as never })
+    expect(await decide(by, token)).toBe('accepted')
+    await served()
+    expect(reads).toHaveLength(2)
+  })
+
+  test('that is heard while the list is being read is not lost', async () => {
+    let answer = (_: unknown) => {}
+    const answered = new Promise((resolve) => {
+      answer = resolve
+    })
+    const { store, tell } = ownStore({ revocations: () => answered })
+    const by = verifier(store)
+    const waiting = decide(by, issuer.mint({ jti: 'one' }))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    tell({ tokens: true, added: one })
+    answer([])
+    expect(await waiting).toBe('401 revoked')
+    expect(await decide(by, issuer.mint({ jti: 'one' }))).toBe('401 revoked')
+  })
+
+  test('is forgotten once it has ended', async () => {
+    let clock = Date.now()
+    const { store, tell } = ownStore({ revocations: async () => [] })
+    const by = verifier(store, { clock: () => clock })
+    const token = issuer.mint({ jti: 'one', exp: now() + 7200 })
+    expect(await decide(by, token)).toBe('accepted')
+    tell({ tokens: true, added: { ...one, endsAt: clock + 3_600_000 } })
+    expect(await decide(by, token)).toBe('401 revoked')
+    clock += 3_600_000
+    expect(await decide(by, token)).toBe('accepted')
+  })
 })
 
 test('a store without revocations of tokens is not asked for them', async () => {

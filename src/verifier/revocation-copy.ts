@@ -1,0 +1,131 @@
+import type { StoreChanges } from '../api-key/store-changes.js'
+import type { AccessTokenAuth } from '../core/auth.js'
+import { answerWithin } from '../core/deadline.js'
+import type { KeyStore, TokenChange } from '../store/contract.js'
+import { createNextRun } from './next-run.js'
+import { createRevocationIndex, indexRevocations, type RevocationIndex } from './revocation-index.js'
+
+/** A copy, in memory, of the revocations of tokens in a store. It is read once, and then follows the changes. */
+export interface RevocationCopy {
+  /** Whether the store was ever read. */
+  readonly wasRead: boolean
+  /** The instant at which the copy last had every revocation, as far as is known. */
+  readonly completeAt: number
+  /** Whether the copy has every revocation. It takes note of the time: see `completeAt`. */
+  checkComplete(epoch: number | undefined): boolean
+  /** Whether the copy has a revocation of a token. */
+  lists(auth: AccessTokenAuth): boolean
+  /** Takes note of a change that the store tells of. */
+  hear(change: TokenChange): void
+  /** Reads the store, after the call: a reading that is under way already does not count. Resolves to what it read. */
+  read(): Promise<RevocationIndex>
+  /** Reads the store, unless it was read a short time ago or is being read. Nobody has to wait for it. */
+  readInBackground(): void
+  /** A reading that is under way. */
+  readonly reading: Promise<RevocationIndex> | undefined
+}
+
+/** Time between two readings that nobody waits for. */
+const READ_AGAIN_MS = 1000
+/** Time between two looks for revocations that have ended. */
+const REMOVE_ENDED_MS = 60_000
+
+export function createRevocationCopy(
+  readStore: NonNullable<KeyStore['tokenRevocations']>,
+  changes: Pick<StoreChanges, 'currentEpoch'>,
+  timeoutMs: number,
+  clock: () => number,
+): RevocationCopy {
+  let index = createRevocationIndex()
+  const state = {
+    wasRead: false,
+    completeAt: Number.NEGATIVE_INFINITY,
+    /** The epoch in which the index has every revocation; `undefined` when it may lack some. */
+    epoch: undefined as number | undefined,
+    endedRemovedAt: Number.NEGATIVE_INFINITY,
+  }
+  /** The reading under way, and the changes since it began: its answer may be from before them. */
+  let underWay: { readonly news: TokenChange[]; readonly result: Promise<RevocationIndex> } | undefined
+  let begunAt = Number.NEGATIVE_INFINITY
+
+  async function readAll(news: readonly TokenChange[], epoch: number | undefined): Promise<RevocationIndex> {
+    const startedAt = clock()
+    const answer: unknown = await answerWithin(timeoutMs, 'the key store', readStore(startedAt))
+    const complete = await indexRevocations(answer)
+    const understood = news.map((change) => apply(change, complete))
+    index = complete
+    state.wasRead = true
+    if (understood.includes(false)) return complete
+    state.epoch = epoch
+    state.completeAt = Math.max(state.completeAt, startedAt)
+    return complete
+  }
+
+  const read = createNextRun(async () => {
+    begunAt = performance.now()
+    // It hears of the changes that have arrived. What comes later is news.
+    const epoch = changes.currentEpoch()
+    const news: TokenChange[] = []
+    const result = readAll(news, epoch)
+    underWay = { news, result }
+    try {
+      return await result
+    } finally {
+      underWay = undefined
+    }
+  })
+
+  return {
+    get wasRead() {
+      return state.wasRead
+    },
+    get completeAt() {
+      return state.completeAt
+    },
+    get reading() {
+      return underWay?.result
+    },
+
+    checkComplete(epoch) {
+      if (epoch === undefined || epoch !== state.epoch) return false
+      const now = clock()
+      state.completeAt = now
+      if (Math.abs(now - state.endedRemovedAt) > REMOVE_ENDED_MS) {
+        state.endedRemovedAt = now
+        index.removeEnded(now)
+      }
+      return true
+    },
+
+    lists: (auth) => index.lists(auth),
+
+    hear(change) {
+      underWay?.news.push(change)
+      if (apply(change, index)) return
+      // Something has changed that only the store knows. What it confirmed before is no longer worth anything.
+      state.epoch = undefined
+      state.completeAt = Number.NEGATIVE_INFINITY
+    },
+
+    read,
+
+    readInBackground() {
+      if (underWay === undefined && performance.now() - begunAt > READ_AGAIN_MS) read().catch(() => {})
+    },
+  }
+}
+
+/** @returns false for a change that does not say what has changed */
+function apply({ added, removed }: TokenChange, index: RevocationIndex): boolean {
+  if (typeof removed === 'string') {
+    index.remove(removed)
+    return true
+  }
+  if (added === undefined) return false
+  try {
+    index.add(added)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,150 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { AccessTokenAuth } from '../core/auth.js'
+import type { StoredTokenRevocation } from '../store/contract.js'
+
+/** Revocations of tokens, arranged so that one is found, added and removed without a look at the others. */
+export interface RevocationIndex {
+  /** Whether a verified token is among them. */
+  lists(auth: AccessTokenAuth): boolean
+  /**
+   * Adds a revocation, in place of one with the same id.
+   *
+   * @throws {TypeError} for what is no revocation: stores may be the application's own, and one that cannot be read must
+   *   not be skipped
+   */
+  add(revocation: unknown): void
+  /** Removes the revocation with this id, if there is one. */
+  remove(id: string): void
+  /** Removes the revocations that have ended at an instant. */
+  removeEnded(now: number): void
+  readonly size: number
+}
+
+/** One revocation. */
+interface Entry {
+  /** The last second of issue that it refuses; infinite for a single token. */
+  readonly until: number
+  readonly endsAt: number
+  /** Where it stands: among those of the same name. */
+  readonly names: Map<string, Entry[]>
+  readonly name: string
+}
+
+/** The revocations of one issuer. Those of one name stand together, the one that refuses most first. */
+interface IssuerRevocations {
+  readonly tokenIds: Map<string, Entry[]>
+  readonly subjects: Map<string, Entry[]>
+  readonly clients: Map<string, Entry[]>
+}
+
+export function createRevocationIndex(): RevocationIndex {
+  const issuers = new Map<string, IssuerRevocations>()
+  const entries = new Map<string, Entry>()
+
+  function ofIssuer(issuer: string): IssuerRevocations {
+    const known = issuers.get(issuer) ?? { tokenIds: new Map(), subjects: new Map(), clients: new Map() }
+    issuers.set(issuer, known)
+    return known
+  }
+
+  function remove(id: string): void {
+    const entry = entries.get(id)
+    if (entry === undefined) return
+    entries.delete(id)
+    const { names, name } = entry
+    const others = (names.get(name) ?? []).filter((other) => other !== entry)
+    if (others.length > 0) names.set(name, others)
+    else names.delete(name)
+  }
+
+  return {
+    get size() {
+      return entries.size
+    },
+
+    lists({ issuer, tokenId, subject, clientId, claims }) {
+      const revoked = issuers.get(issuer)
+      if (revoked === undefined) return false
+      // A token that does not say when it was issued counts as issued before any instant.
+      const issuedAt = Math.floor(claims.iat ?? Number.NEGATIVE_INFINITY)
+      return (
+        (tokenId !== null && revoked.tokenIds.has(tokenId)) ||
+        refuses(revoked.subjects.get(subject), issuedAt) ||
+        (clientId !== null && refuses(revoked.clients.get(clientId), issuedAt))
+      )
+    },
+
+    add(revocation) {
+      const { id, issuer, kind, name, until, endsAt } = read(revocation)
+      remove(id)
+      const names = ofIssuer(issuer)[kind]
+      const entry = { until, endsAt, names, name }
+      entries.set(id, entry)
+      const others = names.get(name) ?? []
+      const place = others.findIndex((other) => other.until <= until)
+      others.splice(place === -1 ? others.length : place, 0, entry)
+      names.set(name, others)
+    },
+
+    remove,
+
+    removeEnded(now) {
+      for (const [id, { endsAt }] of entries) if (endsAt <= now) remove(id)
+      for (const [issuer, { tokenIds, subjects, clients }] of issuers) {
+        if (tokenIds.size + subjects.size + clients.size === 0) issuers.delete(issuer)
+      }
+    },
+  }
+}
+
+/** How many revocations are added before requests are served in between. */
+const ADDED_AT_A_TIME = 2000
+
+/**
+ * The index of what a store answered.
+ *
+ * @throws {TypeError} rejects with it for anything but a list of revocations
+ */
+export async function indexRevocations(answer: unknown): Promise<RevocationIndex> {
+  const index = createRevocationIndex()
+  if (!Array.isArray(answer)) throw new TypeError('A KeyStore must answer a list of revocations of tokens')
+  for (const [i, revocation] of answer.entries()) {
+    index.add(revocation)
+    if (i % ADDED_AT_A_TIME === ADDED_AT_A_TIME - 1) await nextTurn()
+  }
+  return index
+}
+
+function refuses(revocations: readonly Entry[] | undefined, issuedAt: number): boolean {
+  const widest = revocations?.[0]
+  return widest !== undefined && issuedAt <= widest.until
+}
+
+interface ReadRevocation {
+  readonly id: string
+  readonly issuer: string
+  readonly kind: keyof IssuerRevocations
+  readonly name: string
+  readonly until: number
+  readonly endsAt: number
+}
+
+function read(revocation: unknown): ReadRevocation {
+  const given = (revocation ?? {}) as Partial<StoredTokenRevocation>
+  const { id, issuer, tokenId, subject, clientId, issuedBefore, endsAt } = given
+  const kind = typeof tokenId === 'string' ? 'tokenIds' : typeof subject === 'string' ? 'subjects' : 'clients'
+  const name = { tokenIds: tokenId, subjects: subject, clients: clientId }[kind]
+  // `iat` has whole seconds: the second in which the instant lies is refused as well.
+  const until = kind === 'tokenIds' ? Number.POSITIVE_INFINITY : Math.floor(Number(issuedBefore ?? Number.NaN) / 1000)
+  if (
+    typeof id !== 'string' ||
+    typeof issuer !== 'string' ||
+    typeof name !== 'string' ||
+    Number.isNaN(until) ||
+    typeof endsAt !== 'number' ||
+    Number.isNaN(endsAt)
+  ) {
+    throw new TypeError('A KeyStore answered what is not a StoredTokenRevocation')
+  }
+  return { id, issuer, kind, name, until, endsAt }
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest'
+import type { AccessTokenAuth } from '../../src/core/auth.js'
+import type { StoredTokenRevocation } from '../../src/store/contract.js'
+import { createRevocationIndex, indexRevocations } from '../../src/verifier/revocation-index.js'
+
+const ISSUER = 'https://issuer.example'
+const SECOND = 1_764_072_000
+
+function revocation(id: string, values: Partial<StoredTokenRevocation>): StoredTokenRevocation {
+  const names = { tokenId: null, subject: null, clientId: null, issuedBefore: null }
+  return { id, issuer: ISSUER, ...names, createdAt: 0, createdBy: null, reason: null, endsAt: 1e15, ...values }
+}
+
+function token(values: { tokenId?: string; subject?: string; clientId?: string; iat?: number; issuer?: string }) {
+  const { iat, ...names } = values
+  const claims = iat === undefined ? {} : { iat }
+  return { issuer: ISSUER, tokenId: null, subject: 'u', clientId: null, ...names, claims } as unknown as AccessTokenAuth
+}
+
+describe('an index of revocations', () => {
+  test.each([
+    ['at the beginning of a second', 1000 * SECOND],
+    ['within a second', 1000 * SECOND + 999],
+  ])('refuses tokens of the second in which issuedBefore lies: %s', (_, issuedBefore) => {
+    const index = createRevocationIndex()
+    index.add(revocation('s', { subject: 'stolen', issuedBefore }))
+    index.add(revocation('c', { clientId: 'leaky', issuedBefore }))
+    for (const names of [{ subject: 'stolen' }, { clientId: 'leaky' }]) {
+      expect(index.lists(token({ ...names, iat: SECOND }))).toBe(true)
+      expect(index.lists(token({ ...names, iat: SECOND + 0.5 }))).toBe(true)
+      expect(index.lists(token({ ...names, iat: SECOND + 1 }))).toBe(false)
+      expect(index.lists(token(names))).toBe(true)
+      expect(index.lists(token({ ...names, issuer: `${ISSUER}/` }))).toBe(false)
+    }
+  })
+
+  test('of several revocations of a subject heeds the one that refuses most, until that is removed', () => {
+    const index = createRevocationIndex()
+    for (const [id, second] of [
+      ['a', 10],
+      ['b', 30],
+      ['c', 20],
+    ] as const) {
+      index.add(revocation(id, { subject: 'u', issuedBefore: 1000 * second }))
+    }
+    const refusedUpTo = () => [30, 20, 10, 0].find((iat) => index.lists(token({ iat })))
+    expect(refusedUpTo()).toBe(30)
+    index.remove('b')
+    expect(refusedUpTo()).toBe(20)
+    index.remove('a')
+    index.remove('unknown')
+    expect(refusedUpTo()).toBe(20)
+    index.remove('c')
+    expect(refusedUpTo()).toBeUndefined()
+    expect(index.size).toBe(0)
+  })
+
+  test('has one revocation for each id, the latest', () => {
+    const index = createRevocationIndex()
+    index.add(revocation('a', { tokenId: 'one' }))
+    index.add(revocation('b', { tokenId: 'one' }))
+    index.add(revocation('a', { tokenId: 'other' }))
+    index.remove('b')
+    expect(index.lists(token({ tokenId: 'one' }))).toBe(false)
+    expect(index.lists(token({ tokenId: 'other' }))).toBe(true)
+    expect(index.size).toBe(1)
+  })
+
+  test('drops those that have ended, so that it does not grow for ever', () => {
+    const index = createRevocationIndex()
+    for (let i = 0; i < 1000; i++) index.add(revocation(`r${i}`, { tokenId: `t${i}`, endsAt: i }))
+    index.removeEnded(990)
+    expect(index.size).toBe(9)
+    expect(index.lists(token({ tokenId: 't990' }))).toBe(false)
+    expect(index.lists(token({ tokenId: 't991' }))).toBe(true)
+  })
+
+  test.each<[string, unknown]>([
+    ['nothing', null],
+    ['no id', { ...revocation('a', { tokenId: 'x' }), id: undefined }],
+    ['no issuer', { ...revocation('a', { tokenId: 'x' }), issuer: undefined }],
+    ['nothing that is revoked', revocation('a', {})],
+    ['no instant', revocation('a', { subject: 'u', issuedBefore: Number.NaN })],
+    ['an instant of null', revocation('a', { subject: 'u' })],
+    ['no end', { ...revocation('a', { tokenId: 'x' }), endsAt: undefined }],
+  ])('does not pass over what is no revocation: %s', async (_, given) => {
+    expect(() => createRevocationIndex().add(given)).toThrow(TypeError)
+    await expect(indexRevocations([given])).rejects.toThrow(TypeError)
+  })
+
+  test.each([null, undefined, {}, 'x'])('is not made of %j, which is no list', async (answer) => {
+    await expect(indexRevocations(answer)).rejects.toThrow(TypeError)
+  })
+})
