@@ -181,7 +181,7 @@ async function judgeRevocation(token: UnverifiedAccessToken, now: number, given:
   if (auth === undefined || findStore(given).kind !== 'present') return []
   const store = openStore(given)
   try {
-    const revoked = isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], auth)
+    const revoked = await isRevokedBy((await store.tokenRevocations?.(Date.now())) ?? [], auth)
     return [revoked ? failed('revoked', 'no', 'yes, by the store', 'revoked') : passed('revoked', 'no', 'no')]
   } finally {
     await store.close()

@@ -1,10 +1,16 @@
 import type { TokenRevocation } from '../keyring/records.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
-import { type Command, readDuration, required, UsageError } from './command.js'
+import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
 import { STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
 import { formatInstant, formatTable, notice, printJson } from './terminal.js'
 
 const text = { type: 'string' } as const
+
+const NAME_FLAGS = ['issuer', 'token-id', 'subject', 'client-id'] as const
+
+/** As services have it by default (`clockToleranceSeconds`). */
+const DEFAULT_TOLERANCE_SECONDS = 5
+const MAX_TOLERANCE_SECONDS = 300
 
 const revoke: Command = {
   synopsis: 'tokens revoke --issuer URL (--token-id ID | --subject TEXT | --client-id TEXT) [options]',
@@ -14,17 +20,22 @@ const revoke: Command = {
   --token-id ID        the one token with this jti claim
   --subject TEXT       tokens of this subject
   --client-id TEXT     tokens of this client
-  --issued-before TIME with --subject and --client-id: that were issued before, such as 2026-11-25T12:00:00Z or now
-                       (default now)
+  --issued-before TIME with --subject and --client-id: that were issued before, or in the same second, such as
+                       2026-11-25T12:00:00Z or now (default now)
+  --clock-tolerance SECONDS  how far the issuer's clock may run ahead, 0 to 300: is added to now (default ${DEFAULT_TOLERANCE_SECONDS})
   --token-life DURATION  how long a token of this issuer lives at most; then the revocation is dropped (default 365d)
   --reason TEXT        why, for the record
   --actor TEXT         who revokes them, for the record
 ${STORE_HELP}
+One of --issuer, --token-id, --subject and --client-id may be -: then its text is read from standard input, whatever
+characters it has, without the line break at its end.
+
 It cannot be taken back. A token that does not say when it was issued counts as issued before.
 
 Examples:
   vantage-auth tokens revoke --issuer https://sso.example.com --subject user_123 --reason 'laptop stolen'
   vantage-auth tokens revoke --issuer https://sso.example.com --token-id 6f1a5c1e
+  printf %s "$SUB" | vantage-auth tokens revoke --issuer https://sso.example.com --subject -
 `,
   flags: {
     ...STORE_FLAGS,
@@ -33,21 +44,20 @@ Examples:
     subject: text,
     'client-id': text,
     'issued-before': text,
+    'clock-tolerance': text,
     'token-life': text,
     reason: text,
     actor: text,
   },
   operands: [],
   async run(given) {
-    const issuer = required(given, 'issuer')
-    const [tokenId, subject, clientId] = ['token-id', 'subject', 'client-id'].map((flag) => given.text(flag))
-    if ([tokenId, subject, clientId].filter((value) => value !== undefined).length !== 1) {
+    required(given, 'issuer')
+    const names = NAME_FLAGS.map((flag) => given.text(flag))
+    if (names.slice(1).filter((value) => value !== undefined).length !== 1) {
       throw new UsageError('one of --token-id, --subject and --client-id is needed')
     }
-    const before = given.text('issued-before')
-    if (tokenId !== undefined && before !== undefined)
-      throw new UsageError('--issued-before does not go with --token-id')
-    const issuedBefore = before === undefined || before === 'now' ? new Date() : before
+    const issuedBefore = readIssuedBefore(given)
+    const [issuer, tokenId, subject, clientId] = await replaceDash(names)
     const selector =
       tokenId !== undefined
         ? { issuer, tokenId }
@@ -89,6 +99,50 @@ Examples:
 
 /** `vantage-auth tokens ...` */
 export const tokensCommands: Readonly<Record<string, Command>> = { revoke, list }
+
+/** A token that was issued up to now may bear a later time, by as much as the services tolerate. */
+function readIssuedBefore(given: Arguments): Date | string {
+  const before = given.text('issued-before')
+  const tolerance = readWhole(given, 'clock-tolerance')
+  for (const flag of ['issued-before', 'clock-tolerance']) {
+    if (given.text('token-id') !== undefined && given.text(flag) !== undefined)
+      throw new UsageError(`--${flag} does not go with --token-id`)
+  }
+  if (tolerance !== undefined && !(tolerance <= MAX_TOLERANCE_SECONDS))
+    throw new UsageError(`--clock-tolerance must be a number of seconds from 0 to ${MAX_TOLERANCE_SECONDS}`)
+  if (before === undefined || before === 'now')
+    return new Date(Date.now() + 1000 * (tolerance ?? DEFAULT_TOLERANCE_SECONDS))
+  if (tolerance !== undefined) throw new UsageError('--clock-tolerance goes with --issued-before now alone')
+  return before
+}
+
+/** The names, with what standard input holds in place of the one that is `-`. */
+async function replaceDash(names: readonly (string | undefined)[]): Promise<(string | undefined)[]> {
+  const dashes = names.filter((name) => name === '-').length
+  if (dashes > 1) throw new UsageError('only one flag can be - and read standard input')
+  const input = dashes === 1 ? await readName() : undefined
+  return names.map((name) => (name === '-' ? input : name))
+}
+
+/** More than a name may have, so that a wrong file is refused before all of it is read. */
+const LONGEST_INPUT = 16_384
+
+async function readName(): Promise<string> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > LONGEST_INPUT) throw new UsageError('standard input holds more than a name that a token can have')
+  }
+  try {
+    // As it stands: also a byte order mark is part of it.
+    const input = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks))
+    return input.replace(/\r?\n$/, '')
+  } catch {
+    throw new UsageError('standard input is not UTF-8 text')
+  }
+}
 
 function formatRevocations(revocations: readonly TokenRevocation[]): string {
   return formatTable(

@@ -1,12 +1,16 @@
 import { ArgumentError } from '../core/argument-error.js'
 import type { StoredTokenRevocation } from '../store/contract.js'
-import { checkNames, checkOptionalText, checkText } from './arguments.js'
+import { checkNames } from './arguments.js'
 
 /**
  * Which access tokens are revoked: one, by its `jti`; or all tokens of a subject, or of a client, that were issued (`iat`)
  * before an instant. A token without `iat` counts as issued before it. Issuers are compared character for character.
  *
- * `iat` has whole seconds: tokens of the second in which `issuedBefore` lies are refused as well.
+ * `iat` has whole seconds: tokens of the second in which `issuedBefore` lies are refused as well. The instant is one of the
+ * issuer's clock, which may run ahead: to refuse all tokens that were issued up to now, add the tolerance of the services
+ * (`clockToleranceSeconds`) to now.
+ *
+ * What a token can hold can be named: each text has 1 to 8192 bytes, of any characters.
  */
 export type TokenSelector =
   | { readonly issuer: string; readonly tokenId: string }
@@ -25,12 +29,24 @@ export function readTokenSelector(given: TokenSelector): SelectedTokens {
   const one = tokenId !== undefined && tokenId !== null
   if (one && issuedBefore !== undefined) throw new ArgumentError('issuedBefore', 'does not go with tokenId')
   return {
-    issuer: checkText(issuer, 'issuer'),
-    tokenId: checkOptionalText(tokenId, 'tokenId'),
-    subject: checkOptionalText(subject, 'subject'),
-    clientId: checkOptionalText(clientId, 'clientId'),
+    issuer: checkName(issuer, 'issuer'),
+    tokenId: checkOptionalName(tokenId, 'tokenId'),
+    subject: checkOptionalName(subject, 'subject'),
+    clientId: checkOptionalName(clientId, 'clientId'),
     issuedBefore: one ? null : readInstant(issuedBefore, 'issuedBefore'),
   }
+}
+
+/** No token that is accepted is longer. */
+const MAX_BYTES = 8192
+
+function checkName(value: unknown, name: string): string {
+  if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= MAX_BYTES) return value
+  throw new TypeError(`${name} must be a text of 1 to ${MAX_BYTES} bytes, as the token has it`)
+}
+
+function checkOptionalName(value: unknown, name: string): string | null {
+  return value === undefined || value === null ? null : checkName(value, name)
 }
 
 // A smaller number is most likely an instant in seconds, as tokens have them, and not a date before 1973.

@@ -52,15 +52,21 @@ interface Circumstances {
   env?: Record<string, string>
   /** A command with its flags that runs the process. */
   through?: string[]
+  /** What it reads from standard input. */
+  input?: string | Buffer
 }
 
 /** Runs the command in a process of its own, in the test's folder. */
-async function vantageAuth(words: string[], { env = {}, through = [] }: Circumstances = {}): Promise<ChildOutput> {
+async function vantageAuth(
+  words: string[],
+  { env = {}, through = [], input }: Circumstances = {},
+): Promise<ChildOutput> {
   const [command = process.execPath, ...flags] = [...through, process.execPath]
   const child = spawn(command, [...flags, shipped.path('src/cli/main.js'), ...words], {
     cwd: folder.path('.'),
     env: { PATH: process.env.PATH, ...env },
   })
+  if (input !== undefined) child.stdin.end(input)
   return outputOf(child)
 }
 
@@ -286,6 +292,74 @@ describe('keys that are due, and the audit trail', () => {
 describe('tokens', () => {
   const tokens = (...words: string[]) => vantageAuth(['tokens', ...words])
   const issuer = 'https://issuer.example'
+
+  test('issued before now are also those of a clock that runs ahead, by 5 s or --clock-tolerance', async () => {
+    await keys('migrate')
+    const instant = async (...words: string[]) => {
+      const startedAt = Date.now()
+      const { stdout } = await tokens('revoke', '--issuer', issuer, '--subject', 'u', '--json', ...words)
+      const ahead = Date.parse(JSON.parse(stdout).issuedBefore)
+      return { atLeast: ahead - Date.now(), atMost: ahead - startedAt }
+    }
+    for (const [words, ms] of [
+      [[], 5000],
+      [['--issued-before', 'now'], 5000],
+      [['--clock-tolerance', '0'], 0],
+      [['--issued-before', 'now', '--clock-tolerance', '300'], 300_000],
+    ] as const) {
+      const { atLeast, atMost } = await instant(...words)
+      expect(atLeast).toBeLessThanOrEqual(ms)
+      expect(atMost).toBeGreaterThanOrEqual(ms)
+    }
+  })
+
+  test.each<[string, string, string]>([
+    ['--token-id', 'a\u0000b \u001b[2J\n', '$(rm) `x` "\'" \\'],
+    ['--subject', '  ', 'Größe 日本'],
+    ['--client-id', '-'.repeat(8192), '\ufeff-'],
+  ])('name %s as standard input has it, with any character', async (flag, first, second) => {
+    await keys('migrate')
+    const member = { '--token-id': 'tokenId', '--subject': 'subject', '--client-id': 'clientId' }[flag] ?? ''
+    for (const [name, input] of [
+      [first, `${first}\n`],
+      [second, second],
+      [second, `${second}\r\n`],
+    ] as const) {
+      const { stdout, code } = await vantageAuth(['tokens', 'revoke', '--issuer', issuer, flag, '-', '--json'], {
+        input,
+      })
+      expect(code).toBe(0)
+      expect(JSON.parse(stdout)[member]).toBe(name)
+    }
+    const { stdout } = await tokens('list')
+    expect(stdout).not.toMatch(/[^\P{C}\n]/u)
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThan(400)
+  })
+
+  test.each<[string, string[], string | Buffer]>([
+    ['two texts', ['--subject', '-', '--issuer', '-'], 'u'],
+    ['nothing', ['--subject', '-'], '\n'],
+    ['what is no UTF-8', ['--subject', '-'], Buffer.from([0xff, 0xfe])],
+    ['more than a token can hold', ['--subject', '-'], 'x'.repeat(8193)],
+    ['a whole file', ['--subject', '-'], 'x'.repeat(100_000)],
+  ])('are not named by %s from standard input', async (_, words, input) => {
+    await keys('migrate')
+    const { code, stderr } = await vantageAuth(['tokens', 'revoke', '--issuer', issuer, ...words], { input })
+    expect(code).toBe(2)
+    expect(stderr).not.toContain('xxxx')
+    expect(JSON.parse((await tokens('list', '--json')).stdout).revocations).toEqual([])
+  })
+
+  test.each([
+    [['--token-id', 'x', '--clock-tolerance', '5']],
+    [['--subject', 'u', '--clock-tolerance', '301']],
+    [['--subject', 'u', '--clock-tolerance', '5s']],
+    [['--subject', 'u', '--issued-before', '2026-11-25T12:00:00Z', '--clock-tolerance', '5']],
+  ])('take no such tolerance: %j', async (words) => {
+    const { code, stderr } = await tokens('revoke', '--issuer', issuer, ...words)
+    expect(code).toBe(2)
+    expect(stderr).toContain('--clock-tolerance')
+  })
 
   test('revoke and list', async () => {
     await keys('migrate')

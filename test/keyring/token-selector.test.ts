@@ -52,6 +52,13 @@ describe('revokeTokens', () => {
     ['seconds', { issuer, subject: 'b', issuedBefore: 1_764_072_000 }, /^issuedBefore/],
     ['no instant', { issuer, subject: 'b', issuedBefore: new Date(Number.NaN) }, /^issuedBefore/],
     ['a local time', { issuer, subject: 'b', issuedBefore: '2026-11-25T12:00:00' }, /^issuedBefore/],
+    [
+      'a name that no token can hold',
+      { issuer, tokenId: 'x'.repeat(8193) },
+      /^tokenId must be a text of 1 to 8192 bytes/,
+    ],
+    ['a name of too many bytes', { issuer, tokenId: '日'.repeat(2731) }, /^tokenId/],
+    ['an empty name', { issuer, subject: '', issuedBefore: new Date() }, /^subject/],
     ['another member', { issuer, tokenId: 'a', jti: 'a' }, /^jti/],
   ])('refuses %s', async (_, selector, message) => {
     const keyring = createKeyring(memoryKeyStore())
