@@ -11,6 +11,7 @@ import {
   checkOneOf,
   checkStrings,
   isRecord,
+  namesOf,
   optionSetting,
   readOptions,
   type Setting,
@@ -70,20 +71,23 @@ const PROFILES = ['rfc9068', 'lenient'] as const
 
 const DEFAULT_ISSUER = 'https://auth.vantage.omnivector.solutions'
 
-/** Every option of an issuer. It does not compile when an option of the interface is missing here. */
-const ISSUER_OPTION_NAMES = Object.keys({
-  issuer: 0,
-  audience: 0,
-  jwksUri: 0,
-  jwks: 0,
-  algorithms: 0,
-  profile: 0,
-  scopeClaims: 0,
-  scopeSeparator: 0,
-  tenantClaim: 0,
-  clientIdClaim: 0,
-  allowInsecureHttp: 0,
-} satisfies Record<keyof IssuerOptions, 0>) as (keyof IssuerOptions)[]
+/** The options that say where keys come from. {@link resolveEntry} reads each by its name. */
+const SOURCE_NAMES = ['issuer', 'jwksUri', 'jwks', 'allowInsecureHttp'] as const
+
+type OwnName = Exclude<keyof IssuerOptions, (typeof SOURCE_NAMES)[number]>
+type OwnPolicy = { [N in OwnName]: NonNullable<IssuerPolicy[N]> }
+
+/** How each option is read that replaces a shared one. An option without an entry does not compile. */
+const OWN: { readonly [N in OwnName]: (given: Setting) => OwnPolicy[N] } = {
+  audience: checkStrings,
+  algorithms: checkAlgorithms,
+  profile: checkProfile,
+  scopeClaims: checkStrings,
+  scopeSeparator: checkScopeSeparator,
+  tenantClaim: checkClaimName,
+  clientIdClaim: checkClaimName,
+}
+const OWN_NAMES = namesOf(OWN)
 
 /** The policy of every issuer that has no options of its own. */
 export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource' | 'scopeSeparator'> & {
@@ -146,28 +150,23 @@ function readEntries({ value, name, fromEnvironment }: Setting): readonly (strin
 
 /** An entry of a list. Each of its own options replaces the shared one. */
 function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
-  const given = readOptions(entry, ISSUER_OPTION_NAMES, `${at} option`)
+  const given = readOptions(entry, [...SOURCE_NAMES, ...OWN_NAMES], `${at} option`)
   const setting = (name: keyof IssuerOptions) => optionSetting(given[name], `${at}.${name}`)
   const issuer = checkIssuer(given.issuer, `${at}.issuer`)
   const insecure = given.allowInsecureHttp ?? false
   if (given.allowInsecureHttp === null || typeof insecure !== 'boolean') {
     throw new ArgumentError(`${at}.allowInsecureHttp`, 'must be true or false')
   }
-  const own = {
-    ...(given.audience !== undefined && { audience: checkStrings(setting('audience')) }),
-    ...(given.profile !== undefined && { profile: checkProfile(setting('profile')) }),
-    ...(given.algorithms !== undefined && { algorithms: checkAlgorithms(setting('algorithms')) }),
-    ...(given.scopeClaims !== undefined && { scopeClaims: checkStrings(setting('scopeClaims')) }),
-    scopeSeparator:
-      given.scopeSeparator === undefined
-        ? (shared.scopeSeparator ?? separatorOf(issuer))
-        : checkScopeSeparator(setting('scopeSeparator')),
-    ...(given.tenantClaim !== undefined && { tenantClaim: checkClaimName(setting('tenantClaim')) }),
-    ...(given.clientIdClaim !== undefined && { clientIdClaim: checkClaimName(setting('clientIdClaim')) }),
+  const own: Partial<OwnPolicy> = {}
+  const readOwn = <N extends OwnName>(name: N) => {
+    own[name] = OWN[name](setting(name))
   }
-  const { algorithms } = { ...shared, ...own }
-  const keySource = resolveKeySource(setting('issuer'), setting('jwksUri'), setting('jwks'), insecure, algorithms)
-  return Object.freeze({ ...shared, ...own, issuer, keySource })
+  for (const name of OWN_NAMES) if (given[name] !== undefined) readOwn(name)
+  const scopeSeparator = own.scopeSeparator ?? shared.scopeSeparator ?? separatorOf(issuer)
+  const policy = { ...shared, ...own, scopeSeparator, issuer }
+  const [jwksUri, jwks] = [setting('jwksUri'), setting('jwks')]
+  const keySource = resolveKeySource(setting('issuer'), jwksUri, jwks, insecure, policy.algorithms)
+  return Object.freeze({ ...policy, keySource })
 }
 
 /** The default for an entry of a list. */

@@ -15,6 +15,7 @@ import {
   checkOneOf,
   checkStrings,
   isRecord,
+  namesOf,
   optionSetting,
   type Range,
   readOptions,
@@ -26,6 +27,7 @@ import {
   checkScopeSeparator,
   type IssuerOptions,
   resolveIssuers,
+  type SharedPolicy,
 } from './issuer-options.js'
 import { type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
 
@@ -121,37 +123,87 @@ export interface Configuration {
 
 const DEFAULT_AUDIENCE = 'https://api.vantage.omnivector.solutions'
 
-/** Every option of a verifier. It does not compile when an option of the interface is missing here. */
-export const OPTION_NAMES = Object.keys({
-  issuer: 0,
-  audience: 0,
-  jwksUri: 0,
-  jwks: 0,
-  profile: 0,
-  algorithms: 0,
-  scopeClaims: 0,
-  scopeSeparator: 0,
-  tenantClaim: 0,
-  clientIdClaim: 0,
-  clockToleranceSeconds: 0,
-  maxTokenAgeSeconds: 0,
-  keys: 0,
-  environment: 0,
-  cache: 0,
-  isRevoked: 0,
-  keySetMaxStaleSeconds: 0,
-  storeMaxStaleSeconds: 0,
-  realm: 0,
-  fetch: 0,
-  timeoutMs: 0,
-  clock: 0,
-} satisfies Record<keyof VerifierOptions, 0>) as (keyof VerifierOptions)[]
+// Looked up on each call, so that they can be replaced later, as tests do.
+const globalFetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init)
+const systemClock = () => Date.now()
 
-const CACHE_OPTION_NAMES = Object.keys({
-  maxEntries: 0,
-  maxBytes: 0,
-  ttlSeconds: 0,
-} satisfies Record<keyof CacheOptions, 0>) as (keyof CacheOptions)[]
+/** How one option is read. */
+interface Reader<T> {
+  /** Variable that counts where the option is not given. */
+  readonly variable?: string
+  check(given: Setting): T
+  /** What it is where neither is given. */
+  readonly otherwise: T
+}
+
+function reader<T>(check: (given: Setting) => T, otherwise: T, variable?: string): Reader<T> {
+  return { check, otherwise, ...(variable !== undefined && { variable }) }
+}
+
+function number(range: Range, otherwise: number): Reader<number> {
+  return reader(({ value, name }) => checkNumber(value, name, range), otherwise)
+}
+
+function integer(range: Range, otherwise: number): Reader<number> {
+  return reader(({ value, name }) => checkInteger(value, name, range), otherwise)
+}
+
+// Each option of the interfaces above is in one of these, and what a table reads goes into the configuration. An option that
+// is in none does not compile: it would be accepted and ignored.
+
+/** The options that say which issuers and which store there are. {@link resolveOptions} reads each by its name. */
+type SourceName = 'issuer' | 'jwksUri' | 'jwks' | 'keys'
+
+/** The policy of every issuer that has no option of its own. */
+const POLICY: { readonly [N in keyof SharedPolicy]-?: Reader<SharedPolicy[N]> } = {
+  audience: reader(checkStrings, Object.freeze([DEFAULT_AUDIENCE]), 'VANTAGE_AUDIENCE'),
+  profile: reader(checkProfile, 'rfc9068', 'VANTAGE_PROFILE'),
+  algorithms: reader(checkAlgorithms, ALGORITHMS),
+  scopeClaims: reader(checkStrings, Object.freeze(['scope', 'scp'])),
+  scopeSeparator: reader<ScopeSeparator | undefined>(checkScopeSeparator, undefined),
+  tenantClaim: reader<string | undefined>(checkClaimName, undefined),
+  clientIdClaim: reader<string | undefined>(checkClaimName, undefined),
+  clockToleranceSeconds: number({ min: 0, max: 300 }, 5),
+  maxTokenAgeSeconds: reader<number | undefined>(
+    ({ value, name }) => checkNumber(value, name, { min: 1, max: 315_360_000 }),
+    undefined,
+  ),
+}
+
+const CACHE = {
+  maxEntries: integer({ min: 1, max: 10_000_000 }, 10_000),
+  maxBytes: integer({ min: 1, max: 2 ** 34 }, 16 * 2 ** 20),
+  ttlSeconds: number({ min: 1, max: 86_400 }, 300),
+} satisfies { readonly [N in keyof CacheOptions]-?: Reader<number> }
+
+/** Everything else. */
+const SETTINGS = {
+  environment: reader<Environment>(
+    (given) => checkOneOf(given, ENVIRONMENTS),
+    DEFAULT_ENVIRONMENT,
+    'VANTAGE_ENVIRONMENT',
+  ),
+  cache: reader(({ value }) => resolveCache(value), resolveCache({})),
+  isRevoked: reader<Configuration['isRevoked']>(({ value, name }) => checkFunction(value, name), undefined),
+  keySetMaxStaleSeconds: number({ min: 1, max: 604_800 }, 3600),
+  storeMaxStaleSeconds: number({ min: 0, max: 86_400 }, 0),
+  realm: reader(checkRealm, 'vantage'),
+  fetch: reader<typeof globalThis.fetch>(({ value, name }) => checkFunction(value, name), globalFetch),
+  timeoutMs: number({ min: 1, max: 60_000 }, 3000),
+  clock: reader(checkClock, systemClock),
+} satisfies {
+  readonly [N in Exclude<keyof VerifierOptions, keyof SharedPolicy | SourceName>]-?: Reader<unknown>
+}
+
+/** Every option of a verifier. */
+export const OPTION_NAMES = [
+  'issuer',
+  ...namesOf(POLICY),
+  'jwksUri',
+  'jwks',
+  'keys',
+  ...namesOf(SETTINGS),
+] satisfies (keyof VerifierOptions)[]
 
 /**
  * Turns options and environment into one checked, frozen configuration. Nothing that was given is held on to but
@@ -161,65 +213,46 @@ const CACHE_OPTION_NAMES = Object.keys({
  */
 export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.ProcessEnv = process.env): Configuration {
   const given = readOptions(options, OPTION_NAMES, 'option')
-
   /** An option wins over its variable; an empty variable is unset. */
-  const setting = (name: keyof VerifierOptions, variable: string): Setting => {
-    const text = env[variable]?.trim()
-    if (given[name] !== undefined || !text) return optionSetting(given[name], name)
+  const setting = (name: keyof VerifierOptions, variable: string | undefined): Setting => {
+    const text = variable === undefined ? undefined : env[variable]?.trim()
+    if (variable === undefined || given[name] !== undefined || !text) return optionSetting(given[name], name)
     return { value: text, name: variable, fromEnvironment: true }
   }
-  /** What `check` makes of a setting, if there is one. */
-  const checked = <T>(setting: Setting, check: (setting: Setting) => T, fallback: T): T =>
-    setting.value === undefined ? fallback : check(setting)
-  const own = <T>(name: keyof VerifierOptions, check: (setting: Setting) => T, fallback: T): T =>
-    checked(optionSetting(given[name], name), check, fallback)
-  const number = (name: keyof VerifierOptions, range: Range, fallback: number): number =>
-    own(name, ({ value }) => checkNumber(value, name, range), fallback)
-  const fn = <T>(name: keyof VerifierOptions): T | undefined =>
-    own<T | undefined>(name, ({ value }) => checkFunction<T>(value, name), undefined)
 
-  const issuer = setting('issuer', 'VANTAGE_ISSUER')
-  // VANTAGE_JWKS_URI belongs to the issuer of the environment, not to one that the program names.
-  const jwksUri =
-    given.issuer === undefined ? setting('jwksUri', 'VANTAGE_JWKS_URI') : optionSetting(given.jwksUri, 'jwksUri')
-  const shared = {
-    audience: checked(setting('audience', 'VANTAGE_AUDIENCE'), checkStrings, Object.freeze([DEFAULT_AUDIENCE])),
-    profile: checked(setting('profile', 'VANTAGE_PROFILE'), checkProfile, 'rfc9068'),
-    algorithms: own('algorithms', checkAlgorithms, ALGORITHMS),
-    scopeClaims: own('scopeClaims', checkStrings, Object.freeze(['scope', 'scp'])),
-    scopeSeparator: own<ScopeSeparator | undefined>('scopeSeparator', checkScopeSeparator, undefined),
-    tenantClaim: own<string | undefined>('tenantClaim', checkClaimName, undefined),
-    clientIdClaim: own<string | undefined>('clientIdClaim', checkClaimName, undefined),
-    clockToleranceSeconds: number('clockToleranceSeconds', { min: 0, max: 300 }, 5),
-    maxTokenAgeSeconds: own<number | undefined>(
-      'maxTokenAgeSeconds',
-      ({ value, name }) => checkNumber(value, name, { min: 1, max: 315_360_000 }),
-      undefined,
-    ),
+  const policy = readAll(POLICY, setting)
+  const { keySetMaxStaleSeconds, storeMaxStaleSeconds, ...others } = readAll(SETTINGS, setting)
+  const issuers = {
+    issuer: setting('issuer', 'VANTAGE_ISSUER'),
+    // VANTAGE_JWKS_URI belongs to the issuer of the environment, not to one that the program names.
+    jwksUri: setting('jwksUri', given.issuer === undefined ? 'VANTAGE_JWKS_URI' : undefined),
+    jwks: setting('jwks', undefined),
   }
   return Object.freeze({
-    issuers: resolveIssuers({ issuer, jwksUri, jwks: optionSetting(given.jwks, 'jwks') }, shared),
-    environment: checked<Environment>(
-      setting('environment', 'VANTAGE_ENVIRONMENT'),
-      (given) => checkOneOf(given, ENVIRONMENTS),
-      DEFAULT_ENVIRONMENT,
-    ),
-    cache: resolveCache(given.cache),
-    isRevoked: fn<NonNullable<Configuration['isRevoked']>>('isRevoked'),
-    keySetMaxStaleMs: 1000 * number('keySetMaxStaleSeconds', { min: 1, max: 604_800 }, 3600),
-    storeMaxStaleMs: 1000 * number('storeMaxStaleSeconds', { min: 0, max: 86_400 }, 0),
-    realm: own('realm', checkRealm, 'vantage'),
-    fetch: fn<typeof globalThis.fetch>('fetch') ?? globalFetch,
-    timeoutMs: number('timeoutMs', { min: 1, max: 60_000 }, 3000),
-    clock: own('clock', checkClock, systemClock),
+    ...others,
+    keySetMaxStaleMs: 1000 * keySetMaxStaleSeconds,
+    storeMaxStaleMs: 1000 * storeMaxStaleSeconds,
+    issuers: resolveIssuers(issuers, policy),
     // Last: it opens something, which would stay open if another option were wrong.
     keys: resolveKeyStore(setting('keys', 'VANTAGE_KEY_STORE')),
   })
 }
 
-// Looked up on each call, so that they can be replaced later, as tests do.
-const globalFetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init)
-const systemClock = () => Date.now()
+/** What each entry of a table reads. */
+type ReadValues<Readers> = { readonly [N in keyof Readers]: Readers[N] extends Reader<infer T> ? T : never }
+
+function readAll<Readers extends { readonly [name: string]: Reader<unknown> }>(
+  readers: Readers,
+  setting: (name: keyof Readers & string, variable: string | undefined) => Setting,
+): ReadValues<Readers> {
+  const values = namesOf(readers).map((name) => {
+    const { check, otherwise, variable } = readers[name] as Reader<unknown>
+    const given = setting(name, variable)
+    return [name, given.value === undefined ? otherwise : check(given)]
+  })
+  // `fromEntries` forgets the names; they are those of the table.
+  return Object.fromEntries(values) as ReadValues<Readers>
+}
 
 /** The last instant of a Date. */
 const MAX_INSTANT = 8.64e15
@@ -246,17 +279,8 @@ function checkRealm({ value, name }: Setting): string {
 
 function resolveCache(option: unknown): Configuration['cache'] {
   if (option === false) return false
-  if (option !== undefined && !isRecord(option)) {
-    throw new ArgumentError('cache', 'must be { maxEntries?, maxBytes?, ttlSeconds? } or false')
-  }
-  const {
-    maxEntries = 10_000,
-    maxBytes = 16 * 2 ** 20,
-    ttlSeconds = 300,
-  } = readOptions(option ?? {}, CACHE_OPTION_NAMES, 'cache option')
-  return Object.freeze({
-    maxEntries: checkInteger(maxEntries, 'cache.maxEntries', { min: 1, max: 10_000_000 }),
-    maxBytes: checkInteger(maxBytes, 'cache.maxBytes', { min: 1, max: 2 ** 34 }),
-    ttlMs: 1000 * checkNumber(ttlSeconds, 'cache.ttlSeconds', { min: 1, max: 86_400 }),
-  })
+  if (!isRecord(option)) throw new ArgumentError('cache', 'must be { maxEntries?, maxBytes?, ttlSeconds? } or false')
+  const given = readOptions(option, namesOf(CACHE), 'cache option')
+  const { ttlSeconds, ...limits } = readAll(CACHE, (name) => optionSetting(given[name], `cache.${name}`))
+  return Object.freeze({ ...limits, ttlMs: 1000 * ttlSeconds })
 }

@@ -6,14 +6,7 @@ import { parseDuration } from '../core/duration.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, isEnvironment } from '../core/environments.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
-import {
-  type KeyQuery,
-  type KeyState,
-  type KeyStore,
-  keyStateAt,
-  type ListedKey,
-  type StoredKey,
-} from '../store/contract.js'
+import { type KeyStore, keyStateAt, type ListedKey, type StoredKey } from '../store/contract.js'
 import { openKeyStore } from '../store/open.js'
 import {
   checkId,
@@ -23,26 +16,14 @@ import {
   checkWhole,
   formatCursor,
   parseAuditCursor,
-  parseCursor,
   parseLife,
 } from './arguments.js'
-import type { Keyring, KeyringOptions, ListKeysOptions } from './contract.js'
+import type { Keyring, KeyringOptions } from './contract.js'
+import { readListFilters } from './list-filters.js'
 import { createNewKey, showOnce } from './new-key.js'
 import { toAuditEntry, toKeyRecord, toTokenRevocation } from './records.js'
 import { readTokenSelector } from './token-selector.js'
 
-const LIST_OPTIONS = Object.keys({
-  subject: 0,
-  tenant: 0,
-  state: 0,
-  unusedFor: 0,
-  expiringWithin: 0,
-  olderThan: 0,
-  supersededInUse: 0,
-  cursor: 0,
-  limit: 0,
-} satisfies Record<keyof ListKeysOptions, 0>)
-const STATES: readonly KeyState[] = ['active', 'superseded', 'expired', 'revoked']
 const DEFAULT_LIFE = '365d'
 const DEFAULT_OVERLAP = '24h'
 const DAY_MS = 86_400_000
@@ -188,29 +169,12 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     },
 
     async list(given = {}) {
-      checkNames('list()', given, LIST_OPTIONS)
-      const { subject, tenant, state, unusedFor, expiringWithin, olderThan, supersededInUse, cursor } = given
-      if (state !== undefined && !STATES.includes(state))
-        throw new ArgumentError('state', `must be one of ${STATES.join(', ')}`)
-      if (supersededInUse !== undefined && typeof supersededInUse !== 'boolean')
-        throw new ArgumentError('supersededInUse', 'must be true or false')
-      const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
       const now = Date.now()
-      const query: KeyQuery = {
-        now,
-        // One more than asked for tells whether there is another page.
-        limit: limit + 1,
-        ...(subject !== undefined && { subject: checkText(subject, 'subject') }),
-        ...(tenant !== undefined && { tenant: checkText(tenant, 'tenant') }),
-        ...(state !== undefined && { state }),
-        ...(unusedFor !== undefined && { unusedSince: now - parseDuration(unusedFor, 'unusedFor') }),
-        ...(expiringWithin !== undefined && { expiringBefore: now + parseDuration(expiringWithin, 'expiringWithin') }),
-        ...(olderThan !== undefined && { createdBefore: now - parseDuration(olderThan, 'olderThan') }),
-        ...(supersededInUse === true && { supersededInUse }),
-        ...(cursor !== undefined && cursor !== null && { after: parseCursor(cursor) }),
-      }
+      const query = readListFilters(given, now)
+      const { limit } = query
       await ready()
-      const found = await keys.list(query)
+      // One more than asked for tells whether there is another page.
+      const found = await keys.list({ ...query, limit: limit + 1 })
       const page = found.slice(0, limit)
       const last = page.at(-1)
       return {

@@ -1,0 +1,46 @@
+import { ArgumentError } from '../core/argument-error.js'
+import { parseDuration } from '../core/duration.js'
+import type { KeyQuery, KeyState } from '../store/contract.js'
+import { checkNames, checkText, checkWhole, parseCursor } from './arguments.js'
+import type { ListKeysOptions } from './contract.js'
+
+const STATES: readonly KeyState[] = ['active', 'superseded', 'expired', 'revoked']
+const DEFAULT_LENGTH = 100
+
+/** What each option of `list()` asks of the store. An option without an entry does not compile. */
+const LIST_FILTERS: {
+  readonly [Option in keyof ListKeysOptions]-?: (given: unknown, now: number) => Partial<KeyQuery>
+} = {
+  subject: (given) => ({ subject: checkText(given, 'subject') }),
+  tenant: (given) => ({ tenant: checkText(given, 'tenant') }),
+  state: (given) => ({ state: checkState(given) }),
+  unusedFor: (given, now) => ({ unusedSince: now - parseDuration(given, 'unusedFor') }),
+  expiringWithin: (given, now) => ({ expiringBefore: now + parseDuration(given, 'expiringWithin') }),
+  olderThan: (given, now) => ({ createdBefore: now - parseDuration(given, 'olderThan') }),
+  supersededInUse: (given) => (checkSwitch(given, 'supersededInUse') ? { supersededInUse: true } : {}),
+  cursor: (given) => (given === null ? {} : { after: parseCursor(given) }),
+  limit: (given) => ({ limit: checkWhole(given, 'limit', 1000) }),
+}
+
+/** @throws {TypeError} for an unknown or wrong option */
+export function readListFilters(given: ListKeysOptions, now: number): KeyQuery {
+  checkNames('list()', given, Object.keys(LIST_FILTERS))
+  const query: KeyQuery = { now, limit: DEFAULT_LENGTH }
+  for (const [option, filter] of Object.entries(LIST_FILTERS)) {
+    // `list()` is also called from JavaScript, so that each value is checked whatever its type says.
+    const value: unknown = given[option as keyof ListKeysOptions]
+    if (value !== undefined) Object.assign(query, filter(value, now))
+  }
+  return query
+}
+
+function checkState(given: unknown): KeyState {
+  const state = STATES.find((name) => name === given)
+  if (state === undefined) throw new ArgumentError('state', `must be one of ${STATES.join(', ')}`)
+  return state
+}
+
+function checkSwitch(given: unknown, name: string): boolean {
+  if (typeof given !== 'boolean') throw new ArgumentError(name, 'must be true or false')
+  return given
+}
