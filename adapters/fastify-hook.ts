@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { Answer } from '../src/http/answers.js'
+import { handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
-import { handOverLateErrors, type PortableMiddleware } from '../src/http/verdict.js'
 
 /** What is used of a request and a reply, so that servers of all kinds (HTTP/2, a logger of one's own) fit. */
 type AnyRequest = { readonly raw: Pick<IncomingMessage, 'rawHeaders' | 'headers'> }

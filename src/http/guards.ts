@@ -3,10 +3,10 @@ import { InsufficientScopeError, MissingCredentialsError } from '../core/errors.
 import { checkScopes, grantsAll, grantsAny, type Scope } from '../core/scope.js'
 import { publishRefusal } from '../core/telemetry.js'
 import { authTestAnswer } from './answers.js'
+import { type PortableMiddleware, runCheck, type Verdict } from './middleware.js'
 import { notMounted } from './mount-error.js'
 import { findOutcome } from './outcome.js'
 import { refuseUncalled } from './uncalled.js'
-import { type PortableMiddleware, runCheck, type Verdict } from './verdict.js'
 
 /**
  * What a route demands of a request that a `vantageAuth()` let through. A request without an Auth never reaches

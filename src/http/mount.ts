@@ -6,10 +6,10 @@ import { type AnyAuthError, isAuthError, MissingCredentialsError } from '../core
 import { createVerifier, type Verifier } from '../verifier/verifier.js'
 import { type Message, readAuthorizationLines } from './authorization-lines.js'
 import { askSkip } from './hooks.js'
+import { type PortableMiddleware, runCheck } from './middleware.js'
 import { MountError } from './mount-error.js'
 import { keepOutcome, type MountSettings } from './outcome.js'
 import { refuseUncalled } from './uncalled.js'
-import { type PortableMiddleware, runCheck } from './verdict.js'
 
 /** What a middleware takes besides the options of its verifier. `R` is what the framework's handlers receive. */
 export interface MountOptions<R> extends VerifierOptions {

@@ -9,8 +9,8 @@ import {
   requireAnyScope,
   requireScope,
 } from '../../src/http/guards.js'
+import type { Verdict } from '../../src/http/middleware.js'
 import { getAuth } from '../../src/http/outcome.js'
-import type { Verdict } from '../../src/http/verdict.js'
 import { actions, enter, type Request } from '../support/portable.js'
 import { keys, missing, options } from '../support/requests.js'
 

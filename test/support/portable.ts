@@ -1,6 +1,6 @@
 import type { Auth } from 'vantage-auth'
+import type { Actions } from '../../src/http/middleware.js'
 import { createMount, type Mount, type MountOptions } from '../../src/http/mount.js'
-import type { Actions } from '../../src/http/verdict.js'
 import { options } from './requests.js'
 
 /** A request of no framework. */

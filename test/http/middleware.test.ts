@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { type Actions, handOverLateErrors, runCheck, type Verdict } from '../../src/http/verdict.js'
+import { type Actions, handOverLateErrors, runCheck, type Verdict } from '../../src/http/middleware.js'
 import { actions } from '../support/portable.js'
 
 const mount = { realm: 'vantage', forwardErrors: false }
