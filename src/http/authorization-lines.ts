@@ -16,6 +16,7 @@ export function readAuthorizationLines({ rawHeaders = [], headers }: Message): s
   let first: string | undefined
   let joined = ''
   for (let i = 0; i < rawHeaders.length; i += 2) {
+    // Names and values take turns: no index of the loop is past the end.
     const name = rawHeaders[i] as string
     if (name.length !== 13 || name.toLowerCase() !== 'authorization') continue
     const line = rawHeaders[i + 1] as string
@@ -23,6 +24,6 @@ export function readAuthorizationLines({ rawHeaders = [], headers }: Message): s
     joined = first === undefined ? line : `${joined}, ${line}`
     first ??= line
   }
-  // Equal where there is one line.
-  return joined !== first && (value === first || value === joined) ? [first as string, joined] : value
+  if (first === undefined || joined === first) return value
+  return value === first || value === joined ? [first, joined] : value
 }

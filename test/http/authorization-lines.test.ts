@@ -53,6 +53,8 @@ const requests: [string, Request, object][] = [
     { rawHeaders: lines(authorization), headers: { authorization: 'Bearer x' } },
     { status: 401 },
   ],
+  ['that the application emptied', { rawHeaders: ['Host', 'x'], headers: { authorization: '' } }, { status: 401 }],
+  ['that are empty, where there are no rawHeaders', { headers: { authorization: '' } }, { status: 401 }],
   ['nowhere', { rawHeaders: ['Host', 'x'], headers: {} }, { status: 401 }],
   ['of a request without headers', {}, { status: 401 }],
 ]
