@@ -61,12 +61,11 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
   const fetchedAt = new Map<string, number>()
 
   const onDecision = (message: unknown) => {
-    const { outcome, reason, kind, cached, stale: isStale, durationMs } = message as DecisionEvent
+    const { outcome, decidedBy, reason, kind, cached, stale: isStale, durationMs } = message as DecisionEvent
     decisions.add(1, { outcome, ...(reason && { reason }), ...(kind && { kind }) })
     if (isStale && outcome === 'accepted') stale.add(1, { ...(kind && { kind }) })
-    // A guard refuses a request whose duration was already recorded when it was authenticated.
-    if (outcome !== 'scope_insufficient')
-      durations.record(durationMs / 1000, { outcome, cached, ...(kind && { kind }) })
+    // The request that a guard or a handler refuses was recorded when the verifier decided.
+    if (decidedBy === 'verifier') durations.record(durationMs / 1000, { outcome, cached, ...(kind && { kind }) })
   }
   const onKeySet = (message: unknown) => {
     const { issuer, fetchedAt: at } = message as KeySetEvent

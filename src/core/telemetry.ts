@@ -3,23 +3,29 @@ import { debuglog } from 'node:util'
 import type { Auth } from './auth.js'
 import { type AnyAuthError, isAuthError, type Reason } from './errors.js'
 
+const CODE_PREFIX = 'ERR_VANTAGE_'
+
+/** The code of an error without its prefix, in lower case. A code with another prefix does not compile. */
+type OutcomeOf<Code extends `${typeof CODE_PREFIX}${string}`> = Code extends `${typeof CODE_PREFIX}${infer Name}`
+  ? Lowercase<Name>
+  : never
+
 /**
  * Published on the channel `vantage-auth:decision` of `node:diagnostics_channel`: once for each request that a verifier
- * decided, and once more when a guard refuses it for want of a scope, or `authErrors()` (on Koa the middleware itself) answers
- * or passes on an AuthError that a handler has thrown.
+ * decided, and once more when a guard refuses it, or `authErrors()` (on Koa the middleware itself) answers or passes on an
+ * AuthError that a handler has thrown.
  *
  * @see {@link https://nodejs.org/api/diagnostics_channel.html diagnostics_channel}: an error that a subscriber throws
  *   does not reach the decision; Node raises it as an uncaught exception
  */
 export interface DecisionEvent {
-  /** `accepted`, or the code of the error without `ERR_VANTAGE_`, in lower case. */
-  outcome:
-    | 'accepted'
-    | 'credentials_missing'
-    | 'request_invalid'
-    | 'token_invalid'
-    | 'scope_insufficient'
-    | 'unavailable'
+  /** `accepted`, or the code of the error without `ERR_VANTAGE_`, in lower case: `scope_insufficient`, for example. */
+  outcome: 'accepted' | OutcomeOf<AnyAuthError['code']>
+  /**
+   * What decided. A request that a guard or a handler refuses has an event of the verifier as well, with the outcome that
+   * it had there: count those of the verifier to count requests.
+   */
+  decidedBy: 'verifier' | 'guard' | 'handler'
   /** Why a credential was refused; only with `token_invalid`. */
   reason: Reason | undefined
   /** `undefined` when there was no credential to look at. */
@@ -32,7 +38,7 @@ export interface DecisionEvent {
   cached: boolean
   /** Decided on a key set or a store confirmation that is past its freshness, in an outage. */
   stale: boolean
-  /** Time until the decision; 0 for a guard's. */
+  /** Time until the decision of a verifier; 0 for others. */
   durationMs: number
 }
 
@@ -94,13 +100,15 @@ export type Trace = Pick<DecisionEvent, 'kind' | 'issuer' | 'keyId' | 'cached' |
 export function observeDecision<T>(decide: (trace: Trace) => T | Promise<T>): T | Promise<T> {
   const trace: Trace = { kind: undefined, issuer: undefined, keyId: undefined, cached: false, stale: false }
   const begunAt = performance.now()
+  const publishEnd = (end: End) =>
+    publishDecision({ ...trace, ...end, decidedBy: 'verifier', durationMs: performance.now() - begunAt })
   const accepted = (result: T): T => {
-    publishDecision({ ...trace, outcome: 'accepted', reason: undefined, durationMs: performance.now() - begunAt })
+    publishEnd({ outcome: 'accepted', reason: undefined })
     return result
   }
   const refused = (error: unknown): never => {
-    if (isAuthError(error)) published.add(error)
-    publishDecision({ ...trace, ...outcomeOf(error), durationMs: performance.now() - begunAt })
+    if (isAuthError(error)) publishedByVerifiers.add(error)
+    publishEnd(endOf(error))
     throw error
   }
   let result: T | Promise<T>
@@ -112,29 +120,31 @@ export function observeDecision<T>(decide: (trace: Trace) => T | Promise<T>): T 
   return result instanceof Promise ? result.then(accepted, refused) : accepted(result)
 }
 
-const CODE_PREFIX = 'ERR_VANTAGE_'
+type End = Pick<DecisionEvent, 'outcome' | 'reason'>
 
-function outcomeOf(error: unknown): Pick<DecisionEvent, 'outcome' | 'reason'> {
+function endOf(error: unknown): End {
   if (!isAuthError(error)) return { outcome: 'unavailable', reason: undefined }
   return {
-    outcome: error.code.slice(CODE_PREFIX.length).toLowerCase() as DecisionEvent['outcome'],
+    // What OutcomeOf says in types.
+    outcome: error.code.slice(CODE_PREFIX.length).toLowerCase() as OutcomeOf<typeof error.code>,
     reason: error.code === 'ERR_VANTAGE_TOKEN_INVALID' ? error.reason : undefined,
   }
 }
 
-// An error can pass several places that publish: the verifier, a guard, what handles the errors of handlers.
-const published = new WeakSet<object>()
+// A guard or a handler that asks a verifier itself may pass on its refusal.
+const publishedByVerifiers = new WeakSet<object>()
 
 /**
- * A refusal that no verifier has decided: by a guard, or thrown by a handler. Once for each error.
+ * Publishes a refusal by a guard or a handler, unless it is one of a verifier, which has published it. The same error may
+ * refuse several requests.
  *
  * @param auth of the credential that the middleware had accepted
  */
-export function publishRefusal(error: AnyAuthError, auth: Auth | undefined): void {
-  if (!decisionsObserved() || published.has(error)) return
-  published.add(error)
+export function publishRefusal(error: AnyAuthError, auth: Auth | undefined, decidedBy: 'guard' | 'handler'): void {
+  if (!decisionsObserved() || publishedByVerifiers.has(error)) return
   publishDecision({
-    ...outcomeOf(error),
+    ...endOf(error),
+    decidedBy,
     kind: auth?.kind,
     issuer: auth?.kind === 'access_token' ? auth.issuer : undefined,
     keyId: auth?.kind === 'api_key' ? auth.keyId : undefined,

@@ -47,15 +47,12 @@ function scopeGuard(caller: string, scopes: readonly unknown[], grants: typeof g
   return {
     name: `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`,
     check(auth, _request, realm) {
-      if (grants(auth.scopes, required)) return 'pass'
-      const error = new InsufficientScopeError(realm, required)
-      publishRefusal(error, auth)
-      return error
+      return grants(auth.scopes, required) ? 'pass' : new InsufficientScopeError(realm, required)
     },
   }
 }
 
-/** The middleware that applies a guard. */
+/** The middleware that applies a guard. Whatever it refuses reaches telemetry and `onError`. */
 export function guardMiddleware<R extends object>(guard: Guard<R>): PortableMiddleware<R> {
   return (request, actions) => {
     const outcome = findOutcome(request)
@@ -63,7 +60,7 @@ export function guardMiddleware<R extends object>(guard: Guard<R>): PortableMidd
     const { auth, mount } = outcome
     const check = () =>
       auth === undefined ? new MissingCredentialsError(mount.realm) : guard.check(auth, request, mount.realm)
-    return runCheck(check, mount, request, actions)
+    return runCheck(check, mount, request, actions, (error) => publishRefusal(error, auth, 'guard'))
   }
 }
 

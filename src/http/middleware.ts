@@ -25,12 +25,14 @@ export type PortableMiddleware<R extends object> = <T>(request: R, actions: Acti
  * refusal. What `next()` throws is passed on as it is: an error of a handler is no refusal.
  *
  * @param mount says how refusals are answered
+ * @param publish tells telemetry of a refusal. Not for the check of a mount: its verifier does that.
  */
 export function runCheck<R extends object, T>(
   check: () => Verdict | Promise<Verdict>,
   mount: MountSettings,
   request: R,
   actions: Actions<T>,
+  publish?: (error: AnyAuthError) => void,
 ): T | Promise<Awaited<T>> {
   const act = (verdict: Verdict): T => {
     if (verdict === 'pass') return actions.next()
@@ -38,6 +40,7 @@ export function runCheck<R extends object, T>(
   }
   const refuse = (error: unknown): T => {
     if (!isAuthError(error)) return actions.fail(toObject(error))
+    publish?.(error)
     tellOnError(mount.onError, error, request)
     if (!mount.forwardErrors) return actions.answer(answerTo(error))
     keepRefusal(request, { error, mount })
@@ -51,6 +54,7 @@ export function runCheck<R extends object, T>(
     return refuse(error)
   }
   if (!(verdict instanceof Promise)) return act(verdict)
+  // What `act` returns may be a promise itself, which `then` awaits; its type does not say so of a T that is open.
   return verdict.then(act, refuse) as Promise<Awaited<T>>
 }
 

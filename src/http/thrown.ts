@@ -18,7 +18,7 @@ export function answerToThrown(error: unknown, request: object): Answer | undefi
   const mount = refusal?.mount ?? outcome?.mount
   if (refusal?.error !== error) {
     keepRefusal(request, { error, mount })
-    publishRefusal(error, outcome?.auth)
+    publishRefusal(error, outcome?.auth, 'handler')
     tellOnError(mount?.onError, error, request)
   }
   return mount?.forwardErrors ? undefined : answerTo(error)

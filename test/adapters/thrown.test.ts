@@ -65,7 +65,10 @@ describe.each(FRAMEWORKS)('what handlers throw on $name', (framework) => {
     expectBytes(await exchange(port, { path: '/me' }), missing())
     expect(heard).toMatchObject([[{ code: 'ERR_VANTAGE_CREDENTIALS_MISSING' }, {}]])
     // One of the verifier, which found none, and one of the handler, which needed it.
-    expect(events.map(({ outcome }) => outcome)).toEqual(['credentials_missing', 'credentials_missing'])
+    expect(events).toMatchObject([
+      { outcome: 'credentials_missing', decidedBy: 'verifier' },
+      { outcome: 'credentials_missing', decidedBy: 'handler' },
+    ])
     expect((await exchange(port, { path: '/me', authorization })).body).toBe('svc_read')
     expect(heard).toHaveLength(1)
   })
@@ -79,7 +82,7 @@ describe.each(FRAMEWORKS)('what handlers throw on $name', (framework) => {
       expect(heard.splice(0)).toMatchObject([{ required: ['jobs:write', 'jobs:delete'] }])
       expect(events).toMatchObject([
         { outcome: 'accepted' },
-        { outcome: 'scope_insufficient', kind: 'api_key', keyId: keys.read.slice(9, 21) },
+        { outcome: 'scope_insufficient', decidedBy: 'handler', kind: 'api_key', keyId: keys.read.slice(9, 21) },
       ])
     }
     const events = decisions()

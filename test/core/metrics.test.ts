@@ -7,7 +7,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics'
 import { afterEach, describe, expect, test } from 'vitest'
-import { InsufficientScopeError } from '../../src/core/errors.js'
+import { InsufficientScopeError, MissingCredentialsError } from '../../src/core/errors.js'
 import { recordMetrics } from '../../src/core/metrics.js'
 import { publishRefusal } from '../../src/core/telemetry.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
@@ -62,7 +62,9 @@ describe('recordMetrics', () => {
     publishRefusal(
       new InsufficientScopeError('vantage', ['jobs:write']),
       await verifier.authenticate({ authorization: `Bearer ${key.key}` }),
+      'guard',
     )
+    publishRefusal(new MissingCredentialsError('vantage'), undefined, 'handler')
     await verifier.close()
     await outcomeOf(verifier, key.key)
 
@@ -71,11 +73,12 @@ describe('recordMetrics', () => {
       'vantage_auth.decisions{kind=api_key,outcome=accepted}': 4,
       'vantage_auth.decisions{kind=access_token,outcome=accepted}': 1,
       'vantage_auth.decisions{kind=access_token,outcome=token_invalid,reason=audience}': 1,
-      'vantage_auth.decisions{outcome=credentials_missing}': 1,
+      'vantage_auth.decisions{outcome=credentials_missing}': 2,
       'vantage_auth.decisions{kind=api_key,outcome=scope_insufficient}': 1,
       'vantage_auth.decisions{outcome=unavailable}': 1,
       'vantage_auth.decision.duration{cached=true,kind=api_key,outcome=accepted}': { count: 3 },
       'vantage_auth.decision.duration{cached=false,kind=api_key,outcome=accepted}': { count: 1 },
+      'vantage_auth.decision.duration{cached=false,outcome=credentials_missing}': { count: 1 },
     })
     expect(Object.keys(seen).filter((name) => name.includes('duration') && name.includes('scope'))).toEqual([])
     const { sum } = seen['vantage_auth.decision.duration{cached=false,kind=api_key,outcome=accepted}'] as {

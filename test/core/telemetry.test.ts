@@ -52,7 +52,7 @@ describe('vantage-auth:decision', () => {
     expect(() => verifier.authenticate({ authorization: undefined })).toThrow()
     expect(() => verifier.authenticate({ authorization: ['a', 'b'] })).toThrow()
     const nothing = { reason: undefined, kind: undefined, issuer: undefined, keyId: undefined }
-    const plain = { ...nothing, cached: false, stale: false, durationMs: expect.any(Number) }
+    const plain = { ...nothing, decidedBy: 'verifier', cached: false, stale: false, durationMs: expect.any(Number) }
     const ofKey = { ...plain, kind: 'api_key', keyId: key.id }
     const ofUnknown = { ...plain, outcome: 'token_invalid', reason: 'unknown', kind: 'api_key', keyId: unknown.id }
     const ofToken = { ...plain, kind: 'access_token', issuer: issuer.issuer }
@@ -85,13 +85,14 @@ describe('vantage-auth:decision', () => {
     publishRefusal(
       new InsufficientScopeError('vantage', ['jobs:write']),
       await verifier.authenticate({ authorization: `Bearer ${key.key}` }),
+      'guard',
     )
     await outcomeOf(verifier, other.key)
-    expect(events.map(({ outcome, keyId, cached, stale }) => ({ outcome, keyId, cached, stale }))).toEqual([
-      { outcome: 'accepted', keyId: key.id, cached: false, stale: false },
-      { outcome: 'accepted', keyId: key.id, cached: true, stale: true },
-      { outcome: 'scope_insufficient', keyId: key.id, cached: false, stale: false },
-      { outcome: 'unavailable', keyId: other.id, cached: false, stale: false },
+    expect(events).toMatchObject([
+      { outcome: 'accepted', decidedBy: 'verifier', keyId: key.id, cached: false, stale: false },
+      { outcome: 'accepted', decidedBy: 'verifier', keyId: key.id, cached: true, stale: true },
+      { outcome: 'scope_insufficient', decidedBy: 'guard', keyId: key.id, cached: false, stale: false, durationMs: 0 },
+      { outcome: 'unavailable', decidedBy: 'verifier', keyId: other.id, cached: false, stale: false },
     ])
   })
 
@@ -108,6 +109,7 @@ describe('vantage-auth:decision', () => {
     publishRefusal(
       new InsufficientScopeError('vantage', ['jobs:write']),
       await verifier.authenticate({ authorization: `Bearer ${issuer.mint()}` }),
+      'guard',
     )
     expect(events[1]).toMatchObject({ outcome: 'scope_insufficient', kind: 'access_token', issuer: issuer.issuer })
   })
@@ -246,11 +248,12 @@ describe('without a subscriber', () => {
     expect(channel('vantage-auth:store').hasSubscribers).toBe(false)
     publishStore(compute)
     publishKeySet(compute)
-    publishRefusal(new InsufficientScopeError('vantage', ['jobs:write']), {
+    const auth = {
       get kind(): 'api_key' {
         throw new Error('computed')
       },
-    } as never)
+    }
+    publishRefusal(new InsufficientScopeError('vantage', ['jobs:write']), auth as never, 'guard')
   })
 
   test('a cached decision is the plain value, and a new one a plain promise', async () => {
@@ -295,7 +298,7 @@ describe('a process', () => {
       const requests = ${JSON.stringify([good.key, unknown.key, expired, 'not-a-token\u001b[2J', ''])}
       for (const credential of requests) {
         try {
-          publishRefusal(new InsufficientScopeError('vantage', ['jobs:write']), await verifier.authenticate({ authorization: 'Bearer ' + credential }))
+          publishRefusal(new InsufficientScopeError('vantage', ['jobs:write']), await verifier.authenticate({ authorization: 'Bearer ' + credential }), 'guard')
         } catch {}
       }
       try { verifier.authenticate({ authorization: undefined }) } catch {}

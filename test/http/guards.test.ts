@@ -1,5 +1,12 @@
-import { type AnyAuthError, InsufficientScopeError } from 'vantage-auth'
-import { describe, expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import {
+  type AnyAuthError,
+  createVerifier,
+  type DecisionEvent,
+  InsufficientScopeError,
+  UnavailableError,
+} from 'vantage-auth'
+import { afterEach, describe, expect, test } from 'vitest'
 import type { Answer } from '../../src/http/answers.js'
 import {
   authTest,
@@ -18,6 +25,20 @@ async function accepted(given = {}): Promise<Request> {
   const request: Request = { headers: { authorization: `Bearer ${keys.read}` } }
   expect(await enter(request, { ...options, ...given })).toBe(request)
   return request
+}
+
+const endings: (() => unknown)[] = []
+afterEach(() => {
+  for (const end of endings.splice(0)) end()
+})
+
+/** What telemetry is told from now on. */
+function decisions(): DecisionEvent[] {
+  const events: DecisionEvent[] = []
+  const listen = (event: unknown) => void events.push(event as DecisionEvent)
+  subscribe('vantage-auth:decision', listen)
+  endings.push(() => unsubscribe('vantage-auth:decision', listen))
+  return events
 }
 
 describe('requireScope and requireAnyScope', () => {
@@ -77,12 +98,39 @@ describe('a guard of any kind', () => {
       },
     ],
     ['by a rejection', (verdict: Verdict) => Promise.reject(verdict)],
-  ])('may refuse %s, and onError hears of it', async (_, give) => {
+  ])('may refuse %s, and onError and telemetry hear of it', async (_, give) => {
     const heard: AnyAuthError[] = []
     const request = await accepted({ onError: (error: AnyAuthError) => heard.push(error) })
+    const refusals = [new InsufficientScopeError('own', ['teams:read']), new UnavailableError(new Error('no tenants'))]
+    for (const refusal of refusals) {
+      const events = decisions()
+      expect(await tenant(() => give(refusal))(request, actions)).toMatchObject({ status: refusal.status })
+      expect(heard.splice(0)).toEqual([refusal])
+      const outcome = refusal.status === 403 ? 'scope_insufficient' : 'unavailable'
+      expect(events).toMatchObject([{ outcome, decidedBy: 'guard', kind: 'api_key', keyId: keys.read.slice(9, 21) }])
+    }
+  })
+
+  test('is heard of at each request where it refuses with one error always', async () => {
     const refusal = new InsufficientScopeError('own', ['teams:read'])
-    expect(await tenant(() => give(refusal))(request, actions)).toMatchObject({ status: 403 })
-    expect(heard).toEqual([refusal])
+    const guard = tenant(() => refusal)
+    const [first, second] = [await accepted(), await accepted()]
+    const events = decisions()
+    for (const request of [first, second]) guard(request, actions)
+    expect(events).toMatchObject([{ outcome: 'scope_insufficient' }, { outcome: 'scope_insufficient' }])
+  })
+
+  test('passes on the refusal of a verifier, which telemetry hears of once', async () => {
+    const request = await accepted()
+    const verifier = createVerifier(options)
+    endings.push(() => verifier.close())
+    const events = decisions()
+    const asking = tenant(async (): Promise<Verdict> => {
+      await verifier.authenticate({ authorization: 'Bearer x' })
+      return 'pass'
+    })
+    expect(await asking(request, actions)).toMatchObject({ status: 401 })
+    expect(events).toMatchObject([{ outcome: 'token_invalid', decidedBy: 'verifier' }])
   })
 
   test('passes later where its verdict takes time', async () => {
@@ -91,14 +139,16 @@ describe('a guard of any kind', () => {
     expect(await passed).toBe('passed')
   })
 
-  test('gives the framework what its check throws by mistake', async () => {
+  test('gives the framework what its check throws by mistake, which is no decision', async () => {
     const mistake = new RangeError('out of paper')
     const request = await accepted()
+    const events = decisions()
     const failing = tenant(() => {
       throw mistake
     })
     expect(failing(request, actions)).toBe(mistake)
     expect(await tenant(() => Promise.reject(mistake))(request, actions)).toBe(mistake)
+    expect(events).toEqual([])
   })
 
   test('answers 401 without asking where the request has no Auth', async () => {
@@ -107,7 +157,9 @@ describe('a guard of any kind', () => {
     const asked = tenant(() => {
       throw new Error('asked')
     })
+    const events = decisions()
     expect(asked(request, actions)).toMatchObject({ status: 401, body: missing().body })
+    expect(events).toMatchObject([{ outcome: 'credentials_missing', decidedBy: 'guard', kind: undefined }])
   })
 
   test('is a mistake that names the guard where no mount ran before', () => {

@@ -3,7 +3,7 @@
  * the packed declarations; never run.
  */
 import type { Request } from 'express'
-import { type Auth, createVerifier, hasScope, type Scope } from 'vantage-auth'
+import { type Auth, createVerifier, type DecisionEvent, hasScope, type Scope } from 'vantage-auth'
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
 import * as onKoa from 'vantage-auth/koa'
@@ -57,3 +57,17 @@ export const vocabulary: readonly Scope[] = [
   'teams:read',
   'teams:write',
 ]
+
+/** Does not compile when an outcome is added or goes: dashboards and alerts name them. */
+export function isRefusal({ outcome }: DecisionEvent): boolean {
+  switch (outcome) {
+    case 'accepted':
+      return false
+    case 'credentials_missing':
+    case 'request_invalid':
+    case 'token_invalid':
+    case 'scope_insufficient':
+    case 'unavailable':
+      return true
+  }
+}
