@@ -22,8 +22,8 @@ export interface DecisionEvent {
   /** `accepted`, or the code of the error without `ERR_VANTAGE_`, in lower case: `scope_insufficient`, for example. */
   outcome: 'accepted' | OutcomeOf<AnyAuthError['code']>
   /**
-   * What decided. A request that a guard or a handler refuses has an event of the verifier as well, with the outcome that
-   * it had there: count those of the verifier to count requests.
+   * What decided. A request that a guard or a handler refuses has an event of the verifier as well, unless `skip` let it
+   * through: count requests by those of the verifier.
    */
   decidedBy: 'verifier' | 'guard' | 'handler'
   /** Why a credential was refused; only with `token_invalid`. */
