@@ -80,11 +80,15 @@ export function createUnknownKidGate(parts: {
 
   async function find(alg: string, kid: string, arrival: Arrival): Promise<readonly VerificationKey[]> {
     for (;;) {
-      // A fetch under way may bring the key. Having begun before the request came, it cannot say that there is none.
-      while (fetcher.inFlight !== undefined) await fetcher.inFlight
       const match = loaded.set?.match(alg, kid)
       if (match !== undefined && !match.unknown) return match.keys
+      // Looked at before the fetch under way: others may have begun that one when the last ended, and it can say no more.
       if (loaded.fetchNumber > arrival.fetchesBegun) return []
+      if (fetcher.inFlight !== undefined) {
+        // It may bring the key. Having begun before the request came, it cannot say that there is none.
+        await fetcher.inFlight
+        continue
+      }
       const now = clock()
       // The gap is always waited for, since its end is near. A back-off says that the issuer is out of order.
       const patienceMs = Math.max(0, gapMs - ageOf(arrival.at, now))

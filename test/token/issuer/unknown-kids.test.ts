@@ -189,6 +189,24 @@ describe('an unknown kid', () => {
     expect(fetches()).toBe(4)
   })
 
+  test('is refused by the fetch that it waited for, also when others have begun the next one already', async () => {
+    const { issuer, clock, answers, fetches } = await setUp({ timeoutMs: 10_000 })
+    await ask(issuer)
+    const held: (() => void)[] = []
+    answers.set('/jwks', (response, request) => void held.push(() => json({ keys: [old] })(response, request)))
+    const first = ask(issuer, 'nobody')
+    await vi.waitFor(() => expect(fetches()).toBe(2))
+    const second = ask(issuer, 'another')
+    // The fetch takes longer than the gap, so that the next one is permitted as soon as it ends.
+    clock.now += 6 * SECOND
+    held.shift()?.()
+    await vi.waitFor(() => expect(fetches()).toBe(3))
+    expect(await Promise.race([first, settled().then(() => 'waits for the next one')])).toBe('none')
+    held.shift()?.()
+    expect(await second).toBe('none')
+    expect(fetches()).toBe(3)
+  })
+
   test('does not try again when its own fetch fails, even if there were time', async () => {
     const { issuer, down, fetches } = await setUp({ timeoutMs: 8000 })
     await ask(issuer)
