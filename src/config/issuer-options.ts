@@ -54,9 +54,10 @@ export interface IssuerOptions {
   /** Claim that becomes `auth.tenant`. Default: none. */
   tenantClaim?: string | undefined
   /**
-   * Claim that becomes `auth.clientId`, by which `tokens revoke --client` finds a token. It decides alone: a token without
-   * it has no client, and is refused unless the profile is lenient. Default: `client_id`; under the lenient profile the
-   * first of `client_id`, `azp`, `cid` and `appid` that is a string.
+   * Claim that becomes `auth.clientId`, by which `tokens revoke --client-id` finds a token. It alone decides who the client
+   * is: a token without it has none, and is refused unless the profile is lenient. It does not take the place of `client_id`
+   * in the checks: under `rfc9068` a token has to have that one as well, a string that is not empty. Default:
+   * `client_id`; under the lenient profile the first of `client_id`, `azp`, `cid` and `appid` that is a string.
    *
    * @see {@link https://www.rfc-editor.org/rfc/rfc9068#section-2.2 RFC 9068 §2.2}
    */

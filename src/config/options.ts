@@ -72,8 +72,8 @@ export interface VerifierOptions {
   environment?: Environment | undefined
   /**
    * Cache of verified credentials. `maxEntries` (default 10 000) bounds their number and `maxBytes` (default 16 MiB) the
-   * length of all of them, tokens and keys together. Each serves for `ttlSeconds` (default 300, at most 86 400) and never
-   * beyond its own end. `false` verifies each time.
+   * length of all of them, tokens and keys together; parsed claims take more memory than their text (SECURITY.md). Each
+   * serves for `ttlSeconds` (default 300, at most 86 400) and never beyond its own end. `false` verifies each time.
    */
   cache?: CacheOptions | false | undefined
   /**
