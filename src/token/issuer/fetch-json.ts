@@ -2,6 +2,8 @@ import { isUint8Array } from 'node:util/types'
 
 /** Largest document that is read, in bytes, after any content encoding is undone. */
 const MAX_BYTES = 256 * 1024
+/** A shorter part of a query is no secret, and stands in words that have nothing to do with it. */
+const SHORTEST_SECRET = 4
 
 /** A fetched document; `body` is undefined when the status was one of the tolerated ones. */
 export interface FetchedJson {
@@ -9,9 +11,21 @@ export interface FetchedJson {
   readonly body: unknown
 }
 
+/** Why there is no document. */
+export class FetchError extends Error {
+  /** Nobody answered, or with 500 and above: it says nothing of the document. */
+  readonly outOfReach: boolean
+
+  constructor(message: string, outOfReach: boolean, options?: ErrorOptions) {
+    super(message, options)
+    this.outOfReach = outOfReach
+  }
+}
+
 /**
  * Fetches one JSON document: no redirects, at most 256 KiB, headers and body within the deadline, also when the given
- * fetch ignores its signal. Rejects with an `Error` that names the URL without its query, which may be secret.
+ * fetch ignores its signal. Rejects with a {@link FetchError} that names the URL without its query, which may be secret, and
+ * does not show the query in what it tells of the given fetch's own error either.
  *
  * @param deadline its reason must be an `Error`
  * @param absent statuses that mean that there is no such document
@@ -22,8 +36,7 @@ export function fetchJson(
   deadline: AbortSignal,
   absent: readonly number[] = [],
 ): Promise<FetchedJson> {
-  const named = `${url.origin}${url.pathname}`
-  return within(deadline, named, async () => {
+  return within(deadline, url, async () => {
     const response = await fetch(url, {
       headers: { accept: 'application/json, application/jwk-set+json' },
       redirect: 'manual',
@@ -34,12 +47,13 @@ export function fetchJson(
     // An unread body would keep its connection.
     if (response.body) void cancel(response.body)
     if (absent.includes(response.status)) return { url, body: undefined }
-    throw new Error(`answered ${response.redirected ? 'with a redirect' : Number(response.status)}`)
+    if (response.redirected) throw new FetchError('answered with a redirect', false)
+    throw new FetchError(`answered ${Number(response.status)}`, response.status >= 500)
   })
 }
 
 async function readBody(body: Response['body'], deadline: AbortSignal): Promise<Uint8Array> {
-  if (!body) throw new Error('answered without a body')
+  if (!body) throw new FetchError('answered without a body', false)
   const reader = body.getReader()
   const stop = () => void cancel(reader)
   // Ends the reading also where the application's fetch ignores its signal.
@@ -50,9 +64,9 @@ async function readBody(body: Response['body'], deadline: AbortSignal): Promise<
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return Buffer.concat(chunks)
-      if (!isUint8Array(value)) throw new Error('answered with something that is not bytes')
+      if (!isUint8Array(value)) throw new FetchError('answered with something that is not bytes', false)
       length += value.byteLength
-      if (length > MAX_BYTES) throw new Error(`answered with more than ${MAX_BYTES} bytes`)
+      if (length > MAX_BYTES) throw new FetchError(`answered with more than ${MAX_BYTES} bytes`, false)
       chunks.push(value)
     }
   } catch (error) {
@@ -74,27 +88,62 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
-    throw new Error('answered with something that is not JSON')
+    throw new FetchError('answered with something that is not JSON', false)
   }
 }
 
 /** Settles by the deadline, whatever the work does; its late outcome is dropped. */
-function within<T>(deadline: AbortSignal, name: string, work: () => Promise<T>): Promise<T> {
+function within<T>(deadline: AbortSignal, url: URL, work: () => Promise<T>): Promise<T> {
+  const named = `${url.origin}${url.pathname}`
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(new Error(`${name}: ${deadline.reason.message}`))
+    const onAbort = () => reject(new FetchError(`${named}: ${deadline.reason.message}`, true))
     if (deadline.aborted) return onAbort()
     deadline.addEventListener('abort', onAbort, { once: true })
     work()
-      .then(resolve, (error: unknown) => reject(new Error(`${name} ${describe(error)}`, { cause: error })))
+      .then(resolve, (error: unknown) => {
+        if (error instanceof FetchError) return reject(new FetchError(`${named} ${error.message}`, error.outOfReach))
+        // Not the error itself: those of HTTP clients carry the whole request (axios: `config.url`).
+        const { message, ...cause } = describe(error)
+        reject(new FetchError(`${named} ${withoutSecrets(message, url)}`, true, { cause }))
+      })
       .finally(() => deadline.removeEventListener('abort', onAbort))
   })
 }
 
-/** The global fetch hides the reason in `cause`. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed without an Error'
-  const { cause } = error
-  if (!(error instanceof TypeError) || !(cause instanceof Error)) return error.message
-  // Errors of the system have a code.
-  return `is out of reach: ${(cause as NodeJS.ErrnoException).code ?? cause.message}`
+/** What may be told of an error that the given fetch or its stream has thrown. It may be anything. */
+function describe(error: unknown): { message: string; name?: string; code?: string } {
+  if (!(error instanceof Error)) return { message: 'failed without an Error' }
+  try {
+    // The global fetch hides the reason in `cause`; errors of the system have a code.
+    const hidden = error instanceof TypeError && error.cause instanceof Error ? error.cause : undefined
+    const { code } = (hidden ?? error) as NodeJS.ErrnoException
+    return {
+      message: hidden === undefined ? `${error.message}` : `is out of reach: ${code ?? hidden.message}`,
+      name: `${error.name}`,
+      ...(code !== undefined && { code: `${code}` }),
+    }
+  } catch {
+    return { message: 'failed with an Error that cannot be read' }
+  }
+}
+
+/** A message without the query and the password of a URL, in the spellings that it may show them in. */
+function withoutSecrets(message: string, { search, username, password }: URL): string {
+  const values = search
+    .slice(1)
+    .split('&')
+    .map((pair) => pair.slice(pair.indexOf('=') + 1))
+  return [search, search.slice(1), ...values, `${username}:${password}`, password]
+    .flatMap((part) => [part, encodeURIComponent(part), decode(part), decode(part.replaceAll('+', ' '))])
+    .filter((part) => part.length >= SHORTEST_SECRET)
+    .sort((one, other) => other.length - one.length)
+    .reduce((shown, secret) => shown.replaceAll(secret, '...'), message)
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
 import { fetchJson } from '../../../src/token/issuer/fetch-json.js'
 
@@ -103,4 +104,50 @@ test('fetches nothing when the deadline is over before it begins', async () => {
   const url = new URL('https://issuer.example')
   await expect(fetchJson(heedless, url, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed')
   expect(asked).toBe(0)
+})
+
+const SECRET = new URL(
+  'https://us%40er:pass%2Fword@issuer.example/keys?code=hunter%2F2+2&more=s3cretive&n=1&bare-secret',
+)
+const withoutUserinfo = new URL(SECRET.href.replace(/\/\/.*@/, '//'))
+
+test.each([
+  ['the URL', `GET ${SECRET} failed`],
+  ['the URL without its password', `GET ${withoutUserinfo} failed`],
+  ['the path', `GET ${SECRET.pathname}${SECRET.search} failed`],
+  ['the query', `no answer to code=hunter%2F2+2&more=s3cretive&n=1&bare-secret`],
+  ['the URL in a URL', `proxy?to=${encodeURIComponent(withoutUserinfo.href)} failed`],
+  ['the parameters', "params: { code: 'hunter/2 2', more: 's3cretive', n: '1' }"],
+  ['a parameter as it is written', 'no client hunter%2F2+2'],
+  ['a parameter without a value', 'no client bare-secret'],
+  ['the user', 'authorization of us@er:pass/word failed'],
+  ['the password', 'authorization with pass%2Fword failed'],
+])('shows no secret where the error of the given fetch shows %s', async (_, message) => {
+  class HttpError extends Error {
+    override readonly name = 'HttpError'
+    readonly code = 'ERR_BAD_RESPONSE'
+    readonly config = { url: SECRET.href }
+  }
+  const failing = async () => Promise.reject(new HttpError(message, { cause: new Error(SECRET.href) }))
+  const error = await fetchJson(failing, SECRET, patience()).catch((error: unknown) => error)
+  expect(error).toMatchObject({ cause: { name: 'HttpError', code: 'ERR_BAD_RESPONSE' } })
+  const shown = inspect(error, { depth: Infinity, showHidden: true })
+  expect(shown).toContain('https://issuer.example/keys ')
+  expect(shown).not.toMatch(/hunter|s3cretive|bare-secret|pass(\/|%2F)word/i)
+})
+
+test('leaves the message of the given fetch as it is where it shows no part of the query', async () => {
+  const failing = async () => Promise.reject(new Error('1 socket n of 10 is gone: code 7'))
+  await expect(fetchJson(failing, SECRET, patience())).rejects.toThrow(
+    'https://issuer.example/keys 1 socket n of 10 is gone: code 7',
+  )
+})
+
+test('an error of the given fetch that cannot be read is an error like any other', async () => {
+  const strange = Object.defineProperty(new Error(), 'message', {
+    get() {
+      throw new Error('no')
+    },
+  })
+  await expect(fetchJson(() => Promise.reject(strange), SECRET, patience())).rejects.toThrow('cannot be read')
 })
