@@ -1,14 +1,16 @@
 import type { KeySource } from '../policy.js'
-import { fetchJson } from './fetch-json.js'
+import { FetchError, fetchJson } from './fetch-json.js'
 import { isLinkLocal, isLoopback } from './local-address.js'
 import { ageOf, type Moment } from './moment.js'
+import { deadlineAfter } from './timers.js'
 
 const METADATA_FRESH_MS = 3_600_000
 
 /** Where an issuer's key set is. */
 export interface Discovery {
   /**
-   * The URL of the key set, from the configuration or from the issuer's metadata, which is asked for once an hour.
+   * The URL of the key set, from the configuration or from the issuer's metadata, which is asked for once an hour. While
+   * the metadata is out of reach, it is the URL of last time: broken metadata takes no key set down that is in order.
    *
    * Rejects with an `Error` when the metadata cannot be had, or leads where it may not.
    */
@@ -17,17 +19,29 @@ export interface Discovery {
   forget(): void
 }
 
+/** @param timeoutMs time limit of one fetch of the key set, discovery included */
 export function createDiscovery(
   issuer: string,
   source: Exclude<KeySource, { kind: 'static' }>,
   fetch: typeof globalThis.fetch,
+  timeoutMs: number,
 ): Discovery {
   if (source.kind === 'jwks_uri') return { locate: async () => source.url, forget() {} }
   let located: { readonly url: URL; readonly at: Moment } | undefined
   return {
     async locate(now, deadline) {
-      if (located === undefined || ageOf(located.at, now.wall) >= METADATA_FRESH_MS) {
+      if (located === undefined) {
         located = { url: await readMetadata(issuer, fetch, deadline), at: now }
+      } else if (ageOf(located.at, now.wall) >= METADATA_FRESH_MS) {
+        // Half of the time, so that metadata that does not answer leaves enough for the key set.
+        const half = deadlineAfter(timeoutMs / 2, deadline)
+        try {
+          located = { url: await readMetadata(issuer, fetch, half.signal), at: now }
+        } catch (error) {
+          if (!(error instanceof FetchError && error.outOfReach)) throw error
+        } finally {
+          half.clear()
+        }
       }
       return located.url
     },

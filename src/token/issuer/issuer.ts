@@ -59,7 +59,7 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
   const closing = new AbortController()
   const backOff = createBackOff()
   const loaded = createLoadedKeySet(policy.algorithms, settings.keySetMaxStaleMs)
-  const discovery = createDiscovery(policy.issuer, source, fetch)
+  const discovery = createDiscovery(policy.issuer, source, fetch, timeoutMs)
   const shared = { clock, timeoutMs, closing: closing.signal, loaded, backOff }
   const fetcher = createKeySetFetcher({ ...shared, issuer: policy.issuer, fetch, discovery })
   const unknownKids = createUnknownKidGate({ ...shared, fetcher, unavailable })

@@ -35,14 +35,15 @@ export function createKeySetFetcher(parts: {
     const begunAt = momentOf(clock())
     const { signal: deadline, clear } = deadlineAfter(timeoutMs, closing)
     let succeeded = false
+    let url: URL | undefined
     try {
-      const url = await discovery.locate(begunAt, deadline)
+      url = await discovery.locate(begunAt, deadline)
       const { body } = await fetchJson(parts.fetch, url, deadline)
       loaded.replace(body, begunAt, fetchNumber)
       backOff.succeed()
       succeeded = true
     } catch (error) {
-      discovery.forget()
+      if (url !== undefined) discovery.forget()
       backOff.fail(error, clock())
     } finally {
       clear()

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { metadataUrls } from '../../../src/token/issuer/discovery.js'
 import {
+  type Answer,
   ask,
   causeOf,
   HOUR,
@@ -13,8 +14,10 @@ import {
   settled,
   setUp,
   setUpFetch,
+  silence,
   status,
   successor,
+  text,
 } from './issuer-world.js'
 
 describe('where the key set is', () => {
@@ -206,6 +209,70 @@ describe('where the key set is', () => {
     clock.now = START + HOUR
     expect(await ask(issuer)).toBe('found')
     expect([fetches(metadataPath), fetches()]).toEqual([2, 7])
+  })
+
+  const outages: [string, Answer][] = [
+    ['answers 500', status(500)],
+    ['answers 503', status(503)],
+    ['does not answer in half of timeoutMs', silence],
+    ['breaks the connection', (response) => void response.destroy()],
+    ['breaks off', (response) => void response.writeHead(200).write('{', () => response.destroy())],
+  ]
+  test.each(outages)('metadata that %s when it is asked again takes no good key set down', async (_, answer) => {
+    const { issuer, clock, answers, fetches, keys, metadataPath } = await setUp({ timeoutMs: 1000 })
+    expect(await ask(issuer)).toBe('found')
+    answers.set(metadataPath, answer)
+    keys(successor)
+    for (let hours = 1; hours <= 3; hours++) {
+      clock.now = START + hours * HOUR
+      expect(await ask(issuer, 'new')).toBe('found')
+      // It is asked each time, so that a moved key set is found as soon as it is in order again.
+      expect([fetches(metadataPath), fetches()]).toEqual([1 + hours, 1 + hours])
+    }
+  })
+
+  test.each([
+    ['names another issuer', json({ issuer: 'https://other.example', jwks_uri: 'https://other.example/jwks' })],
+    ['is gone', status(404)],
+    ['is forbidden', status(403)],
+    ['is no JSON', text('<!doctype html>')],
+    ['has no jwks_uri', json({})],
+  ])('metadata that %s when it is asked again is a failure: the last key set is not fetched', async (_, answer) => {
+    const { issuer, clock, answers, fetches, metadataPath } = await setUp()
+    expect(await ask(issuer)).toBe('found')
+    answers.set(metadataPath, answer)
+    clock.now = START + HOUR
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(fetches()).toBe(1)
+  })
+
+  test('metadata that is out of reach is needed once the last key set fails as well', async () => {
+    const { issuer, clock, answers, fetches, down, keys, metadataPath } = await setUp()
+    expect(await ask(issuer)).toBe('found')
+    answers.set(metadataPath, status(500))
+    down()
+    clock.now = START + HOUR
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(fetches()).toBe(2)
+    keys(old)
+    clock.now += 2 * SECOND
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(fetches()).toBe(2)
+  })
+
+  test('where the key set was is not forgotten over metadata that fails, and is given up for metadata that is in order', async () => {
+    const { issuer, clock, answers, url, origin, metadataPath } = await setUp()
+    expect(await ask(issuer)).toBe('found')
+    answers.set(metadataPath, status(403))
+    clock.now = START + HOUR
+    expect(await ask(issuer)).toMatch('unavailable')
+    answers.set(metadataPath, status(500))
+    clock.now += 2 * SECOND
+    expect(await ask(issuer)).toBe('found')
+    answers.set(metadataPath, json({ issuer: url, jwks_uri: `${origin}/moved` }))
+    answers.set('/moved', json({ keys: [successor] }))
+    clock.now += 10 * MINUTE
+    expect(await ask(issuer, 'new')).toBe('found')
   })
 
   test('metadata is fetched again when the key set fails, so that a moved key set is found', async () => {
