@@ -42,7 +42,7 @@ const MAX_BYTES = 8192
 
 function checkName(value: unknown, name: string): string {
   if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= MAX_BYTES) return value
-  throw new TypeError(`${name} must be a text of 1 to ${MAX_BYTES} bytes, as the token has it`)
+  throw new ArgumentError(name, `must be a text of 1 to ${MAX_BYTES} bytes, as the token has it`)
 }
 
 function checkOptionalName(value: unknown, name: string): string | null {

@@ -377,6 +377,7 @@ describe('tokens', () => {
     ['nothing that is revoked', ['--issuer', issuer]],
     ['two things that are revoked', ['--issuer', issuer, '--subject', 'u', '--token-id', 'jti']],
     ['an instant for one token', ['--issuer', issuer, '--token-id', 'jti', '--issued-before', 'now']],
+    ['an issuer that is empty', ['--issuer', '', '--subject', 'u']],
     ['an instant without a time zone', ['--issuer', issuer, '--subject', 'u', '--issued-before', '2026-11-25T12:00']],
   ])('revoke refuses %s', async (_, words) => {
     await keys('migrate')
