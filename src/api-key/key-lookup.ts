@@ -3,7 +3,7 @@ import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import { publishStore } from '../core/telemetry.js'
 import type { KeyChange, KeyStore, StoredKey, TokenChange } from '../store/contract.js'
-import { createPlaces, pickAtRandom } from './places.js'
+import { createSemaphore, pickAtRandom } from './semaphore.js'
 import { followChanges, type StoreChanges } from './store-changes.js'
 import { checkStoredKey } from './verdict.js'
 
@@ -78,7 +78,7 @@ export function createKeyLookup(
 ): KeyLookup {
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
-  const places = createPlaces<LookUp>(MAX_IN_FLIGHT)
+  const semaphore = createSemaphore<LookUp>(MAX_IN_FLIGHT)
   const accepted = new LRUCache<string, true>({ max: MAX_ACCEPTED })
   /** `failing`: the last look-up failed. `probe`: the one look-up that waits the whole time limit to see whether it still does. */
   const outage = { failing: false, probe: undefined as LookUp | undefined }
@@ -99,7 +99,7 @@ export function createKeyLookup(
 
   /** Asks the store until no change of the key came in between, and hands the answer to all who wait for it. */
   async function ask(id: string, lookUp: LookUp): Promise<void> {
-    if (!(await places.enter(lookUp))) return endAll(id, lookUp, new Error(TOO_MANY))
+    if (!(await semaphore.enter(lookUp))) return endAll(id, lookUp, new Error(TOO_MANY))
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const asked = { epoch: changes.currentEpoch(), generation: changes.generation }
       lookUp.outdated = false
@@ -135,7 +135,7 @@ export function createKeyLookup(
       endAll(id, lookUp, error)
     } finally {
       if (outage.probe === lookUp) outage.probe = undefined
-      places.leave(lookUp)
+      semaphore.leave(lookUp)
     }
   }
 
@@ -168,7 +168,7 @@ export function createKeyLookup(
       const underWay = lookUps.get(id)
       if (underWay !== undefined) return join(underWay, user)
       if (closed) throw new UnavailableError(new Error('the verifier is closed'))
-      if (places.waiting >= MAX_WAITING && !places.sendOneAway(({ known }) => !known)) {
+      if (semaphore.waiting >= MAX_WAITING && !semaphore.sendOneAway(({ known }) => !known)) {
         throw new UnavailableError(new Error(TOO_MANY))
       }
       const lookUp: LookUp = { known: user.known, outdated: false, users: [user] }

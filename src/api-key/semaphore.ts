@@ -1,5 +1,5 @@
 /** Lets a limited number of holders in at a time. The others wait, first come, first served. */
-export interface Places<Holder> {
+export interface Semaphore<Holder> {
   readonly waiting: number
   /** Resolves to true when the holder has a place, to false when it is sent away. Never for a holder that leaves before. */
   enter(holder: Holder): Promise<boolean>
@@ -13,7 +13,7 @@ export interface Places<Holder> {
   sendOneAway(mayGo: (holder: Holder) => boolean): boolean
 }
 
-export function createPlaces<Holder>(count: number): Places<Holder> {
+export function createSemaphore<Holder>(count: number): Semaphore<Holder> {
   const inside = new Set<Holder>()
   const queue = new Map<Holder, (admitted: boolean) => void>()
 

@@ -88,6 +88,7 @@ argument.
   },
 }
 
+/** The options of a service. What a flag says is checked where options are. */
 function readOptions(given: Arguments): VerifierOptions {
   const issuer = given.text('issuer')
   const audience = given.text('audience')?.split(/[\s,]+/)

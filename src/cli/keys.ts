@@ -94,6 +94,7 @@ Examples:
     const filters = {
       subject: given.text('subject'),
       tenant: given.text('tenant'),
+      // list() checks it.
       state: given.text('state') as KeyState | undefined,
       unusedFor: readDuration(given, 'unused'),
       expiringWithin: readDuration(given, 'expiring'),

@@ -51,19 +51,20 @@ export function parseLife(value: unknown, fallback: Duration): number | null {
   return value === null ? null : parseDuration(value ?? fallback, 'expiresIn')
 }
 
-type Place = NonNullable<KeyQuery['after']>
+/** Where a page of keys ended. */
+type PageEnd = NonNullable<KeyQuery['after']>
 
-export function formatCursor({ createdAt, id }: Place): string {
+export function formatCursor({ createdAt, id }: PageEnd): string {
   return Buffer.from(JSON.stringify([createdAt, id])).toString('base64url')
 }
 
-export function parseCursor(cursor: unknown): Place {
+export function parseCursor(cursor: unknown): PageEnd {
   if (typeof cursor === 'string' && cursor.length <= 512) {
     try {
       const [createdAt, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
       if (Number.isSafeInteger(createdAt) && typeof id === 'string') {
-        const place = { createdAt: createdAt as number, id }
-        if (formatCursor(place) === cursor) return place
+        const end = { createdAt: createdAt as number, id }
+        if (formatCursor(end) === cursor) return end
       }
     } catch {
       // Refused below, like every other one.

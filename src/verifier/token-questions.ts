@@ -1,4 +1,4 @@
-import { createPlaces } from '../api-key/places.js'
+import { createSemaphore } from '../api-key/semaphore.js'
 import { answerWithin } from '../core/deadline.js'
 import type { KeyStore, StoredTokenRevocation, TokenNames } from '../store/contract.js'
 import { createNextRun } from './next-run.js'
@@ -22,7 +22,7 @@ export function createTokenQuestions(
 ): (token: TokenNames) => Promise<readonly StoredTokenRevocation[]> {
   /** By the names of the token, those that requests wait for. */
   const questions = new Map<string, { readonly ask: () => ReturnType<Find>; requests: number }>()
-  const places = createPlaces<object>(MAX_UNDER_WAY)
+  const semaphore = createSemaphore<object>(MAX_UNDER_WAY)
   /** `failing`: the last question failed. `probing`: one question waits the whole time limit to see whether the store still does. */
   const outage = { failing: false, probing: false }
   let requests = 0
@@ -33,13 +33,13 @@ export function createTokenQuestions(
     if (isProbe) outage.probing = true
     const limitMs = outage.failing && !isProbe ? Math.min(FAILING_LIMIT_MS, timeoutMs) : timeoutMs
     try {
-      const answer = places.enter(holder).then(() => find(token))
+      const answer = semaphore.enter(holder).then(() => find(token))
       const found = await answerWithin(limitMs, 'the key store', answer)
       outage.failing = false
       return found
     } finally {
       if (isProbe) outage.probing = false
-      places.leave(holder)
+      semaphore.leave(holder)
     }
   }
 
