@@ -136,6 +136,18 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
       },
     )
 
+    test('has none of its functions called by the triggers that hand-written SQL fires over such a session', async () => {
+      await exercise(open())
+      await sql(setTraps())
+      await sql(`SET search_path = traps, pg_catalog;
+        UPDATE public.vantage_keys SET expires_at = '2030-01-01', replaced_by = 'x';
+        UPDATE public.vantage_token_revocations SET reason = 'x'; DELETE FROM public.vantage_token_revocations;
+        INSERT INTO public.vantage_token_revocations (id, issuer, token_id, created_at, ends_at)
+          VALUES ('r', 'i', 'jti', '2026-01-01', '2126-01-01');
+        TRUNCATE public.vantage_token_revocations; DELETE FROM public.vantage_keys; TRUNCATE public.vantage_keys`)
+      expect(await sql('SELECT DISTINCT role, name FROM traps.caught')).toEqual([])
+    })
+
     test('has none of its overloads in the schema of the tables called', async () => {
       await sql(`GRANT CREATE, USAGE ON SCHEMA public TO PUBLIC; CREATE TABLE public.caught (role text, name text);
         GRANT ALL ON public.caught TO PUBLIC`)
