@@ -165,7 +165,8 @@ export class InsufficientScopeError extends AuthError {
 
   constructor(realm: string, required: readonly string[]) {
     super(403, INSUFFICIENT_SCOPE, challengeHeaders(realm, INSUFFICIENT_SCOPE, required))
-    this.required = required
+    // A copy: what an observer does to its list changes no other.
+    this.required = Object.freeze([...required])
   }
 }
 
@@ -179,7 +180,7 @@ export class UnavailableError extends AuthError {
 
   /** @param retryAfterMs time until the next attempt is permitted; answered in whole seconds from 1 to 30 */
   constructor(cause: unknown, retryAfterMs = 0) {
-    const seconds = Math.min(30, Math.max(1, Math.ceil(retryAfterMs / 1000)))
+    const seconds = retryAfterMs > 0 ? Math.min(30, Math.ceil(retryAfterMs / 1000)) : 1
     super(503, UNAVAILABLE, { 'Cache-Control': 'no-store', 'Retry-After': String(seconds) }, cause)
   }
 }

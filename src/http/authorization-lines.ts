@@ -3,6 +3,9 @@ import type { IncomingMessage } from 'node:http'
 /** The part of Node's request that holds the headers. Serverless shims and mocks may have no `rawHeaders`. */
 export type Message = Partial<Pick<IncomingMessage, 'rawHeaders' | 'headers'>>
 
+/** Names and values of the headers that Node keeps where `server.maxHeadersCount` is not set. */
+const NODE_HEADER_LIMIT = 2 * 2000
+
 /**
  * The Authorization header of a request: its value, or a list where the request has several lines.
  *
@@ -24,6 +27,7 @@ export function readAuthorizationLines({ rawHeaders = [], headers }: Message): s
     joined = first === undefined ? line : `${joined}, ${line}`
     first ??= line
   }
-  if (first === undefined || joined === first) return value
-  return value === first || value === joined ? [first, joined] : value
+  if (first === undefined || (value !== first && value !== joined)) return value
+  // Node keeps no header behind the limit: there may be another line, and a proxy may have taken that one.
+  return joined !== first || rawHeaders.length >= NODE_HEADER_LIMIT ? [first, joined] : value
 }

@@ -8,7 +8,7 @@ import { type Message, readAuthorizationLines } from './authorization-lines.js'
 import { askSkip } from './hooks.js'
 import { type PortableMiddleware, runCheck } from './middleware.js'
 import { MountError } from './mount-error.js'
-import { keepOutcome, type MountSettings } from './outcome.js'
+import { findOutcome, keepOutcome, type MountSettings } from './outcome.js'
 import { refuseUncalled } from './uncalled.js'
 
 /** What a middleware takes besides the options of its verifier. `R` is what the framework's handlers receive. */
@@ -92,6 +92,7 @@ export function createMount<R extends object>(
 
   /** A promise only when the verifier answers with one. */
   function authenticate(request: R): 'pass' | Promise<'pass'> {
+    forgetEarlierMount(request)
     if (skip !== undefined && askSkip(skip, request)) return admit(request, undefined)
     const authorization = readAuthorizationLines(messageOf(request))
     let answer: unknown
@@ -105,6 +106,13 @@ export function createMount<R extends object>(
     return Promise.resolve(answer)
       .then(checkAuth, excuseMissing)
       .then((auth) => admit(request, auth))
+  }
+
+  /** An application may go on after a refusal that it was handed: what an earlier mount accepted must not count then. */
+  function forgetEarlierMount(request: R): void {
+    const isFirst = findOutcome(request) === undefined
+    keepOutcome(request, outcomeWithoutAuth)
+    if (!isFirst) exposeAuth(request, undefined)
   }
 
   /** No Auth, where the request has no credential and needs none; throws the refusal otherwise. */

@@ -33,5 +33,6 @@ export const HANDLER_HEADERS: readonly string[] = [
   'Content-Range',
   'ETag',
   'Last-Modified',
+  'Trailer',
   'Transfer-Encoding',
 ]

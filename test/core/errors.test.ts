@@ -131,7 +131,11 @@ test.each([
 test('keeps the reason, the scopes and the cause for those who look', () => {
   const cause = new Error('down')
   expect(new InvalidTokenError('r', 'audience').reason).toBe('audience')
-  expect(new InsufficientScopeError('r', ['a']).required).toEqual(['a'])
+  const required = ['a']
+  const error = new InsufficientScopeError('r', required)
+  required.push('b')
+  expect(error.required).toEqual(['a'])
+  expect(Object.isFrozen(error.required)).toBe(true)
   expect(new UnavailableError(cause).cause).toBe(cause)
   expect('cause' in new InvalidTokenError('r', 'audience')).toBe(false)
 })

@@ -7,6 +7,9 @@ const accepted = { auth: { subject: 'user_123' } }
 
 const lines = (...values: string[]) => values.flatMap((value) => ['AUTHORIZATION', value])
 
+/** As many headers as Node keeps, together with one line. */
+const FILLERS = Array.from({ length: 1999 }, () => ['a', '']).flat()
+
 const requests: [string, Request, object][] = [
   ['of headers', { rawHeaders: ['Host', 'x', ...lines(authorization)], headers: { authorization } }, accepted],
   ['of headers, where there are no rawHeaders', { headers: { authorization } }, accepted],
@@ -55,6 +58,11 @@ const requests: [string, Request, object][] = [
   ],
   ['that the application emptied', { rawHeaders: ['Host', 'x'], headers: { authorization: '' } }, { status: 401 }],
   ['that are empty, where there are no rawHeaders', { headers: { authorization: '' } }, { status: 401 }],
+  [
+    'that may not be all, since Node keeps no more headers',
+    { rawHeaders: [...lines(authorization), ...FILLERS], headers: { authorization } },
+    { status: 400 },
+  ],
   ['nowhere', { rawHeaders: ['Host', 'x'], headers: {} }, { status: 401 }],
   ['of a request without headers', {}, { status: 401 }],
 ]
