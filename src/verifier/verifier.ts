@@ -118,30 +118,39 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (trace) trace.issuer = token.issuer?.policy.issuer
     if ('reason' in token) return refusedFor(digest, token.reason, token.issuer)
     const { issuer, alg, kid } = token
-    const verify = (candidates: readonly VerificationKey[]): Decision | Promise<Decision> => {
+    const askForKeys = (attempt: number): Decision | Promise<Decision> => {
+      const candidates = issuer.keysFor(alg, kid)
+      return candidates instanceof Promise
+        ? candidates.then((keys) => verify(keys, attempt))
+        : verify(candidates, attempt)
+    }
+    const verify = (candidates: readonly VerificationKey[], attempt: number): Decision | Promise<Decision> => {
       if (candidates.length === 0) return refused('key')
       const { generation } = issuer
       const verified = verifyAccessToken(token, candidates)
       return verified instanceof Promise
-        ? verified.then((signed) => conclude(signed, generation))
-        : conclude(verified, generation)
+        ? verified.then((signed) => conclude(signed, generation, attempt))
+        : conclude(verified, generation, attempt)
     }
-    const conclude = (signed: VerifiedAccessToken | undefined, generation: number): Decision | Promise<Decision> => {
+    const conclude = (
+      signed: VerifiedAccessToken | undefined,
+      generation: number,
+      attempt: number,
+    ): Decision | Promise<Decision> => {
       if (signed === undefined) return refusedFor(digest, 'signature', issuer, generation)
       const now = clock()
       const accepted = checkClaims(signed, now / 1000)
       if (typeof accepted === 'string') return refusedFor(digest, accepted, issuer, generation)
       const { signer } = signed
-      // A newer set may have withdrawn it while the signature was verified.
-      if (!signer.isCurrent()) return refused('key')
+      // A newer set has withdrawn it while the signature was verified, or has the same key with other members (`alg` added).
+      if (!signer.isCurrent()) return attempt === 1 ? askForKeys(2) : refused('key')
       if (trace) trace.stale = issuer.freshness(signer, now) === 'stale'
       const { auth, endsAt } = accepted
       const entry = { auth, issuer, key: signer, confirmedAt: now, endsAt: endsAt * 1000 }
       caches?.tokens.set(digest, entry, text.length)
       return admit(auth, now)
     }
-    const candidates = issuer.keysFor(alg, kid)
-    return candidates instanceof Promise ? candidates.then(verify) : verify(candidates)
+    return askForKeys(1)
   }
 
   function decideApiKey(key: string, trace: Trace | undefined): Decision | Promise<Decision> {
