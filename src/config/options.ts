@@ -81,7 +81,11 @@ export interface VerifierOptions {
    * rejection, or silence for `timeoutMs` is answered 503. Default: none.
    */
   isRevoked?: ((auth: Auth) => boolean | Promise<boolean>) | undefined
-  /** How long the last good key set serves after it was fetched, while its issuer is out of reach. 1 to 604 800. Default: 3600. */
+  /**
+   * How long the last good key set serves after it was fetched, while its issuer is out of reach. Beyond 10 minutes one
+   * request asks the issuer first, each time that an attempt is due, and waits for it `timeoutMs` at most. 1 to 604 800.
+   * Default: 3600.
+   */
   keySetMaxStaleSeconds?: number | undefined
   /**
    * How long a cached key, and a token of a store that keeps revocations of tokens, is accepted after its last confirmation

@@ -9,8 +9,11 @@ export interface BackOff {
   readonly lastError: unknown
   /** First instant at which an attempt is permitted. */
   permittedAt(now: number): number
-  /** Whether attempts fail at present. False 30 s after the next one was permitted: nobody has tried, so nobody knows. */
-  isOutage(now: number): boolean
+  /**
+   * Whether attempts fail, as far as anybody can know now: while the next one is not permitted yet, and while it is under
+   * way. Later nobody knows, so somebody has to ask.
+   */
+  isOutage(now: number, underWay: boolean): boolean
   fail(error: unknown, now: number): void
   succeed(): void
 }
@@ -25,7 +28,7 @@ export function createBackOff(): BackOff {
       return lastError
     },
     permittedAt: (now) => dueAt(nextAttemptAt, now, LONGEST_MS),
-    isOutage: (now) => failures > 0 && now - nextAttemptAt < LONGEST_MS,
+    isOutage: (now, underWay) => failures > 0 && (underWay || now < dueAt(nextAttemptAt, now, LONGEST_MS)),
     fail(error, now) {
       failures++
       lastError = error

@@ -73,7 +73,7 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
   }
 
   function freshness(now: number): Freshness {
-    return loaded.freshness(now, backOff.isOutage(now))
+    return loaded.freshness(now, backOff.isOutage(now, fetcher.inFlight !== undefined))
   }
 
   function refreshIfDue(now: number): void {
