@@ -34,6 +34,24 @@ export function looksLikeApiKey(token: string): boolean {
   return token.startsWith(START)
 }
 
+/**
+ * Whether a key, or one without its prefix, stands anywhere in a text: people paste keys where a name or a reason belongs.
+ * With its prefix one counts whatever its checksum is; without, only the checksum tells it from other letters and digits.
+ */
+export function containsApiKey(text: string): boolean {
+  if (WITH_PREFIX.test(text)) return true
+  for (const [run] of text.matchAll(BASE62_RUN)) {
+    for (let start = 0; start + KEY_BODY_LENGTH <= run.length; start++) {
+      const body = run.slice(start, start + KEY_BODY_LENGTH)
+      if (KEY_PREFIXES.some((prefix) => typeof parseApiKey(prefix + body) === 'object')) return true
+    }
+  }
+  return false
+}
+
+const WITH_PREFIX = new RegExp(`(?:${KEY_PREFIXES.join('|')})[0-9A-Za-z]{${KEY_BODY_LENGTH}}`)
+const BASE62_RUN = new RegExp(`[0-9A-Za-z]{${KEY_BODY_LENGTH},}`, 'g')
+
 /** A new random identifier. */
 export function generateId(): string {
   return randomBase62(ID_LENGTH)

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { ArgumentError } from '../core/argument-error.js'
 import { type Duration, parseDuration } from '../core/duration.js'
+import { decodeObject } from '../token/encoding.js'
 
 /** A wrong argument: the command prints its usage and exits with 2. */
 export class UsageError extends Error {
@@ -107,6 +108,20 @@ export function required(given: Arguments, flag: string): string {
   const value = given.text(flag)
   if (value === undefined) throw new UsageError(`--${flag} is missing`)
   return value
+}
+
+/**
+ * Refuses a whole token where a claim of it belongs: it would be stored and shown in clear. The library takes it, since an
+ * issuer may write anything into a claim.
+ *
+ * @param claim the claim that the flag takes
+ * @throws {UsageError} without the token
+ */
+export function refuseToken(value: string | undefined, flag: string, claim: string): void {
+  const header = /^\s*(?:Bearer\s+)?([\w-]+)\.[\w-]*\.[\w-]*\s*$/i.exec(value ?? '')?.[1]
+  if (header !== undefined && typeof decodeObject(header)?.alg === 'string') {
+    throw new UsageError(`--${flag} must be no token; give its ${claim} claim`)
+  }
 }
 
 export function readDuration(given: Arguments, flag: string, otherwise = '', minimumSeconds = 1): Duration | undefined {

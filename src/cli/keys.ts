@@ -4,7 +4,7 @@ import { KeyNotFoundError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
 import type { KeyRecord } from '../keyring/records.js'
 import type { KeyState } from '../store/contract.js'
-import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
+import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from './command.js'
 import { audit, due } from './keys-review.js'
 import { openStore, STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
 import { formatFields, formatInstant, formatKeys, formatTable, notice, printJson } from './terminal.js'
@@ -43,6 +43,7 @@ Examples:
   async run(given) {
     const environment = readEnvironment(given)
     const subject = required(given, 'subject')
+    refuseToken(subject, 'subject', 'sub')
     const scopes = required(given, 'scopes')
       .split(/[ ,]+/)
       .filter((scope) => scope !== '')
@@ -91,6 +92,7 @@ Examples:
   },
   operands: [],
   async run(given) {
+    refuseToken(given.text('subject'), 'subject', 'sub')
     const filters = {
       subject: given.text('subject'),
       tenant: given.text('tenant'),

@@ -1,12 +1,18 @@
 import type { TokenRevocation } from '../keyring/records.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
-import { type Arguments, type Command, readDuration, readWhole, required, UsageError } from './command.js'
+import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from './command.js'
 import { STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
 import { formatInstant, formatTable, notice, printJson } from './terminal.js'
 
 const text = { type: 'string' } as const
 
-const NAME_FLAGS = ['issuer', 'token-id', 'subject', 'client-id'] as const
+/** The flags that name tokens, and the claim that each takes. */
+const NAMES = [
+  ['issuer', 'iss'],
+  ['token-id', 'jti'],
+  ['subject', 'sub'],
+  ['client-id', 'client_id'],
+] as const
 
 /** As services have it by default (`clockToleranceSeconds`). */
 const DEFAULT_TOLERANCE_SECONDS = 5
@@ -16,7 +22,7 @@ const revoke: Command = {
   synopsis: 'tokens revoke --issuer URL (--token-id ID | --subject TEXT | --client-id TEXT) [options]',
   summary: 'have the services of this store refuse access tokens',
   help: `Options:
-  --issuer URL         issuer of the tokens, as their iss claim says (required)
+  --issuer URL         issuer of the tokens, as their iss claim says, character for character (required)
   --token-id ID        the one token with this jti claim
   --subject TEXT       tokens of this subject
   --client-id TEXT     tokens of this client
@@ -52,12 +58,14 @@ Examples:
   operands: [],
   async run(given) {
     required(given, 'issuer')
-    const names = NAME_FLAGS.map((flag) => given.text(flag))
+    const names = NAMES.map(([flag]) => given.text(flag))
     if (names.slice(1).filter((value) => value !== undefined).length !== 1) {
       throw new UsageError('one of --token-id, --subject and --client-id is needed')
     }
     const issuedBefore = readIssuedBefore(given)
-    const [issuer, tokenId, subject, clientId] = await replaceDash(names)
+    const texts = await replaceDash(names)
+    for (const [i, [flag, claim]] of NAMES.entries()) refuseToken(texts[i], flag, claim)
+    const [issuer, tokenId, subject, clientId] = texts
     const selector =
       tokenId !== undefined
         ? { issuer, tokenId }

@@ -195,7 +195,8 @@ export function checkAlgorithms({ value, name }: Setting): readonly string[] {
   return Object.freeze([...new Set([...list, ...otherNames])])
 }
 
-function checkIssuer(value: unknown, name: string): string {
+/** @throws {ArgumentError} for what is no issuer identifier (RFC 8414 §2) */
+export function checkIssuer(value: unknown, name: string): string {
   if (typeof value !== 'string') {
     throw new ArgumentError(name, `must be the issuer's URL, exactly as in its tokens' iss claim`)
   }

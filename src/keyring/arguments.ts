@@ -1,4 +1,4 @@
-import { KEY_PREFIXES, looksLikeApiKey } from '../api-key/format.js'
+import { containsApiKey, KEY_PREFIXES, looksLikeApiKey } from '../api-key/format.js'
 import { ArgumentError } from '../core/argument-error.js'
 import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
@@ -21,8 +21,16 @@ export function checkNames(caller: string, options: unknown, names: readonly str
 const UNFIT_TEXT = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u
 
 export function checkText(value: unknown, name: string): string {
-  if (typeof value === 'string' && value.trim() !== '' && value.length <= 256 && !UNFIT_TEXT.test(value)) return value
+  if (typeof value === 'string' && value.trim() !== '' && value.length <= 256 && !UNFIT_TEXT.test(value)) {
+    return refuseApiKey(value, name)
+  }
   throw new ArgumentError(name, 'must be a text of 1 to 256 characters, without control characters')
+}
+
+/** What is stored here is shown in lists, and no entry of the audit trail can be deleted. */
+export function refuseApiKey(text: string, name: string): string {
+  if (!containsApiKey(text)) return text
+  throw new ArgumentError(name, 'must not hold an API key: it would be stored and shown in clear')
 }
 
 export function checkOptionalText(value: unknown, name: string): string | null {

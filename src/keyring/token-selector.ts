@@ -1,16 +1,18 @@
+import { checkIssuer } from '../config/issuer-options.js'
 import { ArgumentError } from '../core/argument-error.js'
 import type { StoredTokenRevocation } from '../store/contract.js'
-import { checkNames } from './arguments.js'
+import { checkNames, refuseApiKey } from './arguments.js'
 
 /**
  * Which access tokens are revoked: one, by its `jti`; or all tokens of a subject, or of a client, that were issued (`iat`)
- * before an instant. A token without `iat` counts as issued before it. Issuers are compared character for character.
+ * before an instant. A token without `iat` counts as issued before it. The issuer is a URL as in the options of a service,
+ * and is compared character for character: nobody can know that a slash at its end is missing.
  *
  * `iat` has whole seconds: tokens of the second in which `issuedBefore` lies are refused as well. The instant is one of the
  * issuer's clock, which may run ahead: to refuse all tokens that were issued up to now, add the tolerance of the services
  * (`clockToleranceSeconds`) to now.
  *
- * What a token can hold can be named: each text has 1 to 8192 bytes, of any characters.
+ * What a token can hold can be named: each text has 1 to 8192 bytes, of any characters. One that holds an API key is refused.
  */
 export type TokenSelector =
   | { readonly issuer: string; readonly tokenId: string }
@@ -29,7 +31,7 @@ export function readTokenSelector(given: TokenSelector): SelectedTokens {
   const one = tokenId !== undefined && tokenId !== null
   if (one && issuedBefore !== undefined) throw new ArgumentError('issuedBefore', 'does not go with tokenId')
   return {
-    issuer: checkName(issuer, 'issuer'),
+    issuer: checkIssuer(checkName(issuer, 'issuer'), 'issuer'),
     tokenId: checkOptionalName(tokenId, 'tokenId'),
     subject: checkOptionalName(subject, 'subject'),
     clientId: checkOptionalName(clientId, 'clientId'),
@@ -41,7 +43,8 @@ export function readTokenSelector(given: TokenSelector): SelectedTokens {
 const MAX_BYTES = 8192
 
 function checkName(value: unknown, name: string): string {
-  if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= MAX_BYTES) return value
+  if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= MAX_BYTES)
+    return refuseApiKey(value, name)
   throw new ArgumentError(name, `must be a text of 1 to ${MAX_BYTES} bytes, as the token has it`)
 }
 

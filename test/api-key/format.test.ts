@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import {
   apiKeyHint,
+  containsApiKey,
   digestApiKey,
   fingerprint,
   generateApiKey,
@@ -159,4 +160,33 @@ test.each(ENVIRONMENTS)('%s has keys of its own, whose prefix, id and environmen
   expect(KEY_PREFIXES.filter((prefix) => key.startsWith(prefix))).toEqual([`vak_${environment}_`])
   expect(parseApiKey(key)).toEqual({ environment, id })
   expect(idOf(key)).toBe(id)
+})
+
+describe('a text', () => {
+  const body = VECTOR.slice('vak_live_'.length)
+  const testBody = keyWith(`vak_test_${'a'.repeat(55)}`).slice('vak_test_'.length)
+
+  test.each([
+    ['a key', VECTOR],
+    ['a key within words', `leaked ${VECTOR}, by ann`],
+    ['a key with a wrong checksum', `${VECTOR.slice(0, -1)}0`],
+    ['a key of the environment test', keyWith(`vak_test_${'a'.repeat(55)}`)],
+    ['a key without its prefix', `key:${body}!`],
+    ['a key without its prefix, of the environment test', testBody],
+    ['a key without its prefix among other letters', `abc${body}xyz`],
+    ['a second key without its prefix', `${'x'.repeat(61)} ${body}`],
+  ])('contains %s', (_, text) => {
+    expect(containsApiKey(text)).toBe(true)
+  })
+
+  test.each([
+    ['its id', 'Cvr9ZyvaWKKY'],
+    ['its hint', apiKeyHint('live', 'Cvr9ZyvaWKKY')],
+    ['a part of it', VECTOR.slice(0, -1)],
+    ['61 letters and digits with another checksum', `${body.slice(0, -1)}0`],
+    ['a hash', createHash('sha512').update(VECTOR).digest('hex')],
+    ['8192 letters', 'x'.repeat(8192)],
+  ])('contains no key when it has %s', (_, text) => {
+    expect(containsApiKey(text)).toBe(false)
+  })
 })

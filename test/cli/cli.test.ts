@@ -16,6 +16,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { digestApiKey, parseApiKey } from '../../src/api-key/format.js'
 import { formatTable, printable } from '../../src/cli/terminal.js'
 import { SCHEMA_VERSION } from '../../src/store/sqlite/schema.js'
+import { createTestIssuer } from '../../src/testing/issuer.js'
 import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
 import { type ChildOutput, outputOf } from '../support/child-output.js'
 
@@ -495,6 +496,50 @@ describe('a wrong argument', () => {
     expect({ code, stdout }).toEqual({ code: exitCode, stdout: '' })
     expect(stderr).toMatch(/^vantage-auth: /)
     for (let i = 12; i + 8 <= BODY.length; i++) expect(stderr).not.toContain(BODY.slice(i, i + 8))
+  })
+
+  const revoke = (...words: string[]) => ['tokens', 'revoke', '--issuer', 'https://issuer.example', ...words]
+
+  test.each<[string, string[]]>([
+    ['a subject', ['keys', 'create', ...needed, '--subject', KEY]],
+    ['a name', ['keys', 'create', ...needed, '--name', BODY]],
+    ['a filter', ['keys', 'list', '--subject', BODY]],
+    ['a token', revoke('--token-id', KEY)],
+    ['an issuer', ['tokens', 'revoke', '--subject', 's', '--issuer', BODY]],
+    ['a reason', revoke('--subject', 's', '--reason', `leaked ${KEY}`)],
+  ])('that is or holds a key, as %s, is refused, not repeated and not stored', async (_, words) => {
+    await keys('migrate')
+    const { stdout, stderr, code } = await vantageAuth(words)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/^vantage-auth: .*--[a-z-]+ must not hold an API key/)
+    for (let i = 12; i + 8 <= BODY.length; i++) expect(stderr).not.toContain(BODY.slice(i, i + 8))
+    expect(JSON.stringify(rows(folder.path('vantage-auth.db'), 'SELECT * FROM vantage_audit'))).toBe('[]')
+  })
+
+  const TOKEN = createTestIssuer().mint({ scope: 'jobs:read' })
+
+  test.each<[string, string[], string]>([
+    ['a token', revoke('--token-id', TOKEN), '--token-id must be no token; give its jti claim'],
+    ['a subject', revoke('--subject', TOKEN), '--subject must be no token; give its sub claim'],
+    ['a client', revoke('--client-id', `Bearer ${TOKEN}`), '--client-id must be no token; give its client_id claim'],
+    [
+      'an issuer',
+      ['tokens', 'revoke', '--subject', 's', '--issuer', TOKEN],
+      '--issuer must be no token; give its iss claim',
+    ],
+    ['the subject of a key', ['keys', 'create', ...needed, '--subject', TOKEN], '--subject must be no token'],
+    ['the subject of keys', ['keys', 'list', '--subject', TOKEN], '--subject must be no token'],
+  ])('that is a whole access token, as %s, is refused with the claim to give', async (_, words, fault) => {
+    await keys('migrate')
+    const { stdout, stderr, code } = await vantageAuth(words)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(fault)
+    for (const part of TOKEN.split('.')) expect(stderr).not.toContain(part.slice(0, 20))
+  })
+
+  test('as standard input, that is a whole access token, is refused with the claim to give', async () => {
+    const { stderr, code } = await vantageAuth(revoke('--token-id', '-'), { input: `${TOKEN}\n` })
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--token-id must be no token; give its jti claim')])
   })
 
   test.each([

@@ -8,6 +8,44 @@ import { createVerifier } from '../../src/verifier/verifier.js'
 const issuer = 'https://issuer.example'
 const HOUR = 3_600_000
 
+const KEY = 'vak_live_Cvr9ZyvaWKKYwpeJ62eF0j8C8xyH6vCWyo4xGvNPDouCeE05Qt7GMSZ12pFd8'
+const BODY = KEY.slice('vak_live_'.length)
+
+describe('a text that holds an API key is refused, not repeated and not stored', () => {
+  const jti = { issuer, tokenId: 'jti' }
+
+  test.each<[string, object, object?]>([
+    ['tokenId', { issuer, tokenId: KEY }],
+    ['tokenId', { issuer, tokenId: `x:${BODY}` }],
+    ['subject', { issuer, subject: BODY, issuedBefore: new Date() }],
+    ['clientId', { issuer, clientId: KEY, issuedBefore: new Date() }],
+    ['issuer', { issuer: `https://${BODY}`, tokenId: 'jti' }],
+    ['reason', jti, { reason: `leaked ${KEY}` }],
+    ['actor', jti, { actor: BODY }],
+  ])('as %s of tokens', async (name, selector, options) => {
+    const keyring = createKeyring(memoryKeyStore())
+    const error = await keyring.revokeTokens(selector as never, options).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(TypeError)
+    expect((error as Error).message).toBe(`${name} must not hold an API key: it would be stored and shown in clear`)
+    expect(await keyring.tokenRevocations()).toEqual([])
+  })
+
+  test('as subject, name, tenant, actor and reason of a key', async () => {
+    const keyring = createKeyring(memoryKeyStore())
+    const minimal = { subject: 's', scopes: ['jobs:read'] }
+    for (const name of ['subject', 'name', 'tenant', 'actor']) {
+      for (const given of [KEY, BODY, `for ${KEY}`]) {
+        await expect(keyring.create({ ...minimal, [name]: given })).rejects.toThrow(`${name} must not hold an API key`)
+      }
+    }
+    expect((await keyring.list()).keys).toEqual([])
+    const { record } = await keyring.create(minimal)
+    await expect(keyring.revoke(record.id, { reason: KEY })).rejects.toThrow('reason must not hold an API key')
+    await expect(keyring.rotate(record.id, { actor: KEY })).rejects.toThrow('actor must not hold an API key')
+    await expect(keyring.list({ subject: KEY })).rejects.toThrow('subject must not hold an API key')
+  })
+})
+
 describe('revokeTokens', () => {
   test('tells what it revoked, and until when it is kept', async () => {
     const keyring = createKeyring(memoryKeyStore())
@@ -60,6 +98,10 @@ describe('revokeTokens', () => {
     ['a name of too many bytes', { issuer, tokenId: '日'.repeat(2731) }, /^tokenId/],
     ['an empty name', { issuer, subject: '', issuedBefore: new Date() }, /^subject/],
     ['another member', { issuer, tokenId: 'a', jti: 'a' }, /^jti/],
+    ['an issuer that is no URL', { issuer: 'issuer.example', tokenId: 'a' }, /^issuer is not a URL/],
+    ['an issuer with a space behind it', { issuer: `${issuer} `, tokenId: 'a' }, /^issuer is not a URL/],
+    ['an issuer with a query', { issuer: `${issuer}?a`, tokenId: 'a' }, /^issuer must have no query/],
+    ['an issuer of another scheme', { issuer: 'ftp://issuer.example', tokenId: 'a' }, /^issuer must be an https URL/],
   ])('refuses %s', async (_, selector, message) => {
     const keyring = createKeyring(memoryKeyStore())
     await expect(keyring.revokeTokens(selector as never)).rejects.toThrow(TypeError)
