@@ -15,7 +15,16 @@ export function formatGiven(value: unknown): string {
 // Ids have 12 characters, and no scope has a word of more than 20. A whole key has 61 after its prefix.
 const LONG_BASE62 = /[0-9A-Za-z]{21}/
 
-/** A text without what could be a part of a secret: keys with their prefix, and long runs of letters and digits. */
+/**
+ * A text without what could be a part of a secret: keys with their prefix, tokens and their signatures, and long runs of
+ * letters and digits.
+ */
 export function withoutSecrets(text: string): string {
-  return text.replace(/vak_\w{8,}/g, 'vak_…').replace(/[0-9A-Za-z]{21,}/g, '…')
+  return (
+    text
+      .replace(/vak_\w{8,}/g, 'vak_…')
+      // A token is base64url. Names of tables, options and hosts that messages contain are shorter; the shortest signature has 43.
+      .replace(/[\w.-]{40,}/g, '…')
+      .replace(/[0-9A-Za-z]{21,}/g, '…')
+  )
 }

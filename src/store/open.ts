@@ -24,11 +24,12 @@ export function openKeyStore(url: string): KeyStore {
  * The file that a `sqlite:` URL names; `undefined` for any other URL.
  *
  * The path is taken as it stands: nothing is percent-decoded. `sqlite://host/...`, parameters after `?`, and `:memory:`
- * are refused, because a file of such a name would hide a mistake.
+ * are refused, because a file of such a name would hide a mistake; so is a URL with a scheme of its own, whose password
+ * messages about the file would show.
  */
 export function sqlitePath(url: unknown): string | undefined {
   if (typeof url !== 'string' || !url.startsWith('sqlite:')) return undefined
   const path = url.slice('sqlite:'.length)
-  if (path === '' || path === ':memory:' || /[?#\0]/.test(path) || /^\/\/(?!\/)/.test(path)) return undefined
+  if (path === '' || path === ':memory:' || /[?#\0]|:\/\//.test(path) || /^\/\/(?!\/)/.test(path)) return undefined
   return path
 }

@@ -537,6 +537,17 @@ describe('a wrong argument', () => {
     for (const part of TOKEN.split('.')) expect(stderr).not.toContain(part.slice(0, 20))
   })
 
+  test.each<[string, string[]]>([
+    ['as a flag', ['keys', 'list', `--${TOKEN}`]],
+    ['as an id', ['keys', 'show', TOKEN]],
+    ['as a command', [TOKEN]],
+    ['as the file of a store', ['keys', 'list', '--store', `sqlite:/nowhere/${TOKEN}`]],
+  ])('that is a whole access token, %s, is not repeated', async (_, words) => {
+    const { stdout, stderr, code } = await vantageAuth(words)
+    expect([code === 0, stdout]).toEqual([false, ''])
+    for (let i = 0; i + 12 <= TOKEN.length; i++) expect(stderr).not.toContain(TOKEN.slice(i, i + 12))
+  })
+
   test('as standard input, that is a whole access token, is refused with the claim to give', async () => {
     const { stderr, code } = await vantageAuth(revoke('--token-id', '-'), { input: `${TOKEN}\n` })
     expect([code, stderr]).toEqual([2, expect.stringContaining('--token-id must be no token; give its jti claim')])
@@ -575,6 +586,7 @@ describe('a wrong argument', () => {
 
   test.each([
     ['of an unknown kind', 'mysql://user:secret@host/db', 2],
+    ['of two kinds', 'sqlite:postgres://user:secret@host/db', 2],
     ['out of reach', 'postgres://user:secret@127.0.0.1:1/db', 1],
   ])('does not print a store URL with a password: one %s', async (_, store, exitCode) => {
     const { stderr, code } = await vantageAuth(['keys', 'list', '--store', store])

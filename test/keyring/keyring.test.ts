@@ -577,6 +577,7 @@ describe('openKeyStore', () => {
     'mysql://user:secret@host/db',
     'sqlite://user:secret@host/keys.db',
     'sqlite:keys.db?password=secret',
+    'sqlite:postgres://user:secret@host/db',
     'sqlite:',
     'sqlite::memory:',
     'memory:secret',
