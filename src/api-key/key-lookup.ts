@@ -18,20 +18,27 @@ export interface FoundKey {
 export interface KeyLookup {
   readonly changes: StoreChanges
   /**
-   * Looks a key up. Requests for the same key share one look-up; their number and their time are bounded. While the store
-   * fails, one look-up at a time gets the whole time limit and the others fail soon, so that an outage holds up few
-   * requests.
+   * Looks a key up. Requests for the same key share one look-up; their number is bounded, and so is their time: `timeoutMs`
+   * to wait for their turn, and as much again for the store to answer. While the store fails, one look-up at a time gets the
+   * whole time limit and the others fail soon, so that an outage holds up few requests.
    *
    * `use` is called at once with the answer, before a change of the key can be heard, so that it never caches an outdated
    * one.
    *
-   * When too many wait, one that shows a credential that was never accepted gives way: anybody can make up any number of
-   * well-formed keys, and these must not turn away the key of a client.
+   * Anybody can make up any number of well-formed keys, and these must not turn away the key of a client: a credential that
+   * was accepted before gets the next turn, and when too many wait, one that was never accepted gives way. However many
+   * wait, that is no failure of the store.
    *
    * @param credential fingerprint of the whole key that is presented, for {@link noteVerdict}
-   * @throws {UnavailableError} rejects with it when the store cannot be asked now; else with what `use` throws
+   * @param whenStoreFails has the last word when the store itself fails or is silent, and in no other case; throws by default
+   * @throws {UnavailableError} rejects with it when the store cannot be asked now; else with what the functions throw
    */
-  find<T>(id: string, use: (found: FoundKey) => T, credential?: string): Promise<T>
+  find<T>(
+    id: string,
+    use: (found: FoundKey) => T,
+    credential?: string,
+    whenStoreFails?: (error: UnavailableError) => T,
+  ): Promise<T>
   /** Remembers whether a credential was accepted the last time. */
   noteVerdict(credential: string, accepted: boolean): void
   /** Resolves, for good, once the store has answered; rejects with what went wrong. */
@@ -45,6 +52,7 @@ const MAX_WAITING = 1000
 /** Credentials that are remembered as accepted before, the latest ones. */
 const MAX_ACCEPTED = 10_000
 const TOO_MANY = 'too many look-ups wait for the key store'
+const SILENT = `the key store answers none of ${MAX_IN_FLIGHT} look-ups`
 /** A key that changes during this many look-ups in a row is not decided upon. */
 const MAX_ROUNDS = 10
 /** Time limit while the store fails, for all look-ups but the probe. */
@@ -63,7 +71,10 @@ interface User {
   /** Whether its credential was accepted before. */
   readonly known: boolean
   use(found: FoundKey): void
-  fail(error: UnavailableError): void
+  /** The store itself failed. */
+  storeFailed(error: UnavailableError): void
+  /** There is no answer for another reason. */
+  unanswered(error: UnavailableError): void
 }
 
 /**
@@ -78,10 +89,13 @@ export function createKeyLookup(
 ): KeyLookup {
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
-  const semaphore = createSemaphore<LookUp>(MAX_IN_FLIGHT)
+  const semaphore = createSemaphore<LookUp>(MAX_IN_FLIGHT, ({ known }) => known)
   const accepted = new LRUCache<string, true>({ max: MAX_ACCEPTED })
-  /** `failing`: the last look-up failed. `probe`: the one look-up that waits the whole time limit to see whether it still does. */
-  const outage = { failing: false, probe: undefined as LookUp | undefined }
+  /**
+   * `failing`: the store rejected, or was silent for the whole time limit, and has not answered since. `probe`: the one
+   * look-up that is given the whole limit meanwhile. `overdue`: those that the store has not answered within their limit.
+   */
+  const outage = { failing: false, probe: undefined as LookUp | undefined, overdue: new Set<LookUp>() }
   let answered = false
   let closed = false
 
@@ -97,9 +111,12 @@ export function createKeyLookup(
     onTokenChange,
   )
 
-  /** Asks the store until no change of the key came in between, and hands the answer to all who wait for it. */
+  /**
+   * Asks the store until no change of the key came in between, and hands the answer to all who wait for it.
+   *
+   * Rejects when the store does, and in no other case.
+   */
   async function ask(id: string, lookUp: LookUp): Promise<void> {
-    if (!(await semaphore.enter(lookUp))) return endAll(id, lookUp, new Error(TOO_MANY))
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const asked = { epoch: changes.currentEpoch(), generation: changes.generation }
       lookUp.outdated = false
@@ -108,34 +125,65 @@ export function createKeyLookup(
       // The time limit has ended this look-up; nobody waits for it any more.
       if (lookUps.get(id) !== lookUp) return
       if (lookUp.outdated) continue
-      checkStoredKey(key, id)
+      try {
+        checkStoredKey(key, id)
+      } catch (error) {
+        return endUndecided(id, lookUp, error)
+      }
       answered = true
       lookUps.delete(id)
       for (const { use } of lookUp.users) use({ key, ...asked })
       return
     }
-    throw new Error('the key changes faster than it can be looked up')
+    endUndecided(id, lookUp, new Error('the key changes faster than it can be looked up'))
   }
 
-  function endAll(id: string, lookUp: LookUp, error: unknown): void {
+  /** The store is up, but what it says of this one key is nothing to decide upon. */
+  function endUndecided(id: string, lookUp: LookUp, error: unknown): void {
+    publishStore(() => ({ event: 'look_up_failed', error }))
+    end(id, lookUp, error, 'unanswered')
+  }
+
+  /** Ends a look-up without an answer; a failure of the store itself is told apart from all else. */
+  function end(id: string, lookUp: LookUp, error: unknown, how: 'storeFailed' | 'unanswered'): void {
     if (lookUps.get(id) === lookUp) lookUps.delete(id)
     // One error for each request, since frameworks write to the error that they are given.
-    for (const { fail } of lookUp.users) fail(new UnavailableError(error))
+    for (const user of lookUp.users) user[how](new UnavailableError(error))
+  }
+
+  /** Whether the store leaves all look-ups unanswered that may be under way: to wait for a place is in vain. */
+  function isSilent(): boolean {
+    const unanswered = outage.overdue.size + (outage.probe === undefined ? 0 : 1)
+    return outage.failing && unanswered >= MAX_IN_FLIGHT
   }
 
   async function run(id: string, lookUp: LookUp): Promise<void> {
+    const hurriedMs = Math.min(FAILING_LIMIT_MS, timeoutMs)
+    if (isSilent() || !(await semaphore.enter(lookUp, outage.failing ? hurriedMs : timeoutMs))) {
+      return isSilent()
+        ? end(id, lookUp, new Error(SILENT), 'storeFailed')
+        : end(id, lookUp, new Error(TOO_MANY), 'unanswered')
+    }
     if (outage.failing) outage.probe ??= lookUp
     const isHurried = outage.failing && outage.probe !== lookUp
-    const limitMs = isHurried ? Math.min(FAILING_LIMIT_MS, timeoutMs) : timeoutMs
-    try {
-      await answerWithin(limitMs, 'the key store', ask(id, lookUp))
-    } catch (error) {
-      outage.failing = true
-      publishStore(() => ({ event: 'look_up_failed', error }))
-      endAll(id, lookUp, error)
-    } finally {
+    const endProbe = () => {
       if (outage.probe === lookUp) outage.probe = undefined
+    }
+    let settled = false
+    // The place is kept until the store has answered, however late: a store that is slow is not asked for ever more.
+    const answer = ask(id, lookUp).finally(() => {
+      settled = true
+      outage.overdue.delete(lookUp)
       semaphore.leave(lookUp)
+    })
+    try {
+      await answerWithin(isHurried ? hurriedMs : timeoutMs, 'the key store', answer).finally(endProbe)
+    } catch (error) {
+      // To be silent for less than the time limit says nothing new: the store may have recovered meanwhile.
+      if (settled || !isHurried) outage.failing = true
+      if (!settled) outage.overdue.add(lookUp)
+      publishStore(() => ({ event: 'look_up_failed', error }))
+      end(id, lookUp, error, outage.failing ? 'storeFailed' : 'unanswered')
     }
   }
 
@@ -146,24 +194,31 @@ export function createKeyLookup(
       const index = pickAtRandom(users, ({ known }) => !known)
       if (index === -1) throw new UnavailableError(new Error(TOO_MANY))
       const [sentAway] = users.splice(index, 1)
-      sentAway?.fail(new UnavailableError(new Error(TOO_MANY)))
+      sentAway?.unanswered(new UnavailableError(new Error(TOO_MANY)))
     }
     users.push(user)
     lookUp.known ||= user.known
   }
 
-  function find<T>(id: string, use: (found: FoundKey) => T, credential?: string): Promise<T> {
+  function find<T>(
+    id: string,
+    use: (found: FoundKey) => T,
+    credential?: string,
+    whenStoreFails?: (error: UnavailableError) => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
+      const settleWith = (result: () => T) => {
+        try {
+          resolve(result())
+        } catch (error) {
+          reject(error)
+        }
+      }
       const user: User = {
         known: credential !== undefined && accepted.get(credential) === true,
-        use(found) {
-          try {
-            resolve(use(found))
-          } catch (error) {
-            reject(error)
-          }
-        },
-        fail: reject,
+        use: (found) => settleWith(() => use(found)),
+        storeFailed: (error) => (whenStoreFails ? settleWith(() => whenStoreFails(error)) : reject(error)),
+        unanswered: reject,
       }
       const underWay = lookUps.get(id)
       if (underWay !== undefined) return join(underWay, user)

@@ -1,8 +1,14 @@
-/** Lets a limited number of holders in at a time. The others wait, first come, first served. */
+/**
+ * Lets a limited number of holders in at a time. Of those that wait, the preferred ones come first, in the order in which
+ * they came. Of the others the newest comes first: in order, whoever comes just after a flood would have to wait for all of it.
+ */
 export interface Semaphore<Holder> {
   readonly waiting: number
-  /** Resolves to true when the holder has a place, to false when it is sent away. Never for a holder that leaves before. */
-  enter(holder: Holder): Promise<boolean>
+  /**
+   * Resolves to true when the holder has a place, to false when it is sent away or has waited for `limitMs`, without end by
+   * default. Never for a holder that leaves before.
+   */
+  enter(holder: Holder, limitMs?: number): Promise<boolean>
   /** Gives the place back, or gives up waiting for one. */
   leave(holder: Holder): void
   /**
@@ -13,14 +19,28 @@ export interface Semaphore<Holder> {
   sendOneAway(mayGo: (holder: Holder) => boolean): boolean
 }
 
-export function createSemaphore<Holder>(count: number): Semaphore<Holder> {
+/** @param isPreferred asked each time a place gets free; by default everybody is */
+export function createSemaphore<Holder>(
+  count: number,
+  isPreferred: (holder: Holder) => boolean = () => true,
+): Semaphore<Holder> {
   const inside = new Set<Holder>()
-  const queue = new Map<Holder, (admitted: boolean) => void>()
+  const queue = new Map<Holder, { timer: NodeJS.Timeout | undefined; resolve(admitted: boolean): void }>()
 
   function endWaiting(holder: Holder, admitted: boolean): void {
-    const resolve = queue.get(holder)
+    const waiting = queue.get(holder)
     queue.delete(holder)
-    resolve?.(admitted)
+    clearTimeout(waiting?.timer)
+    waiting?.resolve(admitted)
+  }
+
+  function nextInQueue(): Holder | undefined {
+    let newest: Holder | undefined
+    for (const holder of queue.keys()) {
+      if (isPreferred(holder)) return holder
+      newest = holder
+    }
+    return newest
   }
 
   return {
@@ -28,20 +48,25 @@ export function createSemaphore<Holder>(count: number): Semaphore<Holder> {
       return queue.size
     },
 
-    async enter(holder) {
-      if (inside.size >= count) return new Promise((resolve) => queue.set(holder, resolve))
-      inside.add(holder)
-      return true
+    async enter(holder, limitMs) {
+      if (inside.size < count) {
+        inside.add(holder)
+        return true
+      }
+      return new Promise((resolve) => {
+        const timer = limitMs === undefined ? undefined : setTimeout(() => endWaiting(holder, false), limitMs)
+        timer?.unref()
+        queue.set(holder, { timer, resolve })
+      })
     },
 
     leave(holder) {
+      clearTimeout(queue.get(holder)?.timer)
       queue.delete(holder)
-      if (!inside.delete(holder)) return
-      for (const next of queue.keys()) {
-        inside.add(next)
-        endWaiting(next, true)
-        return
-      }
+      if (!inside.delete(holder) || queue.size === 0) return
+      const next = nextInQueue() as Holder
+      inside.add(next)
+      endWaiting(next, true)
     },
 
     sendOneAway(mayGo) {

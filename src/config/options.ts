@@ -96,7 +96,10 @@ export interface VerifierOptions {
   realm?: string | undefined
   /** Used for metadata and key sets. Default: the global fetch. */
   fetch?: typeof globalThis.fetch | undefined
-  /** Limit for each fetch, store look-up and hook, in milliseconds, 1 to 60 000. Default: 3000. */
+  /**
+   * Limit for each fetch, store look-up and hook, in milliseconds, 1 to 60 000. Default: 3000. Under a flood of API keys a
+   * look-up may wait for its turn as long again.
+   */
   timeoutMs?: number | undefined
   /** Milliseconds since the epoch; for tests. Default: `Date.now`. */
   clock?: (() => number) | undefined

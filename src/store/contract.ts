@@ -8,7 +8,12 @@ import type { Environment } from '../core/environments.js'
  * Methods reject when the store is out of reach, and a verifier answers 503 then. Only `migrate` may change a schema.
  */
 export interface KeyStore {
-  /** The key with this id, or `undefined`. Ids are told apart by case. */
+  /**
+   * The key with this id, or `undefined`. Ids are told apart by case.
+   *
+   * A verifier has at most 100 of these under way, and one that never settles counts as long as the verifier lives: give
+   * your queries a time limit.
+   */
   find(id: string): Promise<StoredKey | undefined>
 
   /** Adds a key. Rejects, and writes nothing, when the id exists. */

@@ -191,18 +191,18 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       caches?.keys.set({ ...verdict, digest, confirmedAt: now, epoch }, key.length)
       return verdict
     }
-    return keys.find(parsed.id, judge, digest).then(
-      (verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock())),
-      (error: unknown) => {
-        // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
-        const confirmed = caches?.keys.lastConfirmed(parsed.id, digest)
-        const now = clock()
-        if (confirmed === undefined || now >= confirmed.endsAt) throw error
-        if (!isAuthError(error) || !isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
-        if (trace) Object.assign(trace, { cached: true, stale: true })
-        return admit(confirmed.auth, now)
-      },
-    )
+    // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
+    const lastConfirmed = (error: UnavailableError): AcceptedKey => {
+      const confirmed = caches?.keys.lastConfirmed(parsed.id, digest)
+      const now = clock()
+      if (confirmed === undefined || now >= confirmed.endsAt) throw error
+      if (!isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
+      if (trace) Object.assign(trace, { cached: true, stale: true })
+      return confirmed
+    }
+    return keys
+      .find(parsed.id, judge, digest, lastConfirmed)
+      .then((verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock())))
   }
 
   /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { createKeyLookup, type FoundKey } from '../../src/api-key/key-lookup.js'
+import { createKeyLookup, type FoundKey, type KeyLookup } from '../../src/api-key/key-lookup.js'
 import { UnavailableError } from '../../src/core/errors.js'
 import type { KeyChange } from '../../src/store/contract.js'
 
@@ -225,24 +226,166 @@ describe('the bounds', () => {
     expect(store.asked).toHaveLength(1)
   })
 
-  test('what runs into its time limit gives its place away, in flight or waiting', async () => {
-    const { store, find } = setUp(50)
-    heldBack(store)
-    const found = Array.from({ length: 1100 }, (_, i) => find(`k${i}`))
-    const ended = await Promise.allSettled(found)
-    expect(ended.every(({ status }) => status === 'rejected')).toBe(true)
-    store.onFind = undefined
-    const again = Array.from({ length: 1100 }, (_, i) => find(`again${i}`))
-    expect((await Promise.allSettled(again)).every(({ status }) => status === 'fulfilled')).toBe(true)
+  test('what was accepted before gets the next place, in order; then the newest: nobody has to wait for a flood', async () => {
+    const { store, lookup, find } = setUp()
+    const answers = heldBack(store)
+    lookup.noteVerdict('credential', true)
+    const flood = Array.from({ length: 500 }, (_, i) => find(`k${i}`))
+    const known = ['first known', 'second known'].map((id) => lookup.find(id, () => id, 'credential'))
+    const unseen = find('unseen')
+    // Who shows a credential that was accepted before moves the look-up forward that it joins.
+    const joined = lookup.find('k300', () => 'joined', 'credential')
+    await turn()
+    await answerAll(answers)
+    expect(await Promise.all([...known, unseen, joined])).toEqual(['first known', 'second known', undefined, 'joined'])
+    expect(store.asked.slice(100, 105)).toEqual(['k300', 'first known', 'second known', 'unseen', 'k499'])
+    await Promise.all(flood)
   })
 
-  test('the time limit counts the wait for a place', async () => {
+  test('what runs into its time limit keeps its place until the store answers: 100 are asked for, however many come', async () => {
     const { store, find } = setUp(50)
+    const answers = heldBack(store)
+    const outcomes = (name: string) =>
+      Promise.all(Array.from({ length: 1100 }, (_, i) => find(`${name}${i}`).catch(({ status }) => status)))
+    expect(await outcomes('k')).toEqual(Array(1100).fill(503))
+    expect(await outcomes('again')).toEqual(Array(1100).fill(503))
+    expect(store.asked).toHaveLength(100)
+
+    // Late answers and late failures alike are the way back.
+    store.onFind = undefined
+    answers.forEach((answer, i) => void (i % 2 ? answer.resolve(undefined) : answer.reject(new Error('late'))))
+    await turn()
+    expect(await outcomes('later')).toEqual(Array(1100).fill(undefined))
+  })
+
+  test('the time limit of the store begins when it is asked', async () => {
+    const { store, find } = setUp(1000)
+    const answers = heldBack(store)
+    const found = Array.from({ length: 101 }, (_, i) => find(`k${i}`))
+    await turn()
+    await sleep(600)
+    for (const answer of answers) answer.resolve(undefined)
+    await turn()
+    await sleep(600)
+    answers[100]?.resolve(undefined)
+    expect(await Promise.all(found)).toEqual(Array(101).fill(undefined))
+  })
+
+  /** Whether look-ups that take a while are given the whole time limit, which is 1 000 ms. */
+  async function expectHealthy({ store, find }: Pick<ReturnType<typeof setUp>, 'store' | 'find'>) {
+    const answers = heldBack(store)
+    const slow = [find('slow'), find('slow as well')]
+    await sleep(500)
+    for (const answer of answers) answer.resolve(undefined)
+    expect(await Promise.all(slow)).toEqual([undefined, undefined])
+  }
+
+  /** What comes of a look-up that serves "stale" when the store itself fails. */
+  function outcomeOf(lookup: KeyLookup, id: string): Promise<unknown> {
+    const found = lookup.find<unknown>(
+      id,
+      () => 'answered',
+      undefined,
+      () => 'stale',
+    )
+    return found.catch(({ status, cause }) => `${status} ${cause.message}`)
+  }
+
+  test('to wait in vain for a place is 503, and no failure of the store', async () => {
+    const { store, lookup, find } = setUp(1000)
+    const answers = heldBack(store)
+    lookup.noteVerdict('credential', true)
+    let asked = 0
+    const busy: Promise<void>[] = []
+    const keepBusy = () => {
+      for (let i = 0; i < 100; i++) busy.push(lookup.find(`busy${asked++}`, () => {}, 'credential'))
+    }
+    keepBusy()
+    await turn()
+    let outcome: unknown
+    void outcomeOf(lookup, 'late').then((given) => {
+      outcome = given
+    })
+    while (outcome === undefined) {
+      keepBusy()
+      for (const answer of answers.splice(0)) answer.resolve(undefined)
+      await sleep(20)
+    }
+    for (const answer of answers) answer.resolve(undefined)
+    await Promise.all(busy)
+    expect(outcome).toBe('503 too many look-ups wait for the key store')
+    expect(store.asked).not.toContain('late')
+    await expectHealthy({ store, find })
+  })
+
+  test('what the store says of one key alone is no failure of the store', async () => {
+    const { store, lookup, find } = setUp(1000)
+    store.onFind = () => Promise.resolve({ expiresAt: 'soon' })
+    expect(await outcomeOf(lookup, 'unreadable')).toMatch(/^503 KeyStore\.find\(\) /)
+    await expectHealthy({ store, find })
+    store.onFind = async (id) => store.announce({ id })
+    expect(await outcomeOf(lookup, 'restless')).toBe('503 the key changes faster than it can be looked up')
+    await expectHealthy({ store, find })
+  })
+
+  test('who is sent away, or comes after the end, is not told that the store fails', async () => {
+    const { store, lookup, find } = setUp()
+    const answers = heldBack(store)
+    for (let i = 0; i < 1100; i++) void find(`k${i}`).catch(() => {})
+    lookup.noteVerdict('credential', true)
+    await turn()
+    const unknown = Array.from({ length: 1000 }, (_, i) => outcomeOf(lookup, `unknown${i}`))
+    const known = Array.from({ length: 1000 }, (_, i) => lookup.find(`known${i}`, () => 'known', 'credential'))
+    expect(new Set(await Promise.all(unknown))).toEqual(new Set(['503 too many look-ups wait for the key store']))
+    expect(await outcomeOf(lookup, 'last')).toBe('503 too many look-ups wait for the key store')
+    await lookup.close()
+    expect(await outcomeOf(lookup, 'after the end')).toBe('503 the verifier is closed')
+    await answerAll(answers)
+    await Promise.all(known)
+  })
+
+  test('a store that rejects, throws or is silent has failed', async () => {
+    const { store, lookup } = setUp(50)
+    store.onFind = () => Promise.reject(new Error('down'))
+    expect(await outcomeOf(lookup, 'rejected')).toBe('stale')
+    store.onFind = () => {
+      throw new Error('down')
+    }
+    expect(await outcomeOf(lookup, 'thrown')).toBe('stale')
     heldBack(store)
-    const found = Array.from({ length: 101 }, (_, i) => find(`k${i}`).catch((error: Error) => error))
-    const last = (await found[100]) as unknown as UnavailableError
-    expect(last.cause).toMatchObject({ message: 'the key store did not answer within 50 ms' })
-    expect(store.asked.length).toBeLessThanOrEqual(101)
+    expect(await outcomeOf(lookup, 'silent')).toBe('stale')
+  })
+
+  test('a store that answers none of the look-ups under way has failed for all others too, until it answers one', async () => {
+    const { store, lookup, find } = setUp(5000)
+    store.onFind = () => Promise.reject(new Error('down'))
+    await expect(find('first')).rejects.toThrow(UnavailableError)
+    const answers = heldBack(store)
+    const many = (name: string) => Promise.all(Array.from({ length: 100 }, (_, i) => outcomeOf(lookup, name + i)))
+    const underWay = many('under way')
+    await sleep(100)
+    // These wait for a place, those that come later have none to wait for.
+    expect(await many('waiting')).toEqual(Array(100).fill('stale'))
+    expect(await many('later')).toEqual(Array(100).fill('stale'))
+    expect(store.asked).toHaveLength(101)
+    answers[0]?.resolve(undefined)
+    store.onFind = undefined
+    await turn()
+    expect(await many('again')).toEqual(Array(100).fill('answered'))
+    expect((await underWay).sort()).toEqual(['answered', ...Array(99).fill('stale')])
+  })
+
+  test('what is given up sooner while the store fails is no failure of a store that has answered meanwhile', async () => {
+    const { store, lookup, find } = setUp(1000)
+    store.onFind = () => Promise.reject(new Error('down'))
+    await expect(find('first')).rejects.toThrow(UnavailableError)
+    const answers = heldBack(store)
+    const [probe, other] = [find('probe'), outcomeOf(lookup, 'other')]
+    await turn()
+    answers[0]?.resolve(undefined)
+    await probe
+    expect(await other).toBe('503 the key store did not answer within 200 ms')
+    await expectHealthy({ store, find })
   })
 
   test('while the store fails one at a time is given the whole limit, and the others are given up sooner', async () => {

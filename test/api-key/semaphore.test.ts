@@ -21,6 +21,31 @@ test('as many as there are places enter at once, and the others in their order a
   expect([inside, semaphore.waiting]).toEqual([['a', 'b', 'c', 'd'], 0])
 })
 
+test('who is preferred comes first, in order, and of the others the newest', async () => {
+  const preferred = new Set(['d', 'f'])
+  const semaphore = createSemaphore<string>(1, (holder) => preferred.has(holder))
+  const inside: string[] = []
+  for (const holder of 'abcdefg') void semaphore.enter(holder).then(() => inside.push(holder))
+  await turn()
+  // Who is preferred is asked when a place gets free.
+  preferred.add('b')
+  for (let i = 0; i < 6; i++) {
+    semaphore.leave(inside.at(-1) as string)
+    await turn()
+  }
+  expect(inside.join('')).toBe('abdfgec')
+})
+
+test('who has waited for its limit is sent away, and takes no place', async () => {
+  const semaphore = createSemaphore<string>(1)
+  expect(await semaphore.enter('a', 1)).toBe(true)
+  const patient = semaphore.enter('c')
+  expect(await semaphore.enter('b', 1)).toBe(false)
+  expect(semaphore.waiting).toBe(1)
+  semaphore.leave('a')
+  expect([await patient, semaphore.waiting]).toEqual([true, 0])
+})
+
 test('who gives up waiting is passed over and takes no place', async () => {
   const { semaphore, inside } = await enterAll(1, 'a', 'b', 'c')
   semaphore.leave('b')

@@ -758,6 +758,25 @@ describe('storeMaxStaleSeconds', () => {
     expect(await outcomeOf(verifier, key.key)).toBe(UNAVAILABLE)
   })
 
+  test('never serves a key because too many requests wait: the store is up, and may have revoked it', async () => {
+    const { key, store, verifier } = await setUp()
+    store.feed.state = 'down'
+    store.rows.set(key.id, { ...key.stored, revokedAt: 1 })
+    const [found, answer] = [store.rows.get(key.id), createDeferred<unknown>()]
+    store.onFind = () => answer.promise
+    const outcomes = Promise.all(Array.from({ length: 1001 }, () => outcomeOf(verifier, key.key)))
+    await turn()
+    answer.resolve(found)
+    expect((await outcomes).sort()).toEqual([UNAVAILABLE, ...Array(1000).fill('revoked')])
+  })
+
+  test('never serves a key of which what the store says cannot be read', async () => {
+    const { key, store, verifier } = await setUp()
+    store.feed.state = 'down'
+    store.rows.set(key.id, { ...key.stored, revokedAt: 'yesterday' })
+    expect(await outcomeOf(verifier, key.key)).toBe(UNAVAILABLE)
+  })
+
   test('never serves a key of which a change was heard since', async () => {
     const { key, store, verifier, outage } = await setUp()
     store.announce({ id: key.id })
