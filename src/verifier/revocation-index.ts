@@ -26,15 +26,22 @@ interface Entry {
   readonly until: number
   readonly endsAt: number
   /** Where it stands: among those of the same name. */
-  readonly names: Map<string, Entry[]>
+  readonly names: Map<string, SameName>
   readonly name: string
 }
 
-/** The revocations of one issuer. Those of one name stand together, the one that refuses most first. */
+/** The revocations of one name. There may be thousands, so that each is added and removed without a look at the others. */
+interface SameName {
+  readonly entries: Set<Entry>
+  /** The one that refuses most; `undefined` until somebody asks, after it was removed. */
+  widest: Entry | undefined
+}
+
+/** The revocations of one issuer, by name. */
 interface IssuerRevocations {
-  readonly tokenIds: Map<string, Entry[]>
-  readonly subjects: Map<string, Entry[]>
-  readonly clients: Map<string, Entry[]>
+  readonly tokenIds: Map<string, SameName>
+  readonly subjects: Map<string, SameName>
+  readonly clients: Map<string, SameName>
 }
 
 export function createRevocationIndex(): RevocationIndex {
@@ -52,9 +59,11 @@ export function createRevocationIndex(): RevocationIndex {
     if (entry === undefined) return
     entries.delete(id)
     const { names, name } = entry
-    const others = (names.get(name) ?? []).filter((other) => other !== entry)
-    if (others.length > 0) names.set(name, others)
-    else names.delete(name)
+    const sameName = names.get(name)
+    if (sameName === undefined) return
+    sameName.entries.delete(entry)
+    if (sameName.widest === entry) sameName.widest = undefined
+    if (sameName.entries.size === 0) names.delete(name)
   }
 
   return {
@@ -80,10 +89,10 @@ export function createRevocationIndex(): RevocationIndex {
       const names = ofIssuer(issuer)[kind]
       const entry = { until, endsAt, names, name }
       entries.set(id, entry)
-      const others = names.get(name) ?? []
-      const place = others.findIndex((other) => other.until <= until)
-      others.splice(place === -1 ? others.length : place, 0, entry)
-      names.set(name, others)
+      const sameName = names.get(name) ?? { entries: new Set(), widest: entry }
+      sameName.entries.add(entry)
+      if (sameName.widest !== undefined && sameName.widest.until < until) sameName.widest = entry
+      names.set(name, sameName)
     },
 
     remove,
@@ -115,9 +124,16 @@ export async function indexRevocations(answer: unknown): Promise<RevocationIndex
   return index
 }
 
-function refuses(revocations: readonly Entry[] | undefined, issuedAt: number): boolean {
-  const widest = revocations?.[0]
-  return widest !== undefined && issuedAt <= widest.until
+function refuses(revocations: SameName | undefined, issuedAt: number): boolean {
+  if (revocations === undefined) return false
+  revocations.widest ??= findWidest(revocations.entries)
+  return revocations.widest !== undefined && issuedAt <= revocations.widest.until
+}
+
+function findWidest(entries: Iterable<Entry>): Entry | undefined {
+  let widest: Entry | undefined
+  for (const entry of entries) if (widest === undefined || entry.until > widest.until) widest = entry
+  return widest
 }
 
 interface ReadRevocation {

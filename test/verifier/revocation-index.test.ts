@@ -75,6 +75,19 @@ describe('an index of revocations', () => {
     expect(index.lists(token({ tokenId: 't991' }))).toBe(true)
   })
 
+  test('drops tens of thousands of one name as well', () => {
+    const index = createRevocationIndex()
+    const many = Array.from({ length: 30_000 }, (_, i) => i)
+    for (const i of many) index.add(revocation(`t${i}`, { tokenId: 'same', endsAt: 1 }))
+    for (const i of many)
+      index.add(revocation(`s${i}`, { subject: 'u', issuedBefore: 1000 * i, endsAt: i < 100 ? 5 : 1 }))
+    expect(index.lists(token({ iat: 29_999 }))).toBe(true)
+    index.removeEnded(1)
+    expect(index.size).toBe(100)
+    expect(index.lists(token({ tokenId: 'same', iat: 100 }))).toBe(false)
+    expect(index.lists(token({ iat: 99 }))).toBe(true)
+  })
+
   test.each<[string, unknown]>([
     ['nothing', null],
     ['no id', { ...revocation('a', { tokenId: 'x' }), id: undefined }],
