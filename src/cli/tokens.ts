@@ -29,7 +29,8 @@ const revoke: Command = {
   --issued-before TIME with --subject and --client-id: that were issued before, or in the same second, such as
                        2026-11-25T12:00:00Z or now (default now)
   --clock-tolerance SECONDS  how far the issuer's clock may run ahead, 0 to 300: is added to now (default ${DEFAULT_TOLERANCE_SECONDS})
-  --token-life DURATION  how long a token of this issuer lives at most; then the revocation is dropped (default 365d)
+  --token-life DURATION  how long a token of this issuer lives at most; ten minutes later the revocation is
+                       dropped (default 365d)
   --reason TEXT        why, for the record
   --actor TEXT         who revokes them, for the record
 ${STORE_HELP}

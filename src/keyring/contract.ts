@@ -71,8 +71,10 @@ export interface RevokeTokensOptions {
   /** Who revokes them, for the record. */
   actor?: string | null | undefined
   /**
-   * How long tokens of this issuer live at most. The revocation is dropped that long after `issuedBefore`, or after now
-   * for a single token. A token that lives longer would then be accepted again. Default: `'365d'`.
+   * How long tokens of this issuer live at most, from `iat` to `exp`. The revocation is dropped that long, and ten minutes,
+   * after `issuedBefore`, or after now for a single token. A token that lives longer would then be accepted again. The ten
+   * minutes are for the clocks: the issuer's may run ahead by `clockToleranceSeconds`, at most 300, and services accept a
+   * token for as long after its `exp`. Default: `'365d'`.
    */
   tokenLife?: Duration | undefined
 }

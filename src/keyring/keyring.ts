@@ -25,6 +25,11 @@ import { toAuditEntry, toKeyRecord, toTokenRevocation } from './records.js'
 import { readTokenSelector } from './token-selector.js'
 
 const DEFAULT_LIFE = '365d'
+/**
+ * How long after the life of a token it may still be accepted: twice the largest `clockToleranceSeconds`, since its issuer's
+ * clock may run ahead by that, and services add it to `exp`.
+ */
+const CLOCKS_DIFFER_MS = 2 * 300_000
 const DEFAULT_OVERLAP = '24h'
 const DAY_MS = 86_400_000
 /** Attempts at one change. Each further one means that somebody else changed the same key in between. */
@@ -191,7 +196,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const lifeMs = parseDuration(given.tokenLife ?? DEFAULT_LIFE, 'tokenLife')
       await ready()
       const createdAt = Date.now()
-      const endsAt = Math.max(createdAt, selected.issuedBefore ?? 0) + lifeMs
+      const endsAt = Math.max(createdAt, selected.issuedBefore ?? 0) + lifeMs + CLOCKS_DIFFER_MS
       const stored = { id: generateId(), ...selected, createdAt, createdBy, reason, endsAt }
       await required(keys.addTokenRevocation)(stored)
       return toTokenRevocation(stored)

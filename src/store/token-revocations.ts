@@ -8,8 +8,8 @@ export const MAX_SUBJECTS_AND_CLIENTS = 10_000
 /** Why there is no room for a revocation, and the way out. */
 export function describeNoRoom({ tokenId }: Pick<StoredTokenRevocation, 'tokenId'>): string {
   return tokenId === null
-    ? `There are ${MAX_SUBJECTS_AND_CLIENTS} revocations of subjects and clients in force, as many as there may be. They end with their tokenLife (--token-life): give the longest life of the issuer's tokens. Until then have the issuer withdraw its signing key, or refuse these tokens with the option isRevoked`
-    : `There are ${MAX_TOKENS} revocations of single tokens in force, as many as there may be. Revoke by subject or by client instead, which has room of its own. Revocations end with their tokenLife (--token-life): give the longest life of the issuer's tokens`
+    ? `There are ${MAX_SUBJECTS_AND_CLIENTS} revocations of subjects and clients in force, as many as there may be. They end ten minutes after their tokenLife (--token-life): give the longest life of the issuer's tokens. Until then have the issuer withdraw its signing key, or refuse these tokens with the option isRevoked`
+    : `There are ${MAX_TOKENS} revocations of single tokens in force, as many as there may be. Revoke by subject or by client instead, which has room of its own. Revocations end ten minutes after their tokenLife (--token-life): give the longest life of the issuer's tokens`
 }
 
 /** Which tokens a revocation means, as the audit trail says it. */
