@@ -1,4 +1,4 @@
-import type { Auth } from '../core/auth.js'
+import type { AccessTokenAuth, Auth } from '../core/auth.js'
 import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import type { RevocationList } from './revocation-list.js'
@@ -7,7 +7,8 @@ type IsRevoked = (auth: Auth) => boolean | Promise<boolean>
 
 /**
  * Whether a verified credential is revoked. Of access tokens the store's list is asked first; of every credential that is
- * not on it, the application's `isRevoked` option.
+ * not on it, the application's `isRevoked` option. Where the application took time to answer, the list is asked once more:
+ * the token may have been revoked meanwhile.
  */
 export function createIsRevoked(
   list: RevocationList | undefined,
@@ -15,11 +16,17 @@ export function createIsRevoked(
   timeoutMs: number,
 ): IsRevoked {
   const askOption = (auth: Auth) => (option === undefined ? false : ask(option, auth, timeoutMs))
+  if (list === undefined) return askOption
+
+  const askOptionThenList = (auth: AccessTokenAuth) => {
+    const answer = askOption(auth)
+    return answer instanceof Promise ? answer.then((revoked) => revoked || list.has(auth)) : answer
+  }
   return (auth) => {
-    if (list === undefined || auth.kind !== 'access_token') return askOption(auth)
+    if (auth.kind !== 'access_token') return askOption(auth)
     const listed = list.has(auth)
-    if (listed instanceof Promise) return listed.then((answer) => answer || askOption(auth))
-    return listed || askOption(auth)
+    if (listed instanceof Promise) return listed.then((answer) => answer || askOptionThenList(auth))
+    return listed || askOptionThenList(auth)
   }
 }
 

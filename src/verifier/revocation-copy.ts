@@ -1,7 +1,7 @@
 import type { StoreChanges } from '../api-key/store-changes.js'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { answerWithin } from '../core/deadline.js'
-import type { KeyStore, TokenChange } from '../store/contract.js'
+import type { KeyStore, StoredTokenRevocation, TokenChange } from '../store/contract.js'
 import { createNextRun } from './next-run.js'
 import { createRevocationIndex, indexRevocations, type RevocationIndex } from './revocation-index.js'
 
@@ -17,6 +17,11 @@ export interface RevocationCopy {
   lists(auth: AccessTokenAuth): boolean
   /** Takes note of a change that the store tells of. */
   hear(change: TokenChange): void
+  /**
+   * Takes note of revocations that the store answered to a question. They are kept until they end, so that a token that was
+   * refused is not accepted again when the store is out of reach.
+   */
+  learn(found: readonly StoredTokenRevocation[]): void
   /** Reads the store, after the call: a reading that is under way already does not count. Resolves to what it read. */
   read(): Promise<RevocationIndex>
   /** Reads the store, unless it was read a short time ago or is being read. Nobody has to wait for it. */
@@ -75,6 +80,12 @@ export function createRevocationCopy(
     }
   })
 
+  function removeEnded(now: number): void {
+    if (Math.abs(now - state.endedRemovedAt) <= REMOVE_ENDED_MS) return
+    state.endedRemovedAt = now
+    index.removeEnded(now)
+  }
+
   return {
     get wasRead() {
       return state.wasRead
@@ -90,10 +101,7 @@ export function createRevocationCopy(
       if (epoch === undefined || epoch !== state.epoch) return false
       const now = clock()
       state.completeAt = now
-      if (Math.abs(now - state.endedRemovedAt) > REMOVE_ENDED_MS) {
-        state.endedRemovedAt = now
-        index.removeEnded(now)
-      }
+      removeEnded(now)
       return true
     },
 
@@ -105,6 +113,16 @@ export function createRevocationCopy(
       // Something has changed that only the store knows. What it confirmed before is no longer worth anything.
       state.epoch = undefined
       state.completeAt = Number.NEGATIVE_INFINITY
+    },
+
+    learn(found) {
+      const now = clock()
+      for (const added of found.filter(({ endsAt }) => endsAt > now)) {
+        underWay?.news.push({ tokens: true, added })
+        index.add(added)
+      }
+      // A service that never hears of changes has no other occasion.
+      removeEnded(now)
     },
 
     read,

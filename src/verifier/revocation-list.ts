@@ -50,8 +50,12 @@ export function createRevocationList(
   async function ask(auth: AccessTokenAuth, epoch: number | undefined): Promise<boolean> {
     if (askAbout === undefined) return readFor(auth, epoch)
     if (epoch !== undefined) copy.readInBackground()
-    const found = await indexRevocations(await askAbout(auth))
+    const answer = await askAbout(auth)
+    const found = await indexRevocations(answer)
     found.removeEnded(clock())
+    // A copy that is complete by now may have heard of later changes than the answer.
+    if (copy.checkComplete(changes.currentEpoch())) return found.lists(auth) || copy.lists(auth)
+    copy.learn(answer)
     return found.lists(auth)
   }
 

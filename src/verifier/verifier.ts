@@ -93,12 +93,15 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (credential.kind === 'repeated') return new InvalidRequestError(realm)
     if (closing !== undefined) return new UnavailableError(new Error('the verifier is closed'))
     if (credential.kind === 'malformed') return refused('malformed')
-    return looksLikeApiKey(credential.token)
-      ? decideApiKey(credential.token, trace)
-      : decideAccessToken(credential.token, trace)
+    return decideBearer(credential.token, trace, false)
   }
 
-  function decideAccessToken(text: string, trace: Trace | undefined): Decision | Promise<Decision> {
+  /** @param again whether `isRevoked` was asked about this credential already, for this request */
+  function decideBearer(text: string, trace: Trace | undefined, again: boolean): Decision | Promise<Decision> {
+    return looksLikeApiKey(text) ? decideApiKey(text, trace, again) : decideAccessToken(text, trace, again)
+  }
+
+  function decideAccessToken(text: string, trace: Trace | undefined, again: boolean): Decision | Promise<Decision> {
     if (trace) trace.kind = 'access_token'
     const digest = fingerprint(text)
     const now = clock()
@@ -108,7 +111,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (freshness !== undefined) {
         known.issuer.refreshIfDue(now)
         if (trace) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: freshness === 'stale' })
-        return admit(known.auth, now)
+        return admit(known.auth, now, text, again)
       }
     }
     const refusal = rememberedRefusal(digest, now, trace)
@@ -148,12 +151,12 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       const { auth, endsAt } = accepted
       const entry = { auth, issuer, key: signer, confirmedAt: now, endsAt: endsAt * 1000 }
       caches?.tokens.set(digest, entry, text.length)
-      return admit(auth, now)
+      return admit(auth, now, text, again)
     }
     return askForKeys(1)
   }
 
-  function decideApiKey(key: string, trace: Trace | undefined): Decision | Promise<Decision> {
+  function decideApiKey(key: string, trace: Trace | undefined, again: boolean): Decision | Promise<Decision> {
     if (trace) trace.kind = 'api_key'
     const digest = fingerprint(key)
     // Before the cache is asked: a change that is heard of now drops what is cached.
@@ -162,7 +165,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const known = epoch === undefined ? undefined : caches?.keys.get(idOf(key), digest, now)
     if (known !== undefined && known.epoch === epoch) {
       if (trace) Object.assign(trace, { keyId: known.auth.keyId, cached: true })
-      return admit(known.auth, now)
+      return admit(known.auth, now, key, again)
     }
 
     const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
@@ -202,18 +205,19 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     }
     return keys
       .find(parsed.id, judge, digest, lastConfirmed)
-      .then((verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock())))
+      .then((verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock(), key, again)))
   }
 
   /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */
-  function admit(auth: Auth, now: number): Decision | Promise<Decision> {
+  function admit(auth: Auth, now: number, credential: string, again: boolean): Decision | Promise<Decision> {
+    if (again) return accepted(auth, now)
     const revoked = isRevoked(auth)
-    if (revoked instanceof Promise) return revoked.then((answer) => accepted(auth, answer, now))
-    return accepted(auth, revoked, now)
+    if (!(revoked instanceof Promise)) return revoked ? refused('revoked') : accepted(auth, now)
+    // The answer took time, in which the credential may have ended, or the key of a signature have been withdrawn.
+    return revoked.then((answer) => (answer ? refused('revoked') : decideBearer(credential, undefined, true)))
   }
 
-  function accepted(auth: Auth, revoked: boolean, now: number): Decision {
-    if (revoked) return refused('revoked')
+  function accepted(auth: Auth, now: number): Decision {
     if (auth.kind === 'api_key') usage?.count(auth.keyId, now)
     return auth
   }

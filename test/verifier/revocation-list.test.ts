@@ -199,6 +199,47 @@ describe('tokens revoked', () => {
     expect(await decide(by, token)).toBe('401 revoked')
   })
 
+  test.each([0, 5, 300])(
+    'stay refused until the last of them has ended, with a tolerance of %i s and an issuer that is ahead',
+    async (clockToleranceSeconds) => {
+      let clock = Date.now()
+      const store = memoryKeyStore()
+      const by = verifier(store, { clock: () => clock, clockToleranceSeconds })
+      const iat = Math.floor(clock / 1000) + clockToleranceSeconds
+      const claims = { iat, exp: iat + 3600 }
+      const [single, bySubject] = [issuer.mint({ ...claims, jti: 'one' }), issuer.mint({ ...claims, sub: 'stolen' })]
+      const of = { issuer: issuer.issuer }
+      const keyring = createKeyring(store)
+      await keyring.revokeTokens({ ...of, tokenId: 'one' }, { tokenLife: '1h' })
+      await keyring.revokeTokens({ ...of, subject: 'stolen', issuedBefore: iat * 1000 }, { tokenLife: '1h' })
+      const later = verifier(store, { clock: () => clock, clockToleranceSeconds })
+      for (const at of [clock, 1000 * (iat + 3600 + clockToleranceSeconds) - 1]) {
+        clock = at
+        for (const each of [single, bySubject]) {
+          expect(await decide(by, each)).toBe('401 revoked')
+          expect(await decide(later, each)).toBe('401 revoked')
+        }
+      }
+      clock += 1
+      expect(await decide(by, single)).toBe('401 expired')
+    },
+  )
+
+  test('while isRevoked is asked are refused, cached or not', async () => {
+    for (const cache of [undefined, false] as const) {
+      const store = memoryKeyStore()
+      const keyring = createKeyring(store)
+      const by = verifier(store, {
+        cache,
+        isRevoked: async () => {
+          await keyring.revokeTokens({ issuer: issuer.issuer, tokenId: 'one' })
+          return false
+        },
+      })
+      expect(await decide(by, issuer.mint({ jti: 'one' }))).toBe('401 revoked')
+    }
+  })
+
   test('do not reach isRevoked any more', async () => {
     const store = memoryKeyStore()
     await createKeyring(store).revokeTokens({ issuer: issuer.issuer, tokenId: 'one' })
@@ -308,6 +349,46 @@ describe('a store out of reach', () => {
       expect(await decide(by, another)).toBe('503')
     },
   )
+
+  test.each(['down', 'deaf'])('accepts nothing that it refused while its changes were not heard: %s', async (how) => {
+    let clock = Date.now()
+    const bySubject = { ...one, tokenId: null, subject: 'victim', issuedBefore: clock, endsAt: clock + 30_000 }
+    const answer = { revocations: async (): Promise<unknown> => [], state: 'live', canFind: true }
+    const { store } = ownStore(answer)
+    const { watch: _, ...deaf } = store as KeyStore
+    const findTokenRevocations = async () => (await answer.revocations()) as StoredTokenRevocation[]
+    const keys = { ...(how === 'deaf' ? deaf : (store as KeyStore)), findTokenRevocations }
+    const by = verifier(keys, { storeMaxStaleSeconds: 60, clock: () => clock })
+    const mint = (jti: string) => issuer.mint({ sub: 'victim', jti, exp: now() + 3600 })
+    const [token, another] = [mint('first'), mint('second')]
+    for (const each of [token, another]) expect(await decide(by, each)).toBe('accepted')
+    answer.state = 'down'
+    answer.revocations = async () => [bySubject]
+    expect(await decide(by, token)).toBe('401 revoked')
+    answer.revocations = () => Promise.reject(new Error('out of reach'))
+    for (const each of [token, another]) expect(await decide(by, each)).toBe('401 revoked')
+    clock += 29_999
+    expect(await decide(by, token)).toBe('401 revoked')
+  })
+
+  test('does not forget what it refused while its list was being read', async () => {
+    const answer = { revocations: async (): Promise<unknown> => [one], state: 'live', canFind: true }
+    const { store } = ownStore(answer)
+    let endReading = (_: StoredTokenRevocation[]) => {}
+    const tokenRevocations = () =>
+      new Promise<StoredTokenRevocation[]>((resolve) => {
+        endReading = resolve
+      })
+    const by = verifier({ ...(store as KeyStore), tokenRevocations }, { storeMaxStaleSeconds: 60 })
+    const token = issuer.mint({ jti: 'one' })
+    expect(await decide(by, token)).toBe('401 revoked')
+    answer.state = 'down'
+    // It was asked before the token was revoked.
+    endReading([])
+    await new Promise(setImmediate)
+    answer.revocations = () => Promise.reject(new Error('out of reach'))
+    expect(await decide(by, token)).toBe('401 revoked')
+  })
 
   test('after it told of a change means 503 until that can be read', async () => {
     const answer = { revocations: async (): Promise<unknown> => [] }

@@ -902,6 +902,78 @@ describe('isRevoked', () => {
     await turn()
   })
 
+  describe.each([undefined, false] as const)('that takes time (cache: %s) lets nothing through', (cache) => {
+    /** What a verifier decides when something happens while the hook is asked; the hook itself refuses nothing. */
+    async function decideWhile(options: VerifierOptions, credential: string, happens: () => unknown): Promise<string> {
+      let asked = 0
+      const isRevoked = async () => {
+        asked++
+        await happens()
+        return false
+      }
+      const verifier = verifierOf({ ...options, cache, timeoutMs: 2000, isRevoked })
+      const outcome = await outcomeOf(verifier, credential)
+      expect(asked).toBe(1)
+      return outcome
+    }
+
+    test('whose token ends meanwhile', async () => {
+      const clock = createClock()
+      const issuer = createTestIssuer({ clock })
+      const token = issuer.mint({ exp: START / 1000 + 10 })
+      const decide = (endsAt: number) =>
+        decideWhile({ ...issuer.options, clock }, token, () => {
+          clock.now = endsAt
+        })
+      expect(await decide(START + 14_999)).toBe('accepted')
+      expect(await decide(START + 15_000)).toBe('expired')
+    })
+
+    test('whose signing key is withdrawn meanwhile', async () => {
+      const clock = createClock()
+      const issuer = createTestIssuer({ issuer: 'https://issuer.example', clock })
+      const successor = createTestIssuer({ issuer: 'https://issuer.example', clock, kid: 'successor' })
+      let set = issuer.jwks
+      const options = {
+        issuer: [{ issuer: issuer.issuer, jwksUri: 'https://issuer.example/jwks' }],
+        clock,
+        fetch: async () => Response.json(set),
+      }
+      const outcome = await decideWhile(options, issuer.mint(), async () => {
+        set = successor.jwks
+        clock.now = START + 700_000
+      })
+      expect(outcome).toBe('key')
+    })
+
+    test('whose API key is revoked meanwhile, or ends', async () => {
+      const store = memoryKeyStore()
+      const keyring = createKeyring(store)
+      const clock = createClock(Date.now())
+      for (const [expected, happens] of [
+        ['revoked', (id: string) => keyring.revoke(id)],
+        [
+          'expired',
+          async (id: string) => {
+            await keyring.rotate(id, { overlap: '0s' })
+            clock.now = Date.now()
+          },
+        ],
+        ['expired', () => Object.assign(clock, { now: Date.now() + 3_600_001 })],
+      ] as const) {
+        const { key, record } = await keyring.create({ subject: 's', scopes: ['jobs:read'], expiresIn: '1h' })
+        expect(await decideWhile({ keys: store, clock }, key, () => happens(record.id))).toBe(expected)
+      }
+    })
+
+    test('whose API key is revoked meanwhile in a store that tells of no changes', async () => {
+      const { watch: _, ...store } = memoryKeyStore()
+      const keyring = createKeyring(store)
+      const { key, record } = await keyring.create({ subject: 's', scopes: ['jobs:read'] })
+      expect(await decideWhile({ keys: store }, key, () => keyring.revoke(record.id))).toBe('revoked')
+    })
+  })
+
   test('cannot change what it is asked about', async () => {
     const failures: unknown[] = []
     const verifier = verifierOf({
