@@ -594,6 +594,55 @@ describe('the file, when it is replaced', () => {
     expect((await store.find('new'))?.id).toBe('new')
   })
 
+  // SQLite keeps the companions beside the file that a link leads to, and not beside the link.
+  test('behind a symbolic link, without its companions, is refused until they are deleted', async () => {
+    const aside = await createAside('new')
+    for (const [link, target] of [
+      ['link.db', 'between.db'],
+      ['between.db', path],
+    ] as const) {
+      symlinkSync(target, folder.path(link))
+    }
+    const store = await create(folder.path('link.db'))
+    await store.insert(storedKey('old'))
+    const watched = watch(store)
+    renameSync(aside, path)
+    await untilDown(watched)
+    await expect(store.find('old')).rejects.toThrow(/replaced .* delete these two/)
+    removeCompanions()
+    expect(await watched.next()).toEqual({ heard: ['*'], newEpoch: true })
+    expect((await store.find('new'))?.id).toBe('new')
+  })
+
+  test('is not created anew behind a symbolic link, beside the companions of a deleted one', async () => {
+    mkdirSync(folder.path('sub'))
+    symlinkSync('../keys.db', folder.path('sub/link.db'))
+    symlinkSync(folder.path('sub'), folder.path('linked'))
+    const link = folder.path('linked/link.db')
+    const store = await create(link)
+    await store.insert(storedKey('old'))
+    rmSync(path)
+    await expect(open(link).migrate?.()).rejects.toThrow(/deleted .* delete these two/)
+    expect(existsSync(path)).toBe(false)
+    removeCompanions()
+    expect(await open(link).migrate?.()).toBe(SCHEMA_VERSION)
+  })
+
+  test('by a link that leads to another file, with its own companions, is opened anew', async () => {
+    const aside = await createAside('new')
+    const other = open(aside)
+    await other.find('new')
+    const link = folder.path('link.db')
+    symlinkSync(path, link)
+    const store = await create(link)
+    await store.insert(storedKey('old'))
+    const watched = watch(store)
+    symlinkSync(aside, folder.path('next.db'))
+    renameSync(folder.path('next.db'), link)
+    expect((await watched.next()).newEpoch).toBe(true)
+    expect((await store.find('new'))?.id).toBe('new')
+  })
+
   test('is not created anew beside the companions of a deleted one', async () => {
     const store = await create()
     await store.insert(storedKey('old'))

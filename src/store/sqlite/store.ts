@@ -1,5 +1,5 @@
-import { closeSync, fchmodSync, fstatSync, openSync, realpathSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { closeSync, fchmodSync, fstatSync, openSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { KeyStoreError } from '../../core/errors.js'
@@ -135,14 +135,16 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
    * Device and inode, or `undefined` when there is no file. It must not be opened for this: closing it again would drop the
    * locks that SQLite holds on it.
    */
-  function identify(suffix = ''): string | undefined {
-    const stats = statSync(`${absolute}${suffix}`, { bigint: true, throwIfNoEntry: false })
+  function identify(at = absolute): string | undefined {
+    const stats = statSync(at, { bigint: true, throwIfNoEntry: false })
     if (stats && !stats.isFile()) throw new KeyStoreError(`The key store ${file} is not a file`)
     return stats && `${stats.dev}:${stats.ino}`
   }
 
+  /** Looked up each time, since a symbolic link may lead elsewhere by now. */
   function identifyCompanions(): readonly string[] {
-    return [identify('-wal'), identify('-shm')].filter((identity) => identity !== undefined)
+    const target = followLinks(absolute)
+    return [identify(`${target}-wal`), identify(`${target}-shm`)].filter((identity) => identity !== undefined)
   }
 
   /** Opening a file beside the log of another one would write that log into it. */
@@ -256,6 +258,26 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       follower.close()
       disconnect()
     },
+  }
+}
+
+/** The path behind symbolic links, beside which SQLite keeps its two files; also where the last link leads nowhere yet. */
+function followLinks(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  const target = readLink(path)
+  return target === undefined ? path : followLinks(resolve(realpathSync(dirname(path)), target))
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    // It is no link, or there is nothing at all.
+    return undefined
   }
 }
 
