@@ -235,13 +235,18 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       )
       await sql(`UPDATE vantage_keys SET revoked_at = NULL WHERE id = 'a'`)
       await sql(`UPDATE vantage_keys SET scopes = 'teams:write' WHERE id = 'b'`)
-      await sql(`UPDATE vantage_keys SET name = 'no matter' WHERE id = 'b'`)
+      await sql(`UPDATE vantage_keys SET name = 'x' WHERE id = 'b'`)
+      await sql(`UPDATE vantage_keys SET revoked_by = 'x' WHERE id = 'b'`)
+      await sql(`UPDATE vantage_keys SET revoked_reason = 'x' WHERE id = 'b'`)
       await sql(`DELETE FROM vantage_keys WHERE id = 'c'`)
       await sql('TRUNCATE vantage_keys')
-      const entries = (await store.readAudit?.({ limit: 6 })) ?? []
+      const entries = (await store.readAudit?.({ limit: 8 })) ?? []
       expect(entries.map(({ action, keyId, actor, reason }) => [action, keyId, actor, reason])).toEqual([
         ['delete', null, null, null],
         ['delete', 'c', null, null],
+        ['change', 'b', null, null],
+        ['change', 'b', null, null],
+        ['change', 'b', null, null],
         ['change', 'b', null, null],
         ['restore', 'a', null, null],
         ['revoke', 'a', 'ops', 'leaked'],

@@ -139,6 +139,9 @@ const TOKEN_CHANGES_NAMES_AND_COUNTS: Step = {
   ],
 }
 
+// Changes by hand of names, and of who revoked a key and why, are in the audit trail.
+const AUDIT_OF_NAMES_AND_REASONS: Step = { version: 6, tables: [], statements: [] }
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -146,6 +149,7 @@ export const STEPS: readonly Step[] = [
   BOUNDS_AND_LOCK,
   AUDIT_OF_CHANGES_BY_HAND,
   TOKEN_CHANGES_NAMES_AND_COUNTS,
+  AUDIT_OF_NAMES_AND_REASONS,
 ]
 
 export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)

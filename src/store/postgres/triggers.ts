@@ -104,12 +104,12 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
         INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('restore', NEW.id);
       END IF;
       -- A rotation shortens the life of a key too, and its successor, which is there already, has an entry.
-      IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
-          IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
+      IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.name, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
+          IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.name, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
         OR (OLD.expires_at, OLD.replaced_by) IS DISTINCT FROM (NEW.expires_at, NEW.replaced_by)
           AND (OLD.replaced_by IS NULL AND NEW.expires_at <= coalesce(OLD.expires_at, NEW.expires_at) AND EXISTS (
             SELECT FROM {schema}.vantage_keys s WHERE s.id = NEW.replaced_by AND s.replaces = NEW.id)) IS NOT TRUE
-        OR OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT NULL
+        OR (OLD.revoked_at IS NULL) = (NEW.revoked_at IS NULL)
           AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason)
             IS DISTINCT FROM (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason) THEN
         INSERT INTO {schema}.vantage_audit (action, key_id) SELECT 'change', OLD.id UNION SELECT 'change', NEW.id;

@@ -108,10 +108,14 @@ const TOKEN_CHANGES_AND_NAMES: Step = {
   ],
 }
 
+// Changes by hand of names, and of who revoked a key and why, are in the audit trail.
+const AUDIT_OF_NAMES_AND_REASONS: Step = { version: 5, tables: [], statements: [] }
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
   TOKEN_REVOCATIONS_AND_AUDIT,
   AUDIT_OF_CHANGES_BY_HAND,
   TOKEN_CHANGES_AND_NAMES,
+  AUDIT_OF_NAMES_AND_REASONS,
 ]

@@ -8,24 +8,25 @@ export const SCHEMA_VERSION = STEPS.length
 
 const TABLES = STEPS.flatMap(({ tables }) => tables)
 
+/** The statement that creates a trigger, letter by letter as SQLite keeps it. */
+const creationOf = (trigger: string) => `CREATE TRIGGER ${trigger} ${TRIGGERS[trigger]}`
+
 function needed(file: string): NeededSchema {
   return { store: `key store ${file}`, version: SCHEMA_VERSION, parts: 'tables or triggers' }
 }
 
 function readSchema(database: SqliteDatabase): FoundSchema {
-  const names = new Set(
-    database
-      .prepare(`SELECT name FROM sqlite_master WHERE type IN ('table', 'trigger')`)
-      .all()
-      .map(({ name }) => String(name)),
-  )
-  const tables = new Set(TABLES.filter((table) => names.has(table)))
+  const found = database.prepare(`SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')`).all()
+  const namesOf = (type: string) => found.filter((row) => row.type === type).map(({ name }) => String(name))
+  const tables = new Set(namesOf('table').filter((table) => TABLES.includes(table)))
+  // A trigger goes along with a table that is renamed: one of the right name may watch a table that nobody reads.
+  const triggers = new Set(found.map(({ sql }) => sql))
   if (!tables.has('vantage_schema')) return { version: 0, tables, complete: false }
   const version = database.prepare('SELECT version FROM vantage_schema').get()?.version
   return {
     version: typeof version === 'number' ? version : 0,
     tables,
-    complete: [...TABLES, ...Object.keys(TRIGGERS)].every((name) => names.has(name)),
+    complete: tables.size === TABLES.length && Object.keys(TRIGGERS).every((name) => triggers.has(creationOf(name))),
   }
 }
 
@@ -46,9 +47,7 @@ export function migrateSchema(database: SqliteDatabase, file: string): number {
     const found = readSchema(database)
     if (isCurrent(found, needed(file))) return
     for (const { statements } of stepsToRun(STEPS, found)) for (const sql of statements) runStep(database, sql)
-    for (const [name, body] of Object.entries(TRIGGERS)) {
-      database.exec(`DROP TRIGGER IF EXISTS ${name}; CREATE TRIGGER ${name} ${body}`)
-    }
+    for (const name of Object.keys(TRIGGERS)) database.exec(`DROP TRIGGER IF EXISTS ${name}; ${creationOf(name)}`)
     // Without the triggers something may have changed unseen, so every key counts as changed.
     database.exec(`
       INSERT INTO vantage_schema (one, version, feed) VALUES (1, ${SCHEMA_VERSION}, lower(hex(randomblob(16))))

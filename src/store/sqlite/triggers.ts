@@ -12,10 +12,10 @@ const ROTATED = `OLD.replaced_by IS NULL AND NEW.expires_at <= coalesce(OLD.expi
       AND EXISTS (SELECT 1 FROM vantage_keys s WHERE s.id = NEW.replaced_by AND s.replaces = NEW.id)`
 
 // Changes of a key that no method of ours makes.
-const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
-      IS NOT (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
+const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.name, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
+      IS NOT (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.name, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
     OR ((OLD.expires_at, OLD.replaced_by) IS NOT (NEW.expires_at, NEW.replaced_by) AND (${ROTATED}) IS NOT TRUE)
-    OR (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NOT NULL
+    OR ((OLD.revoked_at IS NULL) = (NEW.revoked_at IS NULL)
       AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason) IS NOT (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason))`
 
 const NAMES = [
