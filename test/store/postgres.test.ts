@@ -240,7 +240,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await sql(`UPDATE vantage_keys SET revoked_reason = 'x' WHERE id = 'b'`)
       await sql(`DELETE FROM vantage_keys WHERE id = 'c'`)
       await sql('TRUNCATE vantage_keys')
-      const entries = (await store.readAudit?.({ limit: 8 })) ?? []
+      const entries = (await store.readAudit?.({ limit: 9 })) ?? []
       expect(entries.map(({ action, keyId, actor, reason }) => [action, keyId, actor, reason])).toEqual([
         ['delete', null, null, null],
         ['delete', 'c', null, null],
