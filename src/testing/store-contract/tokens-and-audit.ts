@@ -24,7 +24,7 @@ const NAMES: readonly (readonly [string, string])[] = [
   ['control characters', 'a\u0000b\n\u001b[2J\u202e'],
   ['half of a surrogate pair', '\ud800 and \udfff'],
   ['quotes and backslashes', `"\\u0000" \\ ' %_`],
-  ['8 KiB', '日'.repeat(2730) + 'ab'],
+  ['8 KiB', `${'日'.repeat(2730)}ab`],
 ]
 
 /** addTokenRevocation, tokenRevocations and readAudit. */
