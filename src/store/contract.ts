@@ -38,7 +38,8 @@ export interface KeyStore {
   readUsage(id: string, sinceDay: string): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }>
 
   /**
-   * Adds a revocation of tokens, and drops those that have ended by its `createdAt`. Rejects when 100 000 single tokens, or
+   * Adds a revocation of tokens, and drops those that have ended by its `createdAt`, and those that it replaces: of the same
+   * issuer and token id, subject or client, whose `issuedBefore` and `endsAt` are not later. Rejects when 100 000 single tokens, or
    * 10 000 subjects and clients together, are revoked already: each service keeps all of them in memory.
    *
    * A store without this and `tokenRevocations` refuses no tokens.

@@ -18,6 +18,7 @@ import {
   MAX_SUBJECTS_AND_CLIENTS,
   MAX_TOKENS,
   namesToken,
+  replaces,
 } from './token-revocations.js'
 
 /**
@@ -30,6 +31,8 @@ export function memoryKeyStore(): KeyStore {
   const listeners = new Set<(change: KeyChange) => void>()
   const audit: StoredAuditEntry[] = []
   const revocations = new Map<string, StoredTokenRevocation>()
+  /** The same revocations, by what they name. */
+  const revocationsByName = new Map<string, Set<StoredTokenRevocation>>()
   /** How many of the revocations there are of each kind. */
   const revoked = { tokens: 0, subjectsAndClients: 0 }
   /** When the first of them ends. */
@@ -64,10 +67,18 @@ export function memoryKeyStore(): KeyStore {
 
   function dropEnded(now: number): void {
     firstEnd = Number.POSITIVE_INFINITY
-    for (const [id, revocation] of revocations) {
+    for (const revocation of revocations.values()) {
       if (revocation.endsAt > now) firstEnd = Math.min(firstEnd, revocation.endsAt)
-      else if (revocations.delete(id)) revoked[kindOf(revocation)]--
+      else dropRevocation(revocation)
     }
+  }
+
+  function dropRevocation(revocation: StoredTokenRevocation): void {
+    revocations.delete(revocation.id)
+    revoked[kindOf(revocation)]--
+    const sameName = revocationsByName.get(nameOf(revocation))
+    sameName?.delete(revocation)
+    if (sameName?.size === 0) revocationsByName.delete(nameOf(revocation))
   }
 
   return {
@@ -138,15 +149,20 @@ export function memoryKeyStore(): KeyStore {
       checkOpen()
       if (firstEnd <= revocation.createdAt) dropEnded(revocation.createdAt)
       const kind = kindOf(revocation)
-      if (revoked[kind] >= MOST_REVOCATIONS[kind]) throw new KeyStoreError(describeNoRoom(revocation))
+      const sameName = revocationsByName.get(nameOf(revocation)) ?? new Set()
+      const replaced = [...sameName].filter((other) => replaces(revocation, other))
+      if (replaced.length === 0 && revoked[kind] >= MOST_REVOCATIONS[kind])
+        throw new KeyStoreError(describeNoRoom(revocation))
       if (revocations.has(revocation.id)) throw new KeyStoreError('A revocation with this id exists')
       const added = Object.freeze({ ...revocation })
       revocations.set(added.id, added)
+      revocationsByName.set(nameOf(added), sameName.add(added))
       revoked[kind]++
       firstEnd = Math.min(firstEnd, added.endsAt)
       const { createdBy: actor, reason } = revocation
       note({ ...NOTHING, action: 'revoke_tokens', actor, reason, detail: describeTokenSelector(revocation) })
-      announce({ tokens: true, added })
+      for (const other of replaced) dropRevocation(other)
+      announce({ tokens: true, added }, ...replaced.map(({ id }) => ({ tokens: true as const, removed: id })))
     },
 
     async tokenRevocations(now) {
@@ -189,6 +205,7 @@ export function memoryKeyStore(): KeyStore {
       uses.clear()
       audit.length = 0
       revocations.clear()
+      revocationsByName.clear()
       listeners.clear()
     },
   }
@@ -198,6 +215,10 @@ const MOST_REVOCATIONS = { tokens: MAX_TOKENS, subjectsAndClients: MAX_SUBJECTS_
 
 function kindOf({ tokenId }: StoredTokenRevocation): 'tokens' | 'subjectsAndClients' {
   return tokenId === null ? 'subjectsAndClients' : 'tokens'
+}
+
+function nameOf({ issuer, tokenId, subject, clientId }: StoredTokenRevocation): string {
+  return JSON.stringify([issuer, tokenId, subject, clientId])
 }
 
 const NOTHING = { keyId: null, successorId: null, actor: null, reason: null, detail: null }

@@ -25,6 +25,22 @@ export function describeTokenSelector({
   return JSON.stringify({ issuer, ...which, ...before })
 }
 
+/**
+ * Whether a revocation does all that another one does: of the same issuer and name, from no earlier instant, and for no
+ * shorter time. Then the other one is dropped, or one user who signs out again and again would take all the room.
+ */
+export function replaces(one: StoredTokenRevocation, other: StoredTokenRevocation): boolean {
+  return (
+    one.id !== other.id &&
+    one.issuer === other.issuer &&
+    one.tokenId === other.tokenId &&
+    one.subject === other.subject &&
+    one.clientId === other.clientId &&
+    (one.issuedBefore ?? 0) >= (other.issuedBefore ?? 0) &&
+    one.endsAt >= other.endsAt
+  )
+}
+
 /** Whether a revocation names a token, whenever that was issued. */
 export function namesToken(revocation: StoredTokenRevocation, token: TokenNames): boolean {
   if (revocation.issuer !== token.issuer) return false

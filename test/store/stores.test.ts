@@ -181,8 +181,11 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
     await fill(store, 'brief', 1, 'subject', now + 1)
     await add({ id: 'a', clientId: 'c' })
     await expect(add({ id: 'b', subject: 's' })).rejects.toThrow(KeyStoreError)
-    await expect(add({ id: 'b', clientId: 'c' })).rejects.toThrow(/10000 revocations of subjects and clients/)
-    await add({ id: 'b', clientId: 'c', createdAt: now + 1 })
+    await expect(add({ id: 'b', clientId: 'd' })).rejects.toThrow(/10000 revocations of subjects and clients/)
+    // In place of the one that it replaces.
+    await add({ id: 'b', clientId: 'c' })
+    await expect(add({ id: 'd', clientId: 'd' })).rejects.toThrow(KeyStoreError)
+    await add({ id: 'd', clientId: 'd', createdAt: now + 1 })
     const found = (await store.tokenRevocations?.(0)) ?? []
     expect(new Set(found.map(({ id }) => id)).size).toBe(110_000)
     expect(found).toHaveLength(110_000)

@@ -16,6 +16,7 @@ import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, KEYS, selectList, toCount, toMilliseconds } from '../sql/tables.js'
 import {
   deleteEndedTokenRevocations,
+  deleteReplacedTokenRevocations,
   escapeName,
   findByName,
   insertTokenRevocation,
@@ -159,12 +160,19 @@ export async function readUsage(
 /** Rejects when there are too many: a trigger counts them. */
 export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevocation): Promise<void> {
   await run(ask, deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
+  const insert = insertTokenRevocation(revocation, DIALECT)
+  const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
+  await ask('SAVEPOINT vantage_room')
   try {
-    await run(ask, insertTokenRevocation(revocation, DIALECT))
+    await run(ask, insert)
   } catch (error) {
-    if (sqlState(error) === SQLSTATE.limitExceeded) throw new KeyStoreError(describeNoRoom(revocation))
-    throw error
+    if (sqlState(error) !== SQLSTATE.limitExceeded) throw error
+    await ask('ROLLBACK TO SAVEPOINT vantage_room')
+    const { rowCount } = await run(ask, deleteReplaced)
+    if (!rowCount) throw new KeyStoreError(describeNoRoom(revocation))
+    await run(ask, insert)
   }
+  await run(ask, deleteReplaced)
 }
 
 export async function listTokenRevocations(ask: Ask, now: number): Promise<StoredTokenRevocation[]> {

@@ -1,4 +1,5 @@
 import { TOKENS_CHANGED } from '../sql/changes.js'
+import { replacedIn } from '../sql/token-revocations.js'
 import { MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
 import { MAX_COUNT } from './migrations.js'
 
@@ -131,8 +132,9 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
       ELSE
         told := OLD;
       END IF;
-      -- Those that have ended are dropped by our own methods, and mean nothing any more.
-      IF TG_OP = 'DELETE' AND told.ends_at <= now() THEN
+      -- Those that have ended, or that another one replaces, are dropped by our own methods, and mean nothing any more.
+      IF TG_OP = 'DELETE' AND (told.ends_at <= now()
+          OR ${replacedIn('{schema}.vantage_token_revocations', 'told')}) THEN
         RETURN NULL;
       END IF;
       INSERT INTO {schema}.vantage_audit (action, actor, reason, detail) VALUES (

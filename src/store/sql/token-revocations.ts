@@ -34,12 +34,50 @@ export function escapeName(name: string): string {
   return UNSTORABLE.test(name) ? JSON.stringify(name) : name
 }
 
-export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
-  const { tokenId, subject, clientId } = revocation
+/** The columns that name tokens, as a revocation has them. */
+function nameColumns({ tokenId, subject, clientId }: StoredTokenRevocation) {
   const toColumn = (name: string | null) => (name === null ? null : escapeName(name))
   const names = { tokenId: toColumn(tokenId), subject: toColumn(subject), clientId: toColumn(clientId) }
   const escaped = names.tokenId !== tokenId || names.subject !== subject || names.clientId !== clientId ? 1 : 0
-  return insertInto(TOKEN_REVOCATIONS, { ...revocation, ...names, escaped }, dialect)
+  return { ...names, escaped }
+}
+
+export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
+  return insertInto(TOKEN_REVOCATIONS, { ...revocation, ...nameColumns(revocation) }, dialect)
+}
+
+/**
+ * Deletes those that a revocation replaces. It comes after the insertion, so that no service is told of a removal first, and
+ * the audit trail has no entry for what is still in force.
+ *
+ * @see replaces
+ */
+export function deleteReplacedTokenRevocations(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
+  const { instant, value, values } = createParameters(dialect)
+  const { tokenId, subject, escaped, clientId } = nameColumns(revocation)
+  const [column, name] =
+    tokenId !== null ? ['token_id', tokenId] : subject !== null ? ['subject', subject] : ['client_id', clientId]
+  const conditions = [
+    `issuer = ${value(revocation.issuer)}`,
+    `${column} = ${value(name)}`,
+    `escaped = ${value(escaped)}`,
+    `id <> ${value(revocation.id)}`,
+    `ends_at <= ${instant(revocation.endsAt)}`,
+    ...(revocation.issuedBefore === null ? [] : [`issued_before <= ${instant(revocation.issuedBefore)}`]),
+  ]
+  return { text: `DELETE FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ${conditions.join(' AND ')}`, values }
+}
+
+/**
+ * The condition that a row replaces another one of the table, for triggers.
+ *
+ * @param row what the other one is called there
+ */
+export function replacedIn(table: string, row: string): string {
+  return `EXISTS (SELECT 1 FROM ${table} o
+    WHERE (o.token_id = ${row}.token_id OR o.subject = ${row}.subject OR o.client_id = ${row}.client_id)
+      AND o.issuer = ${row}.issuer AND o.escaped = ${row}.escaped AND o.id <> ${row}.id AND o.ends_at >= ${row}.ends_at
+      AND (${row}.issued_before IS NULL OR o.issued_before >= ${row}.issued_before))`
 }
 
 export function deleteEndedTokenRevocations(now: number, dialect: Dialect): Statement {

@@ -16,6 +16,7 @@ import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, KEYS, selectList, toMilliseconds } from '../sql/tables.js'
 import {
   deleteEndedTokenRevocations,
+  deleteReplacedTokenRevocations,
   escapeName,
   findByName,
   insertTokenRevocation,
@@ -138,8 +139,10 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
     addTokenRevocation(revocation) {
       inTransaction(database, () => {
         run(deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
-        if (isFull(revocation)) throw new KeyStoreError(describeNoRoom(revocation))
+        const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
+        if (isFull(revocation) && run(deleteReplaced) === 0) throw new KeyStoreError(describeNoRoom(revocation))
         run(insertTokenRevocation(revocation, DIALECT))
+        run(deleteReplaced)
       })
     },
 

@@ -1,4 +1,5 @@
 import { TOKENS_CHANGED } from '../sql/changes.js'
+import { replacedIn } from '../sql/token-revocations.js'
 
 // Each migration makes all triggers anew. A change here reaches existing files only with a new step in migrations.ts.
 
@@ -75,8 +76,9 @@ const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
   vantage_audit_tokens_changed: `AFTER UPDATE ON vantage_token_revocations BEGIN
     INSERT INTO vantage_audit (action, detail) VALUES ('change', ${tokens('OLD')});
   END`,
-  // Those that have ended are dropped by our own methods, and mean nothing any more.
-  vantage_audit_tokens_deleted: `AFTER DELETE ON vantage_token_revocations WHEN OLD.ends_at > ${NOW} BEGIN
+  // Those that have ended, or that another one replaces, are dropped by our own methods, and mean nothing any more.
+  vantage_audit_tokens_deleted: `AFTER DELETE ON vantage_token_revocations
+    WHEN OLD.ends_at > ${NOW} AND NOT ${replacedIn('vantage_token_revocations', 'OLD')} BEGIN
     INSERT INTO vantage_audit (action, detail) VALUES ('delete', ${tokens('OLD')});
   END`,
   ...replacedTriggers('vantage_keys', (condition) => [

@@ -58,6 +58,33 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
       )
     })
 
+    testWith([...tokens, 'readAudit'], 'give way to one that does all that they do', async ({ store }) => {
+      const ids = async () => (await store.tokenRevocations(NOW)).map(({ id }) => id).sort()
+      const [single, client] = [
+        { subject: null, issuedBefore: null },
+        { subject: null, clientId: 'user_123' },
+      ]
+      const endsAt = Date.now() + 365 * DAY
+      const add = (id: string, values: Partial<StoredTokenRevocation>) =>
+        store.addTokenRevocation(sampleRevocation(id, { endsAt, ...values }))
+      await add('first', {})
+      await add('earlier', { issuedBefore: NOW - 6, endsAt: endsAt + 1 })
+      await add('shorter', { issuedBefore: NOW, endsAt: endsAt - 1 })
+      await add('other issuer', { issuer: 'https://b.example' })
+      await add('client', client)
+      await add('token', { ...single, tokenId: 'user_123\u0000' })
+      await add('token as written', { ...single, tokenId: '"user_123\\u0000"' })
+      const apart = ['client', 'other issuer', 'token', 'token as written']
+      assert.deepEqual(await ids(), [...apart, 'earlier', 'first', 'shorter'].sort())
+      await add('again', { issuedBefore: NOW })
+      assert.deepEqual(await ids(), [...apart, 'again', 'earlier'].sort())
+      await add('all', { issuedBefore: NOW + 1, endsAt: endsAt + 1 })
+      await add('token again', { ...single, tokenId: 'user_123\u0000' })
+      assert.deepEqual(await ids(), ['all', 'client', 'other issuer', 'token again', 'token as written'])
+      const actions = (await store.readAudit({ limit: 100 })).map(({ action }) => action)
+      assert.deepEqual(actions, Array(10).fill('revoke_tokens'))
+    })
+
     testWith(
       [...tokens, 'findTokenRevocations'],
       'are found by each name that a token has, and are of its issuer alone',
@@ -66,7 +93,7 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
         await store.addTokenRevocation(sampleRevocation('jti', { ...group, tokenId: 'x', issuedBefore: null }))
         await store.addTokenRevocation(sampleRevocation('subject', { ...group, subject: 'x' }))
         await store.addTokenRevocation(sampleRevocation('client', { ...group, clientId: 'x' }))
-        await store.addTokenRevocation(sampleRevocation('again', { ...group, clientId: 'x' }))
+        await store.addTokenRevocation(sampleRevocation('again', { ...group, clientId: 'x', issuedBefore: NOW - 9 }))
         await store.addTokenRevocation(
           sampleRevocation('other', { ...group, issuer: 'https://b.example', subject: 'x' }),
         )
