@@ -38,7 +38,7 @@ const REMOVE_ENDED_MS = 60_000
 export function createRevocationCopy(
   readStore: NonNullable<KeyStore['tokenRevocations']>,
   changes: Pick<StoreChanges, 'currentEpoch'>,
-  timeoutMs: number,
+  limitMs: number,
   clock: () => number,
 ): RevocationCopy {
   let index = createRevocationIndex()
@@ -55,7 +55,7 @@ export function createRevocationCopy(
 
   async function readAll(news: readonly TokenChange[], epoch: number | undefined): Promise<RevocationIndex> {
     const startedAt = clock()
-    const answer: unknown = await answerWithin(timeoutMs, 'the key store', readStore(startedAt))
+    const answer: unknown = await answerWithin(limitMs, 'the key store', readStore(startedAt))
     const complete = await indexRevocations(answer)
     const understood = news.map((change) => apply(change, complete))
     index = complete

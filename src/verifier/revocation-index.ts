@@ -47,6 +47,8 @@ interface IssuerRevocations {
 export function createRevocationIndex(): RevocationIndex {
   const issuers = new Map<string, IssuerRevocations>()
   const entries = new Map<string, Entry>()
+  /** When the first of them ends, at the earliest. */
+  let firstEnd = Number.POSITIVE_INFINITY
 
   function ofIssuer(issuer: string): IssuerRevocations {
     const known = issuers.get(issuer) ?? { tokenIds: new Map(), subjects: new Map(), clients: new Map() }
@@ -93,12 +95,18 @@ export function createRevocationIndex(): RevocationIndex {
       sameName.entries.add(entry)
       if (sameName.widest !== undefined && sameName.widest.until < until) sameName.widest = entry
       names.set(name, sameName)
+      firstEnd = Math.min(firstEnd, endsAt)
     },
 
     remove,
 
     removeEnded(now) {
-      for (const [id, { endsAt }] of entries) if (endsAt <= now) remove(id)
+      if (now < firstEnd) return
+      firstEnd = Number.POSITIVE_INFINITY
+      for (const [id, { endsAt }] of entries) {
+        if (endsAt <= now) remove(id)
+        else firstEnd = Math.min(firstEnd, endsAt)
+      }
       for (const [issuer, { tokenIds, subjects, clients }] of issuers) {
         if (tokenIds.size + subjects.size + clients.size === 0) issuers.delete(issuer)
       }
@@ -107,7 +115,7 @@ export function createRevocationIndex(): RevocationIndex {
 }
 
 /** How many revocations are added before requests are served in between. */
-const ADDED_AT_A_TIME = 2000
+const ADDED_AT_A_TIME = 1000
 
 /**
  * The index of what a store answered.

@@ -34,15 +34,19 @@ interface Limits {
 type TokenStore = Required<Pick<KeyStore, 'tokenRevocations'>> & Pick<KeyStore, 'findTokenRevocations'>
 
 const MAX_WAITING = 1000
+/** How much longer than a request waits the reading of the whole list may take, where requests do not wait for it. */
+const READ_LIMIT_FACTOR = 10
 
 export function createRevocationList(
   store: TokenStore,
   changes: Pick<StoreChanges, 'currentEpoch'>,
   { timeoutMs, storeMaxStaleMs, clock }: Limits,
 ): RevocationList {
-  const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, timeoutMs, clock)
   const find = store.findTokenRevocations?.bind(store)
   const askAbout = find && createTokenQuestions(find, timeoutMs)
+  // No request waits for a long list where the store can be asked about one token.
+  const limitMs = find ? READ_LIMIT_FACTOR * timeoutMs : timeoutMs
+  const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, limitMs, clock)
   /** When the store last said of a token that it is not revoked. */
   let confirmedAt = new WeakMap<AccessTokenAuth, number>()
   let waiting = 0

@@ -86,7 +86,7 @@ export function deleteEndedTokenRevocations(now: number, dialect: Dialect): Stat
 }
 
 /** How many revocations are read at a time, so that a service answers requests in between. */
-export const PAGE = 1000
+export const PAGE = 500
 
 /** The next page of those in force, in the order of their ids. */
 export function pageOfTokenRevocations(now: number, afterId: string, dialect: Dialect): Statement {
