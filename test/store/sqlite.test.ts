@@ -638,7 +638,7 @@ describe('the file, when it is replaced', () => {
     const watched = watch(store)
     renameSync(aside, path)
     await untilDown(watched)
-    await expect(store.find('old')).rejects.toThrow(/replaced .* delete these two/)
+    await expect(store.find('old')).rejects.toThrow(/replaced .*-shm beside ".*\/keys\.db" .* delete these two/)
     removeCompanions()
     expect(await watched.next()).toEqual({ heard: ['*'], newEpoch: true })
     expect((await store.find('new'))?.id).toBe('new')

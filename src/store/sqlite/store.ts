@@ -149,8 +149,10 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
 
   /** Opening a file beside the log of another one would write that log into it. */
   function leftOver(): KeyStoreError {
+    const target = followLinks(absolute)
+    const beside = target === absolute ? 'it' : JSON.stringify(target)
     return new KeyStoreError(
-      `The key store ${file} was replaced or deleted while in use, and the files -wal and -shm beside it belong to the old one; delete these two as well`,
+      `The key store ${file} was replaced or deleted while in use, and the files -wal and -shm beside ${beside} belong to the old one; delete these two as well`,
     )
   }
 
