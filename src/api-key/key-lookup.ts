@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import { publishStore } from '../core/telemetry.js'
 import type { KeyChange, KeyStore, StoredKey, TokenChange } from '../store/contract.js'
-import { createSemaphore, pickAtRandom } from './semaphore.js'
+import { pickAtRandom } from './semaphore.js'
 import { followChanges, type StoreChanges } from './store-changes.js'
+import { createStoreQueue, StoreFailure, TOO_MANY } from './store-queue.js'
 import { checkStoredKey } from './verdict.js'
 
 /** What a store says of a key, and what had been heard of the store when it was asked. */
@@ -46,17 +46,12 @@ export interface KeyLookup {
   close(): Promise<void>
 }
 
-const MAX_IN_FLIGHT = 100
 /** Look-ups that wait for a place; requests that wait for one look-up. */
 const MAX_WAITING = 1000
 /** Credentials that are remembered as accepted before, the latest ones. */
 const MAX_ACCEPTED = 10_000
-const TOO_MANY = 'too many look-ups wait for the key store'
-const SILENT = `the key store answers none of ${MAX_IN_FLIGHT} look-ups`
 /** A key that changes during this many look-ups in a row is not decided upon. */
 const MAX_ROUNDS = 10
-/** Time limit while the store fails, for all look-ups but the probe. */
-const FAILING_LIMIT_MS = 200
 
 interface LookUp {
   /** Whether one of its users is known. */
@@ -89,13 +84,8 @@ export function createKeyLookup(
 ): KeyLookup {
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
-  const semaphore = createSemaphore<LookUp>(MAX_IN_FLIGHT, ({ known }) => known)
+  const queue = createStoreQueue<LookUp>(timeoutMs, ({ known }) => known)
   const accepted = new LRUCache<string, true>({ max: MAX_ACCEPTED })
-  /**
-   * `failing`: the store rejected, or was silent for the whole time limit, and has not answered since. `probe`: the one
-   * look-up that is given the whole limit meanwhile. `overdue`: those that the store has not answered within their limit.
-   */
-  const outage = { failing: false, probe: undefined as LookUp | undefined, overdue: new Set<LookUp>() }
   let answered = false
   let closed = false
 
@@ -116,12 +106,12 @@ export function createKeyLookup(
    *
    * Rejects when the store does, and in no other case.
    */
-  async function ask(id: string, lookUp: LookUp): Promise<void> {
+  async function ask(id: string, lookUp: LookUp, noteAnswer: () => void): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const asked = { epoch: changes.currentEpoch(), generation: changes.generation }
       lookUp.outdated = false
       const key: unknown = await store.find(id)
-      outage.failing = false
+      noteAnswer()
       // The time limit has ended this look-up; nobody waits for it any more.
       if (lookUps.get(id) !== lookUp) return
       if (lookUp.outdated) continue
@@ -151,39 +141,18 @@ export function createKeyLookup(
     for (const user of lookUp.users) user[how](new UnavailableError(error))
   }
 
-  /** Whether the store leaves all look-ups unanswered that may be under way: to wait for a place is in vain. */
-  function isSilent(): boolean {
-    const unanswered = outage.overdue.size + (outage.probe === undefined ? 0 : 1)
-    return outage.failing && unanswered >= MAX_IN_FLIGHT
-  }
-
   async function run(id: string, lookUp: LookUp): Promise<void> {
-    const hurriedMs = Math.min(FAILING_LIMIT_MS, timeoutMs)
-    if (isSilent() || !(await semaphore.enter(lookUp, outage.failing ? hurriedMs : timeoutMs))) {
-      return isSilent()
-        ? end(id, lookUp, new Error(SILENT), 'storeFailed')
-        : end(id, lookUp, new Error(TOO_MANY), 'unanswered')
-    }
-    if (outage.failing) outage.probe ??= lookUp
-    const isHurried = outage.failing && outage.probe !== lookUp
-    const endProbe = () => {
-      if (outage.probe === lookUp) outage.probe = undefined
-    }
-    let settled = false
-    // The place is kept until the store has answered, however late: a store that is slow is not asked for ever more.
-    const answer = ask(id, lookUp).finally(() => {
-      settled = true
-      outage.overdue.delete(lookUp)
-      semaphore.leave(lookUp)
-    })
+    let wasAsked = false
     try {
-      await answerWithin(isHurried ? hurriedMs : timeoutMs, 'the key store', answer).finally(endProbe)
+      await queue.ask(lookUp, (noteAnswer) => {
+        wasAsked = true
+        return ask(id, lookUp, noteAnswer)
+      })
     } catch (error) {
-      // To be silent for less than the time limit says nothing new: the store may have recovered meanwhile.
-      if (settled || !isHurried) outage.failing = true
-      if (!settled) outage.overdue.add(lookUp)
-      publishStore(() => ({ event: 'look_up_failed', error }))
-      end(id, lookUp, error, outage.failing ? 'storeFailed' : 'unanswered')
+      const storeFailed = error instanceof StoreFailure
+      const cause = storeFailed ? error.cause : error
+      if (wasAsked) publishStore(() => ({ event: 'look_up_failed', error: cause }))
+      end(id, lookUp, cause, storeFailed ? 'storeFailed' : 'unanswered')
     }
   }
 
@@ -223,7 +192,7 @@ export function createKeyLookup(
       const underWay = lookUps.get(id)
       if (underWay !== undefined) return join(underWay, user)
       if (closed) throw new UnavailableError(new Error('the verifier is closed'))
-      if (semaphore.waiting >= MAX_WAITING && !semaphore.sendOneAway(({ known }) => !known)) {
+      if (queue.waiting >= MAX_WAITING && !queue.sendOneAway(({ known }) => !known)) {
         throw new UnavailableError(new Error(TOO_MANY))
       }
       const lookUp: LookUp = { known: user.known, outdated: false, users: [user] }

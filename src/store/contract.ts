@@ -52,7 +52,7 @@ export interface KeyStore {
   /**
    * The revocations that name a token: of its issuer, with its token id, its subject or its client. Ended ones may be among
    * them. Services ask it about each token that they decide on while the feed is not up, or not read to its end. Without it
-   * they read the whole list each time.
+   * they read the whole list each time. At most 100 are under way, as with `find()`: one that never settles counts as well.
    */
   findTokenRevocations?(token: TokenNames): Promise<readonly StoredTokenRevocation[]>
 

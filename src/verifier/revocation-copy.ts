@@ -1,4 +1,5 @@
 import type { StoreChanges } from '../api-key/store-changes.js'
+import { StoreFailure } from '../api-key/store-queue.js'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { answerWithin } from '../core/deadline.js'
 import type { KeyStore, StoredTokenRevocation, TokenChange } from '../store/contract.js'
@@ -22,7 +23,11 @@ export interface RevocationCopy {
    * refused is not accepted again when the store is out of reach.
    */
   learn(found: readonly StoredTokenRevocation[]): void
-  /** Reads the store, after the call: a reading that is under way already does not count. Resolves to what it read. */
+  /**
+   * Reads the store, after the call: a reading that is under way already does not count. Resolves to what it read.
+   *
+   * @throws {StoreFailure} rejects with it when the store itself fails; else with what is wrong with its answer
+   */
   read(): Promise<RevocationIndex>
   /** Reads the store, unless it was read a short time ago or is being read. Nobody has to wait for it. */
   readInBackground(): void
@@ -53,9 +58,14 @@ export function createRevocationCopy(
   let underWay: { readonly news: TokenChange[]; readonly result: Promise<RevocationIndex> } | undefined
   let begunAt = Number.NEGATIVE_INFINITY
 
+  // A store of one's own may throw.
+  const ask = async (now: number) => readStore(now)
+
   async function readAll(news: readonly TokenChange[], epoch: number | undefined): Promise<RevocationIndex> {
     const startedAt = clock()
-    const answer: unknown = await answerWithin(limitMs, 'the key store', readStore(startedAt))
+    const answer: unknown = await answerWithin(limitMs, 'the key store', ask(startedAt)).catch((error: unknown) => {
+      throw new StoreFailure(error)
+    })
     const complete = await indexRevocations(answer)
     const understood = news.map((change) => apply(change, complete))
     index = complete
@@ -66,7 +76,8 @@ export function createRevocationCopy(
     return complete
   }
 
-  const read = createNextRun(async () => {
+  const read = createNextRun(async (begin) => {
+    begin()
     begunAt = performance.now()
     // It hears of the changes that have arrived. What comes later is news.
     const epoch = changes.currentEpoch()

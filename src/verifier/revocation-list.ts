@@ -1,6 +1,6 @@
 import type { StoreChanges } from '../api-key/store-changes.js'
+import { StoreFailure } from '../api-key/store-queue.js'
 import type { AccessTokenAuth } from '../core/auth.js'
-import { answerWithin } from '../core/deadline.js'
 import { isWithin } from '../core/duration.js'
 import { UnavailableError } from '../core/errors.js'
 import type { KeyStore, TokenChange } from '../store/contract.js'
@@ -14,8 +14,8 @@ export interface RevocationList {
    * Whether a verified token is revoked. Synchronous while the store tells of its changes and all of them were read. Else the
    * store is asked, and not before the request has arrived.
    *
-   * @throws {UnavailableError} (or rejects with it) when the store cannot be asked, unless the token is known to be revoked,
-   *   or was confirmed within `storeMaxStaleMs`
+   * @throws {UnavailableError} (or rejects with it) when there is no answer, unless the token is known to be revoked, or the
+   *   store itself fails and confirmed the token within `storeMaxStaleMs`
    */
   has(auth: AccessTokenAuth): boolean | Promise<boolean>
   /** Takes note of a change that the store tells of. */
@@ -73,7 +73,7 @@ export function createRevocationList(
         await copy.reading
         if (copy.checkComplete(changes.currentEpoch())) return copy.lists(auth)
       }
-      return (await answerWithin(timeoutMs, 'the key store', copy.read())).lists(auth)
+      return (await copy.read()).lists(auth)
     } finally {
       waiting--
     }
@@ -89,9 +89,11 @@ export function createRevocationList(
       return revoked
     } catch (error) {
       if (copy.lists(auth)) return true
+      // That too many wait, or that an answer cannot be read, is no outage: the store is up, and may have revoked the token.
+      if (!(error instanceof StoreFailure)) throw new UnavailableError(error)
       const last = Math.max(copy.completeAt, confirmedAt.get(auth) ?? Number.NEGATIVE_INFINITY)
       if (isWithin(last, clock(), storeMaxStaleMs)) return false
-      throw new UnavailableError(error)
+      throw new UnavailableError(error.cause)
     }
   }
 
@@ -112,7 +114,8 @@ export function createRevocationList(
       try {
         await copy.read()
       } catch (error) {
-        throw new Error(`key store: ${(error as Error).message}`, { cause: error })
+        const cause = error instanceof StoreFailure ? error.cause : error
+        throw new Error(`key store: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
       }
     },
   }

@@ -1,9 +1,13 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createNextRun } from '../../src/verifier/next-run.js'
 
 function setUp() {
   const runs: { resolve(value: string): void; reject(error: Error): void }[] = []
-  const next = createNextRun(() => new Promise<string>((resolve, reject) => void runs.push({ resolve, reject })))
+  const next = createNextRun((begin) => {
+    begin()
+    return new Promise<string>((resolve, reject) => void runs.push({ resolve, reject }))
+  })
   return { runs, next }
 }
 
@@ -33,4 +37,25 @@ test('a run that fails is the failure of those who waited for it, and of nobody 
   await Promise.resolve()
   runs[1]?.resolve('up')
   expect(await second).toBe('up')
+})
+
+test('who asks while a run waits for its turn shares it, also its failure; who asks then gets another', async () => {
+  const turns: { begin(): void; resolve(value: string): void; reject(error: Error): void }[] = []
+  const next = createNextRun(
+    (begin) => new Promise<string>((resolve, reject) => void turns.push({ begin, resolve, reject })),
+  )
+  const early = next()
+  await nextTurn()
+  const sharing = next()
+  turns[0]?.begin()
+  const late = next()
+  turns[0]?.resolve('first')
+  expect([await early, await sharing]).toEqual(['first', 'first'])
+  await nextTurn()
+  turns[1]?.reject(new Error('never had its turn'))
+  await expect(late).rejects.toThrow('never had its turn')
+  const another = next()
+  await nextTurn()
+  turns[2]?.resolve('third')
+  expect(await another).toBe('third')
 })

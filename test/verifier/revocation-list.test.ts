@@ -354,6 +354,41 @@ describe('a store out of reach', () => {
     },
   )
 
+  test.each([true, false])(
+    'is none because too many requests wait: nothing stale is served for it (asked one by one: %s)',
+    async (canFind) => {
+      const answer = { revocations: async (): Promise<unknown> => [], state: 'down', canFind }
+      const by = verifier(ownStore(answer).store, { storeMaxStaleSeconds: 600 })
+      const token = issuer.mint({ jti: 'one' })
+      expect(await decide(by, token)).toBe('accepted')
+      // It is up, and has revoked the token.
+      let answerAll = () => {}
+      answer.revocations = () =>
+        new Promise((resolve) => {
+          answer.revocations = async () => [one]
+          answerAll = () => resolve([one])
+        })
+      const outcomes = Promise.all(Array.from({ length: 1001 }, () => decide(by, token)))
+      await new Promise(setImmediate)
+      answerAll()
+      expect((await outcomes).sort()).toEqual([...Array(1000).fill('401 revoked'), '503'])
+    },
+  )
+
+  test.each([true, false])(
+    'is none whose answer cannot be read: nothing stale is served for it (asked one by one: %s)',
+    async (canFind) => {
+      const answer = { revocations: async (): Promise<unknown> => [], state: 'down', canFind }
+      const by = verifier(ownStore(answer).store, { storeMaxStaleSeconds: 600 })
+      const token = issuer.mint({ jti: 'one' })
+      expect(await decide(by, token)).toBe('accepted')
+      answer.revocations = async () => [{ ...one, endsAt: 'soon' }]
+      expect(await decide(by, token)).toBe('503')
+      answer.revocations = () => Promise.reject(new Error('down'))
+      expect(await decide(by, token)).toBe('accepted')
+    },
+  )
+
   test.each(['down', 'deaf'])('accepts nothing that it refused while its changes were not heard: %s', async (how) => {
     let clock = Date.now()
     const bySubject = { ...one, tokenId: null, subject: 'victim', issuedBefore: clock, endsAt: clock + 30_000 }
