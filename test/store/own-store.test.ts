@@ -86,6 +86,15 @@ describe('keyStoreContract', () => {
       },
     },
     {
+      fault: 'gives its first page for ever',
+      name: 'list gives every key once over pages of any length, also where instants are equal',
+      make: () => {
+        const store = memoryKeyStore()
+        const list = ({ after: _, ...query }: Parameters<typeof store.list>[0]) => store.list(query)
+        return { ...store, list }
+      },
+    },
+    {
       fault: 'can be used after close',
       name: 'close may be called again, and lets everything else reject',
       make: () => ({ ...memoryKeyStore(), close: async () => {} }),
