@@ -147,7 +147,9 @@ export function memoryKeyStore(): KeyStore {
 
     async addTokenRevocation(revocation) {
       checkOpen()
-      if (firstEnd <= revocation.createdAt) dropEnded(revocation.createdAt)
+      // Not what ends in the future: a creation date that lies ahead must not drop what is in force.
+      const now = Math.min(revocation.createdAt, Date.now())
+      if (firstEnd <= now) dropEnded(now)
       const kind = kindOf(revocation)
       const sameName = revocationsByName.get(nameOf(revocation)) ?? new Set()
       const replaced = [...sameName].filter((other) => replaces(revocation, other))

@@ -192,6 +192,20 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
     await store.close()
   }, 120_000)
 
+  test('drops nothing that is in force for a revocation by a clock that runs ahead', async () => {
+    const store = await createReady()
+    const [now, day] = [Date.now(), 86_400_000]
+    await store.addTokenRevocation?.(
+      revocation({ id: 'ended', tokenId: 'c', createdAt: now - 2 * day, endsAt: now - day }),
+    )
+    await store.addTokenRevocation?.(revocation({ id: 'in force', tokenId: 'a', createdAt: now, endsAt: now + day }))
+    await store.addTokenRevocation?.(
+      revocation({ id: 'ahead', tokenId: 'b', createdAt: now + 11 * day, endsAt: now + 12 * day }),
+    )
+    expect((await store.tokenRevocations?.(0))?.map(({ id }) => id).sort()).toEqual(['ahead', 'in force'])
+    await store.close()
+  })
+
   test('says when a change was made', async () => {
     const store = await createReady()
     const changedAt: (number | undefined)[] = []

@@ -37,6 +37,7 @@ export const DIALECT: Dialect = {
   instantParameter: (number) => `$${number}::pg_catalog.timestamptz`,
   // As text: the driver would write a Date in the time zone of the process.
   instantValue: toInstant,
+  notAfterNow: (parameter) => `LEAST(${parameter}, pg_catalog.now())`,
   readInstant,
 }
 
@@ -178,7 +179,7 @@ export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevoca
 export async function listTokenRevocations(ask: Ask, now: number): Promise<StoredTokenRevocation[]> {
   const found: StoredTokenRevocation[] = []
   for (;;) {
-    const rows = await readAll(ask, pageOfTokenRevocations(now, found.at(-1)?.id ?? '', DIALECT))
+    const rows = await readAll(ask, pageOfTokenRevocations(now, found.at(-1)?.id, DIALECT))
     found.push(...rows.map((row) => toTokenRevocation(row)))
     if (rows.length < PAGE) return found
   }

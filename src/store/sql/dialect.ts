@@ -20,6 +20,8 @@ export interface Dialect {
   instantParameter(number: number): string
   /** An instant, in milliseconds since the epoch, as the value of a parameter. */
   instantValue(ms: number): SqlValue
+  /** The smaller one of an instant that was given and the present one by the database's own clock. */
+  notAfterNow(parameter: string): string
   /** The expression that reads an instant as milliseconds since the epoch. */
   readInstant(expression: string): string
 }

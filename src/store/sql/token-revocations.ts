@@ -80,19 +80,25 @@ export function replacedIn(table: string, row: string): string {
       AND (${row}.issued_before IS NULL OR o.issued_before >= ${row}.issued_before))`
 }
 
+/** Of those that have ended: a clock that runs ahead must not delete what is in force, so the database's counts too. */
 export function deleteEndedTokenRevocations(now: number, dialect: Dialect): Statement {
   const { instant, values } = createParameters(dialect)
-  return { text: `DELETE FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ends_at <= ${instant(now)}`, values }
+  const text = `DELETE FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ends_at <= ${dialect.notAfterNow(instant(now))}`
+  return { text, values }
 }
 
 /** How many revocations are read at a time, so that a service answers requests in between. */
 export const PAGE = 500
 
-/** The next page of those in force, in the order of their ids. */
-export function pageOfTokenRevocations(now: number, afterId: string, dialect: Dialect): Statement {
+/**
+ * The next page of those in force, in the order of their ids.
+ *
+ * @param afterId the last id of the page before; `undefined` for the first page: a row by hand may have an empty id
+ */
+export function pageOfTokenRevocations(now: number, afterId: string | undefined, dialect: Dialect): Statement {
   const { instant, value, values } = createParameters(dialect)
   const text = `SELECT ${selectList(TOKEN_REVOCATIONS, dialect)} FROM ${dialect.table(TOKEN_REVOCATIONS.name)}
-    WHERE id > ${value(afterId)} AND ends_at > ${instant(now)} ORDER BY ${TOKEN_REVOCATIONS.name}.id LIMIT ${PAGE}`
+    WHERE ${afterId === undefined ? '' : `id > ${value(afterId)} AND `}ends_at > ${instant(now)} ORDER BY ${TOKEN_REVOCATIONS.name}.id LIMIT ${PAGE}`
   return { text, values }
 }
 
@@ -116,7 +122,17 @@ export function namingToken(token: TokenNames, found: readonly StoredTokenRevoca
 export function toTokenRevocation(row: SqlRow, alias?: string): StoredTokenRevocation {
   const { escaped, ...revocation } = fromRow(TOKEN_REVOCATIONS, row, alias)
   if (escaped !== 1) return revocation
-  const fromColumn = (name: string | null) => (name === null ? null : String(JSON.parse(name)))
+  const fromColumn = (name: string | null) => (name === null ? null : unescapeName(name))
   const { tokenId, subject, clientId } = revocation
   return { ...revocation, tokenId: fromColumn(tokenId), subject: fromColumn(subject), clientId: fromColumn(clientId) }
+}
+
+/** What is no JSON text, which only a row by hand can hold, counts as it stands: one row must not take the list down. */
+function unescapeName(column: string): string {
+  try {
+    const name: unknown = JSON.parse(column)
+    return typeof name === 'string' ? name : column
+  } catch {
+    return column
+  }
 }

@@ -39,7 +39,7 @@ export interface KeyQueries {
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
   addTokenRevocation(revocation: StoredTokenRevocation): void
   /** The next page, in the order of their ids. */
-  pageOfTokenRevocations(now: number, afterId: string): StoredTokenRevocation[]
+  pageOfTokenRevocations(now: number, afterId: string | undefined): StoredTokenRevocation[]
   findTokenRevocations(token: TokenNames): StoredTokenRevocation[]
   readAudit(query: AuditQuery): StoredAuditEntry[]
 }
@@ -50,6 +50,7 @@ export const DIALECT: Dialect = {
   parameter: () => '?',
   instantParameter: () => '?',
   instantValue: (ms) => ms,
+  notAfterNow: (parameter) => `min(${parameter}, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))`,
   readInstant: (expression) => expression,
 }
 

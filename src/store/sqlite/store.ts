@@ -236,7 +236,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     async tokenRevocations(now) {
       const found: StoredTokenRevocation[] = []
       for (;;) {
-        const page = await ask((queries) => queries.pageOfTokenRevocations(now, found.at(-1)?.id ?? ''))
+        const page = await ask((queries) => queries.pageOfTokenRevocations(now, found.at(-1)?.id))
         found.push(...page)
         if (page.length < PAGE) return found
         await nextTurn()
