@@ -200,6 +200,167 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
       await expect(openAs('dba').migrate?.()).rejects.toThrow('table vantage_keys of "team"')
     })
 
+    /** Who migrates makes mallory a superuser, if he can call his function. */
+    const GIFT = `CREATE FUNCTION public.gift() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+        ALTER ROLE mallory SUPERUSER;
+        UPDATE pg_catalog.pg_class SET relowner = current_user::pg_catalog.regrole WHERE relname LIKE 'vantage%';
+      END IF;
+      RETURN NULL;
+    END $$`
+    const giftOn = (table: string) => `${GIFT};
+      CREATE TRIGGER gift BEFORE INSERT OR UPDATE OR DELETE ON public.${table}
+        FOR EACH STATEMENT EXECUTE FUNCTION public.gift()`
+
+    test.each([
+      [
+        'an empty database',
+        undefined,
+        'vantage_schema',
+        `CREATE TABLE public.vantage_usage (id text COLLATE pg_catalog."C" NOT NULL, day date NOT NULL,
+          count bigint NOT NULL, last_used_at timestamptz(3) NOT NULL, PRIMARY KEY (id, day)); ${giftOn('vantage_usage')}`,
+        'table vantage_usage of "mallory"',
+      ],
+      [
+        'version 2',
+        2,
+        'vantage_lock',
+        `CREATE TABLE public.vantage_token_counts (one boolean PRIMARY KEY DEFAULT true, tokens bigint NOT NULL,
+          subjects_and_clients bigint NOT NULL); ${giftOn('vantage_token_counts')}`,
+        'table vantage_token_counts of "mallory"',
+      ],
+    ] as const)(
+      'has no trigger called by a migration of %s that waits for him',
+      async (_, version, held, plant, named) => {
+        if (version)
+          await sql(readFileSync(new URL(`../vectors/schema/postgres-${version}.sql`, import.meta.url), 'utf8'))
+        await sql('GRANT CREATE, USAGE ON SCHEMA public TO mallory')
+        closers.push(() => sql('ALTER ROLE mallory NOSUPERUSER'))
+        const blocker = await shell('mallory')
+        // Not committed, so that no check sees it, and the migration waits when it creates the same.
+        await blocker.query(`BEGIN; CREATE TABLE public.${held} (x int)`)
+        const migration = open().migrate?.()
+        const settled = Promise.allSettled([migration])
+        await until(async () => {
+          const waiting = await sql(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'admin'
+          AND query LIKE 'CREATE TABLE%'`)
+          return waiting.length > 0
+        })
+        await server.sql(as('mallory'), plant)
+        await blocker.query('ROLLBACK')
+        await settled
+        expect(await sql(`SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'`)).toEqual([{ rolsuper: false }])
+        await expect(migration).rejects.toThrow(named)
+      },
+    )
+
+    test('has no trigger of his called that he put on a table of ours, and no rule', async () => {
+      await sql(readFileSync(new URL('../vectors/schema/postgres-4.sql', import.meta.url), 'utf8'))
+      await sql('GRANT CREATE, USAGE ON SCHEMA public TO mallory; GRANT TRIGGER ON vantage_changes TO mallory')
+      closers.push(() => sql('ALTER ROLE mallory NOSUPERUSER'))
+      await server.sql(as('mallory'), giftOn('vantage_changes'))
+      const named = 'trigger gift on vantage_changes of "mallory"'
+      await expect(open().migrate?.()).rejects.toThrow(named)
+      expect(await sql(`SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'`)).toEqual([{ rolsuper: false }])
+      await sql('DROP FUNCTION public.gift CASCADE')
+      await open().migrate?.()
+      // Also where nothing is left to do.
+      await server.sql(as('mallory'), giftOn('vantage_changes'))
+      await expect(open().migrate?.()).rejects.toThrow(named)
+      await sql(`DROP FUNCTION public.gift CASCADE;
+        CREATE RULE quiet AS ON INSERT TO vantage_token_revocations DO INSTEAD NOTHING`)
+      await expect(open().migrate?.()).rejects.toThrow('in the way of its own: rule quiet on vantage_token_revocations')
+    })
+
+    test('has no function of his called by a default, a check or a type of a table that was given away', async () => {
+      const store = open()
+      await store.migrate?.()
+      await sql('GRANT CREATE, USAGE ON SCHEMA public TO mallory')
+      await server.sql(
+        as('mallory'),
+        `CREATE FUNCTION public.bait() RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE DOMAIN public.lure AS int CHECK (VALUE = public.bait())`,
+      )
+      for (const [change, named] of [
+        ['ADD COLUMN x int DEFAULT public.bait()', 'default of x on vantage_audit of "mallory"'],
+        ['ADD CONSTRAINT x CHECK (public.bait() = 1)', 'constraint x on vantage_audit of "mallory"'],
+        ['ADD COLUMN x public.lure', 'type of x on vantage_audit of "mallory"'],
+      ]) {
+        await sql(`ALTER TABLE vantage_audit ${change}`)
+        await expect(open().migrate?.(), change).rejects.toThrow(named)
+        await sql(`ALTER TABLE vantage_audit DROP COLUMN IF EXISTS x, DROP CONSTRAINT IF EXISTS x`)
+      }
+      await store.migrate?.()
+    })
+
+    test('stops a migration with the names of its indexes, and nobody takes another index for one of them', async () => {
+      await sql('GRANT CREATE, USAGE ON SCHEMA public TO mallory')
+      await server.sql(as('mallory'), 'CREATE TABLE vantage_keys_created (x int)')
+      await expect(open().migrate?.()).rejects.toThrow('table vantage_keys_created of "mallory"')
+      await sql('DROP TABLE vantage_keys_created; CREATE TABLE t (x int); CREATE INDEX vantage_keys_created ON t (x)')
+      await expect(open().migrate?.()).rejects.toThrow('in the way of its own: index vantage_keys_created')
+      await sql('DROP TABLE t')
+      await open().migrate?.()
+      expect(await sql(`SELECT tablename FROM pg_indexes WHERE indexname = 'vantage_keys_created'`)).toEqual([
+        { tablename: 'vantage_keys' },
+      ])
+    })
+
+    test('stops a migration, and a keyring, with a schema of his, which he could exchange afterwards', async () => {
+      await sql('CREATE SCHEMA auth AUTHORIZATION mallory')
+      const store = open({ connectionString: url, schema: 'auth' })
+      await expect(store.migrate?.()).rejects.toThrow('schema auth of "mallory"')
+      expect(await sql(`SELECT FROM pg_class WHERE relnamespace = 'auth'::regnamespace`)).toEqual([])
+      await sql('ALTER SCHEMA auth OWNER TO admin')
+      await store.migrate?.()
+      await sql('ALTER SCHEMA auth OWNER TO mallory')
+      await expect(createKeyring(store).list()).rejects.toThrow('schema auth of "mallory"')
+    })
+
+    if (major >= 14) {
+      test('of the database may own the schema: pg_database_owner is its owner', async () => {
+        await sql('ALTER SCHEMA public OWNER TO pg_database_owner')
+        await open().migrate?.()
+      })
+    }
+
+    test('holds up no revocation with what it creates afterwards, of which migrate tells', async () => {
+      await open().migrate?.()
+      await open().insert(storedKey('a'))
+      await sql('GRANT CREATE, USAGE ON SCHEMA public TO mallory; DROP INDEX vantage_changes_at')
+      await server.sql(
+        as('mallory'),
+        `CREATE FUNCTION public.vantage_log_change(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE TABLE public.vantage_changes_at (x int);
+        CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER vantage_keys_before BEFORE INSERT ON public.vantage_changes_at EXECUTE FUNCTION public.f();
+        ALTER TABLE public.vantage_changes_at ENABLE ALWAYS TRIGGER vantage_keys_before`,
+      )
+      const later = open({ connectionString: `${url}?application_name=planted` })
+      expect((await createKeyring(later).revoke('a')).revokedAt).toBeInstanceOf(Date)
+      const notices: string[] = []
+      await later.migrate?.((notice) => notices.push(notice))
+      expect(notices).toEqual([
+        expect.stringContaining('table vantage_changes_at of "mallory", function vantage_log_change of "mallory"'),
+      ])
+      // One in the place of a function that is missing does not count as it.
+      await sql('DROP FUNCTION public.vantage_log_change() CASCADE')
+      const missing = open({ connectionString: `${url}?application_name=missing` })
+      await expect(missing.find('a')).rejects.toThrow(/lacks tables, functions or triggers/)
+    })
+
+    test('with CREATEROLE makes others members of a role of his: trusted up to PostgreSQL 15, where he can do so with any', async () => {
+      await sql(`CREATE ROLE creator LOGIN CREATEROLE PASSWORD 'p'`)
+      closers.push(() => sql('DROP OWNED BY sub CASCADE; DROP ROLE IF EXISTS sub; DROP ROLE creator'))
+      await server.sql(as('creator'), `CREATE ROLE sub LOGIN PASSWORD 'p'`)
+      await sql('GRANT CREATE, USAGE ON SCHEMA public TO sub, dba')
+      await openAs('sub').migrate?.()
+      await server.sql(as('creator'), 'GRANT sub TO dba')
+      const migration = openAs('dba').migrate?.()
+      if (major < 16) expect(await migration).toBeGreaterThan(0)
+      else await expect(migration).rejects.toThrow('table vantage_keys of "sub"')
+    })
+
     test('is told of, with the statement that takes the right away', async () => {
       const store = open()
       const notices: string[] = []
@@ -515,6 +676,69 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
       expect(await sql(`SELECT id FROM vantage_changes WHERE id = '${id}'`)).toHaveLength(2)
       await until(async () => (await decide(verifier, key)) === '401 revoked')
     })
+  })
+
+  test.each(['SCHEMA=x', '%73chema=x', 'currentSchema=x', 'search_path=x', 'schema', '%20schema=x', 'a=b&Schema=x'])(
+    'a URL with ?%s is a TypeError that names schema, and not the schema public',
+    (query) => {
+      expect(() => openKeyStore(`${url}?${query}`)).toThrow(TypeError)
+      expect(() => openKeyStore(`${url}?${query}`)).toThrow('write it schema=name')
+    },
+  )
+
+  describe('rows that somebody wrote by hand', () => {
+    const ROW = (id: string, subject: string, escaped = 0) =>
+      `INSERT INTO vantage_token_revocations (id, issuer, subject, escaped, issued_before, created_at, ends_at)
+        VALUES ('${id}', 'i', '${subject}', ${escaped}, now(), now(), now() + interval '1 day')`
+
+    test('with an empty id are listed, and so is what is no JSON though it says so, as it stands', async () => {
+      const store = open()
+      await store.migrate?.()
+      const { feed } = await watch(store)
+      const { epoch } = feed
+      await sql(
+        `${ROW('', 'empty id')}; ${ROW('bad', 'not json', 1)}; ${ROW('number', '12', 1)}; ${ROW('name', '"a"', 1)}`,
+      )
+      const listed = (await store.tokenRevocations?.(Date.now())) ?? []
+      expect(listed.map(({ id, subject }) => [id, subject])).toEqual([
+        ['', 'empty id'],
+        ['bad', 'not json'],
+        ['name', 'a'],
+        ['number', '12'],
+      ])
+      const token = { issuer: 'i', tokenId: null, subject: 'not json', clientId: null }
+      expect((await store.findTokenRevocations?.(token))?.map(({ id }) => id)).toEqual(['bad'])
+      await store.insert(storedKey('a'))
+      expect(feed.state).toBe('live')
+      expect(feed.epoch).toBe(epoch)
+    })
+  })
+
+  test('rows that logical replication applies notify, and take their numbers under the lock', async () => {
+    const store = open()
+    await store.migrate?.()
+    // As the worker that applies them: triggers of rows fire, those of statements do not.
+    await sql(`ALTER TABLE vantage_keys DISABLE TRIGGER vantage_keys_before;
+      ALTER TABLE vantage_token_revocations DISABLE TRIGGER vantage_tokens_before`)
+    const listening = await shell('mallory')
+    let heard = 0
+    listening.on('notification', () => heard++)
+    await listening.query('LISTEN vantage_changes')
+    const applying = await poolOf({ max: 1 }).connect()
+    closers.push(() => applying.release(true))
+    for (const [i, statement] of [
+      `INSERT INTO vantage_keys (id, digest, subject, environment, scopes, created_at)
+        VALUES ('a', 'sha256:a', 's', 'live', 'jobs:read', now())`,
+      `INSERT INTO vantage_token_revocations (id, issuer, subject, issued_before, created_at, ends_at)
+        VALUES ('a', 'i', 's', now(), now(), now() + interval '1 day')`,
+    ].entries()) {
+      await applying.query(`BEGIN; ${statement}`)
+      await expect(sql('BEGIN; LOCK TABLE vantage_lock IN EXCLUSIVE MODE NOWAIT')).rejects.toThrow(
+        /could not obtain lock/,
+      )
+      await applying.query('COMMIT')
+      await until(() => heard === i + 1)
+    }
   })
 
   test('a URL with a schema opens the store of that schema', async () => {

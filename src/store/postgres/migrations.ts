@@ -142,6 +142,10 @@ const TOKEN_CHANGES_NAMES_AND_COUNTS: Step = {
 // Changes by hand of names, and of who revoked a key and why, are in the audit trail.
 const AUDIT_OF_NAMES_AND_REASONS: Step = { version: 6, tables: [], statements: [] }
 
+// Revocations that another one replaces are dropped without a trace. Triggers of rows notify too, and lock: what logical
+// replication applies fires no trigger of statements.
+const REPLICATED_ROWS: Step = { version: 7, tables: [], statements: [] }
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -150,6 +154,24 @@ export const STEPS: readonly Step[] = [
   AUDIT_OF_CHANGES_BY_HAND,
   TOKEN_CHANGES_NAMES_AND_COUNTS,
   AUDIT_OF_NAMES_AND_REASONS,
+  REPLICATED_ROWS,
 ]
 
 export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)
+
+/** A statement that creates a table or an index unless it is there, with the name in question. */
+const CREATION = /^CREATE (TABLE|INDEX) IF NOT EXISTS (?:\{schema\}\.)?(\w+)/
+
+/** What a statement of a step creates; `undefined` for any other statement. */
+export function creationOf(statement: string): { readonly kind: 'TABLE' | 'INDEX'; readonly name: string } | undefined {
+  const [, kind, name] = CREATION.exec(statement) ?? []
+  return name === undefined ? undefined : { kind: kind === 'TABLE' ? 'TABLE' : 'INDEX', name }
+}
+
+/** The indexes of the steps. Those of primary keys get another name where theirs is taken. */
+export const INDEXES: readonly { readonly name: string; readonly table: string }[] = STEPS.flatMap(({ statements }) =>
+  statements.flatMap((statement) => {
+    const [, name, table] = /^CREATE INDEX IF NOT EXISTS (\w+)\s+ON \{schema\}\.(\w+)/.exec(statement) ?? []
+    return name === undefined || table === undefined ? [] : [{ name, table }]
+  }),
+)

@@ -31,11 +31,16 @@ export function inSchema(text: string, schema: string): string {
 /**
  * Takes the parameter `schema` off a connection string: it is ours, and the package `pg` does not know it.
  *
- * @throws {TypeError} when it is given twice, or is malformed
+ * @throws {TypeError} when it is given twice, is malformed, or is written in another way, which would mean `public`
  */
 export function takeSchema(url: string): { readonly connectionString: string; readonly schema: string | undefined } {
   const [address = '', ...rest] = url.split('?')
   const parameters = rest.join('?').split('&')
+  if (parameters.some(isNearMiss)) {
+    throw new TypeError(
+      'The connection string of a Postgres key store has a parameter that looks like schema and is not: write it schema=name',
+    )
+  }
   const [given, ...others] = parameters.filter(isSchema)
   if (given === undefined) return { connectionString: url, schema: undefined }
   if (others.length > 0) throw new TypeError('The connection string of a Postgres key store names two schemas')
@@ -45,6 +50,25 @@ export function takeSchema(url: string): { readonly connectionString: string; re
 
 function isSchema(parameter: string): boolean {
   return parameter.startsWith('schema=')
+}
+
+/** Another spelling, or what other drivers call it. */
+function isNearMiss(parameter: string): boolean {
+  if (isSchema(parameter)) return false
+  const [written = ''] = parameter.split('=')
+  const name = decodeName(written)
+    .replaceAll(/[^a-z]/gi, '')
+    .toLowerCase()
+  return ['schema', 'currentschema', 'searchpath'].includes(name)
+}
+
+/** A name that is not percent-encoded stands as it is. */
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }
 
 function decode(parameter: string): string {

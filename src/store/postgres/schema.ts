@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { checkCurrent, type FoundSchema, isCurrent, type NeededSchema, stepsToRun } from '../sql/schema.js'
 import type { Ask, Connections } from './connections.js'
 import { SQLSTATE } from './driver.js'
-import { CREATE_SCHEMA_TABLE, STEPS, TABLES } from './migrations.js'
+import { CREATE_SCHEMA_TABLE, creationOf, STEPS, TABLES } from './migrations.js'
 import { BODY_QUOTE } from './names.js'
-import { refuseForeignObjects, warnOfOpenSchema } from './ownership.js'
-import { CHANNEL, FUNCTIONS, LOCK_CHANGES, TRIGGER_NAMES, TRIGGERS } from './triggers.js'
+import { type FoundObjects, refuseForeignObjects, warnOfOthers } from './ownership.js'
+import { CHANNEL, FUNCTIONS, LOCK_CHANGES, SIGNATURES, TRIGGER_NAMES, TRIGGERS } from './triggers.js'
 
 /** The version that this package reads and writes. */
 export const SCHEMA_VERSION = STEPS.length
 
-const FUNCTION_NAMES = Object.keys(FUNCTIONS)
+const TRIGGERED_TABLES = Object.entries(TRIGGERS).flatMap(([table, triggers]) => Object.keys(triggers).map(() => table))
 
 /** A table that is altered waits for its readers, and new readers wait behind it: shorter than they have patience. */
 const LOCK_LIMIT_MS = 2000
@@ -23,20 +23,29 @@ function needed({ name }: Place): NeededSchema {
   return { store: name, version: SCHEMA_VERSION, parts: 'tables, functions or triggers' }
 }
 
-/** A trigger that is switched off, or that does not fire for each session, counts as missing. */
-async function readSchema(ask: Ask, { schema }: Place): Promise<FoundSchema> {
+/**
+ * A trigger that is switched off, or that does not fire for each session, counts as missing.
+ *
+ * @param judge is called before a table is read, which nobody can exchange from then on: reading another role's view would
+ *   call its functions with the rights of the reader
+ */
+async function readSchema(ask: Ask, { schema }: Place, judge?: () => Promise<unknown>): Promise<FoundSchema> {
   const [row] = (
     await ask(
       `SELECT
         array_to_string(ARRAY(SELECT relname FROM pg_class WHERE relnamespace = n.oid AND relname = ANY ($2)), ' ') AS tables,
         (SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
-          WHERE relnamespace = n.oid AND tgname = ANY ($3) AND tgenabled = 'A') AS triggers,
-        (SELECT count(DISTINCT proname) FROM pg_proc WHERE pronamespace = n.oid AND proname = ANY ($4)) AS functions
+            JOIN unnest($3::text[], $4::text[]) AS ours (tab, trig) ON tab = relname AND trig = tgname
+          WHERE relnamespace = n.oid AND tgenabled = 'A') AS triggers,
+        (SELECT count(*) FROM pg_proc WHERE pronamespace = n.oid
+          AND proname || '(' || oidvectortypes(proargtypes) || ')' = ANY ($5)) AS functions
       FROM pg_namespace n WHERE nspname = $1`,
-      [schema, TABLES, TRIGGER_NAMES, FUNCTION_NAMES],
+      [schema, TABLES, TRIGGERED_TABLES, TRIGGER_NAMES, SIGNATURES],
     )
   ).rows
   const tables = new Set((row?.tables ?? '').split(' ').filter((name) => name !== ''))
+  if (judge && tables.has('vantage_schema')) await ask('LOCK TABLE {schema}.vantage_schema IN ACCESS SHARE MODE')
+  await judge?.()
   if (!tables.has('vantage_schema')) return { version: 0, tables, complete: false }
   const version = (await ask('SELECT version FROM {schema}.vantage_schema')).rows[0]?.version
   return {
@@ -45,7 +54,7 @@ async function readSchema(ask: Ask, { schema }: Place): Promise<FoundSchema> {
     complete:
       tables.size === TABLES.length &&
       Number(row?.triggers) === TRIGGER_NAMES.length &&
-      Number(row?.functions) === FUNCTION_NAMES.length,
+      Number(row?.functions) === SIGNATURES.length,
   }
 }
 
@@ -66,26 +75,41 @@ export async function checkSchema(ask: Ask, place: Place): Promise<void> {
  */
 export async function migrateSchema(connections: Connections, onNotice?: (notice: string) => void): Promise<number> {
   const { read, transaction } = connections
+  let foreign: readonly string[] = []
   const current = await read(async (ask) => {
     // Also where there is nothing left to do: somebody may have made all of it.
-    await refuseForeignObjects(ask, connections)
-    return isCurrent(await readSchema(ask, connections), needed(connections))
+    const found = await readSchema(ask, connections, async () => {
+      foreign = (await refuseForeignObjects(ask, connections, { onlyUsed: true })).foreign
+    })
+    return isCurrent(found, needed(connections))
   })
   if (!current) await retry(() => transaction((ask) => migrate(ask, connections)))
-  if (onNotice) await read((ask) => warnOfOpenSchema(ask, connections, onNotice))
+  if (onNotice) await read((ask) => warnOfOthers(ask, connections, foreign, onNotice))
   return SCHEMA_VERSION
 }
 
+/**
+ * Whoever may create objects in the schema can create them at any moment, also while this waits for a lock. So tables are
+ * read and written, which may call what others have put upon them, only after all of them were locked, and then judged.
+ */
 async function migrate(ask: Ask, place: Place): Promise<void> {
-  await refuseForeignObjects(ask, place)
+  const before = await refuseForeignObjects(ask, place)
   await createNamespace(ask, place)
   // Nobody needs to write this table, so nobody else can take this lock. Of two that create it, one fails and tries again.
-  await ask(CREATE_SCHEMA_TABLE)
+  await createUnlessFound(ask, CREATE_SCHEMA_TABLE, before)
   await ask('LOCK TABLE {schema}.vantage_schema IN EXCLUSIVE MODE')
-  const found = await readSchema(ask, place)
-  if (isCurrent(found, needed(place))) return
+  const found = await refuseForeignObjects(ask, place)
+  const schema = await readSchema(ask, place)
+  if (isCurrent(schema, needed(place))) return
   await ask(`SET LOCAL lock_timeout = ${LOCK_LIMIT_MS}`)
-  for (const { statements } of stepsToRun(STEPS, found)) for (const sql of statements) await ask(sql)
+  const statements = stepsToRun(STEPS, schema).flatMap((step) => step.statements)
+  const isTable = (statement: string) => creationOf(statement)?.kind === 'TABLE'
+  for (const statement of statements.filter(isTable)) await createUnlessFound(ask, statement, found)
+  await ask(LOCK_ALL)
+  const locked = await refuseForeignObjects(ask, place)
+  for (const statement of statements.filter((statement) => !isTable(statement))) {
+    await createUnlessFound(ask, statement, locked)
+  }
   await createFunctions(ask)
   await createTriggers(ask)
   await ask(
@@ -98,8 +122,23 @@ async function migrate(ask: Ask, place: Place): Promise<void> {
   await ask(COUNT_TOKENS)
   await ask(`SELECT pg_notify('${CHANNEL}', '')`)
   await ask('INSERT INTO {schema}.vantage_changes (id) VALUES (NULL)')
-  // Again, since some may have come since, and a table that is there is not created.
+  // Again, since a function that came meanwhile was replaced, and keeps its owner.
   await refuseForeignObjects(ask, place)
+}
+
+// No trigger can be added while it is held. Those with triggers come first, in the order in which a change locks them.
+const LOCK_ALL = `LOCK TABLE ${[...new Set([...Object.keys(TRIGGERS), ...TABLES])]
+  .map((table) => `{schema}.${table}`)
+  .join(', ')} IN SHARE ROW EXCLUSIVE MODE`
+
+/**
+ * Runs a statement of a step. What it creates must be created here unless it was found, and so judged: IF NOT EXISTS would
+ * take what somebody has created since. A plain CREATE fails then, and the migration begins anew.
+ */
+async function createUnlessFound(ask: Ask, statement: string, { relations }: FoundObjects): Promise<void> {
+  const creation = creationOf(statement)
+  if (creation === undefined) await ask(statement)
+  else if (!relations.has(creation.name)) await ask(statement.replace('IF NOT EXISTS ', ''))
 }
 
 const COUNT_TOKENS = `INSERT INTO {schema}.vantage_token_counts (tokens, subjects_and_clients)

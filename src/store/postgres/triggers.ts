@@ -33,12 +33,27 @@ const LOG_REVOCATION = (id: string) =>
   `INSERT INTO {schema}.vantage_changes (id, revocation) VALUES ('${TOKENS_CHANGED}', ${id});`
 
 /**
+ * Rows that logical replication applies fire no trigger of statements, so the triggers of rows lock and notify as well.
+ * For ordinary statements both are done already, and cost next to nothing.
+ */
+const AS_REPLICATED = `${LOCK_CHANGES};
+      PERFORM pg_notify('${CHANNEL}', '');`
+
+interface StoredFunction {
+  readonly signature: string
+  /** The types of the signature, as PostgreSQL names them. Default: none. */
+  readonly types?: string
+  readonly returns: string
+  readonly body: string
+}
+
+/**
  * The functions, by name. They run with the rights of their owner (SECURITY DEFINER): a role that may write keys need not be
  * allowed to write the log, and a service that verifies may add usage and nothing else. Their search path holds nothing but
  * the server's own names, and tables are written with their schema: whoever may create a function there could have it called
  * with the owner's rights otherwise, since an overload whose arguments fit better comes before pg_catalog's.
  */
-export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: string; body: string }>> = {
+export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
   // A transaction draws the numbers of its changes before it commits. Without the lock, a reader could read number 8 and
   // never see number 7, which commits later. So one transaction at a time changes keys. The lock is taken before any row is
   // locked: taken in a row trigger, two ordinary transactions could wait for each other.
@@ -66,6 +81,7 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
+      ${AS_REPLICATED}
       IF TG_OP <> 'INSERT' THEN
         INSERT INTO {schema}.vantage_changes (id) VALUES (OLD.id);
       END IF;
@@ -152,6 +168,7 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
+      ${AS_REPLICATED}
       IF TG_OP = 'TRUNCATE' THEN
         ${LOG_REVOCATION('NULL')}
       ELSIF TG_OP = 'INSERT' THEN
@@ -213,6 +230,7 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
   // Rows are locked in the order of the primary key. In different orders, two services could wait for each other.
   vantage_add_usage: {
     signature: '(ids text[], days date[], counts bigint[], last_uses timestamptz[])',
+    types: 'text[], date[], bigint[], timestamp with time zone[]',
     returns: 'void LANGUAGE sql',
     body: `INSERT INTO {schema}.vantage_usage AS kept (id, day, count, last_used_at)
       SELECT used.id, used.day, least(sum(least(used.count, 1000000000)), ${MAX_COUNT})::bigint,
@@ -227,6 +245,11 @@ export const FUNCTIONS: Readonly<Record<string, { signature: string; returns: st
         last_used_at = greatest(kept.last_used_at, excluded.last_used_at)`,
   },
 }
+
+/** Each function with its types. Others may have created functions of the same names with other types. */
+export const SIGNATURES: readonly string[] = Object.entries(FUNCTIONS).map(
+  ([name, { types = '' }]) => `${name}(${types})`,
+)
 
 /** The triggers, by table and name. They fire under each `session_replication_role`: a restored key is a change too. */
 export const TRIGGERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
