@@ -111,6 +111,9 @@ const TOKEN_CHANGES_AND_NAMES: Step = {
 // Changes by hand of names, and of who revoked a key and why, are in the audit trail.
 const AUDIT_OF_NAMES_AND_REASONS: Step = { version: 5, tables: [], statements: [] }
 
+// A revocation of tokens that another one covers goes without an entry in the audit trail.
+const AUDIT_WITHOUT_COVERED: Step = { version: 6, tables: [], statements: [] }
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -118,4 +121,5 @@ export const STEPS: readonly Step[] = [
   AUDIT_OF_CHANGES_BY_HAND,
   TOKEN_CHANGES_AND_NAMES,
   AUDIT_OF_NAMES_AND_REASONS,
+  AUDIT_WITHOUT_COVERED,
 ]
