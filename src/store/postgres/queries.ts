@@ -13,7 +13,7 @@ import type {
 import { isSameKey } from '../same-key.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
-import { AUDIT, fromRow, KEYS, selectList, toCount, toMilliseconds } from '../sql/tables.js'
+import { AUDIT, fromRow, isStill, KEYS, selectList, toCount, toMilliseconds } from '../sql/tables.js'
 import {
   deleteEndedTokenRevocations,
   deleteReplacedTokenRevocations,
@@ -109,10 +109,7 @@ export async function updateKey(
   successor: StoredKey | undefined,
 ): Promise<boolean> {
   const [row] = (
-    await ask(
-      `SELECT ${selectList(KEYS, DIALECT)}, xmin::text AS version FROM ${DIALECT.table(KEYS.name)} WHERE id = $1`,
-      [current.id],
-    )
+    await ask(`SELECT ${selectList(KEYS, DIALECT)} FROM ${DIALECT.table(KEYS.name)} WHERE id = $1`, [current.id])
   ).rows
   if (row === undefined || !isSameKey(fromRow(KEYS, row), current)) return false
   // The successor first: the audit trail tells a rotation from a change by hand by it.
@@ -121,8 +118,9 @@ export async function updateKey(
     current,
     next,
     DIALECT,
-    // The row is not locked by the read, which would come before the lock that all changes take: a deadlock.
-    ({ value }) => `xmin::text = ${value(row.version ?? null)}`,
+    // The row is not locked by the read, which would come before the lock that all changes take: a deadlock. By values, and
+    // not by the version of the row: somebody who writes it again and again without a change must not hold a revocation up.
+    (parameters) => isStill(KEYS, row, DIALECT, parameters),
   )
   return update === undefined || (await run(ask, update)).rowCount === 1
 }

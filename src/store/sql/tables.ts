@@ -79,6 +79,16 @@ export function selectList({ columns }: Table<unknown>, dialect: Dialect, alias?
     .join(', ')
 }
 
+/** The condition that a row still holds what {@link selectList} has read of it. */
+export function isStill({ columns }: Table<unknown>, row: SqlRow, dialect: Dialect, parameters: Parameters): string {
+  return columns
+    .map(({ name, kind }) => {
+      const value = kind === 'instant' ? dialect.readInstant(name) : name
+      return `${value} IS NOT DISTINCT FROM ${parameters.value(row[name] ?? null)}`
+    })
+    .join(' AND ')
+}
+
 function labelOf(name: string, alias: string | undefined): string {
   return alias === undefined ? name : `${alias}_${name}`
 }
