@@ -1,12 +1,21 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, type SpawnSyncOptions, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join, relative } from 'node:path'
+import { basename, delimiter, dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 
@@ -95,8 +104,16 @@ export function postgresIsThere(): boolean {
   return false
 }
 
-export async function startPostgres(binaries = findPostgres()): Promise<PostgresServer> {
-  if (binaries === undefined) throw new Error('there is no PostgreSQL server')
+/** A checkout below a folder that only root may enter holds binaries that the server's user cannot reach: a copy of them. */
+function reachable(binaries: string, folder: string, options: SpawnSyncOptions): string {
+  const { error } = spawnSync(join(binaries, 'initdb'), ['--version'], options)
+  if ((error as NodeJS.ErrnoException | undefined)?.code !== 'EACCES') return binaries
+  cpSync(dirname(binaries), join(folder, 'native'), { recursive: true, verbatimSymlinks: true })
+  return join(folder, 'native', basename(binaries))
+}
+
+export async function startPostgres(installed = findPostgres()): Promise<PostgresServer> {
+  if (installed === undefined) throw new Error('there is no PostgreSQL server')
   const user = unprivilegedUser()
   const folder = mkdtempSync(join(tmpdir(), 'vantage-postgres-'))
   const password = randomBytes(12).toString('hex')
@@ -105,6 +122,7 @@ export async function startPostgres(binaries = findPostgres()): Promise<Postgres
   for (const path of user ? [folder, passwordFile] : []) chownSync(path, user?.uid ?? 0, user?.gid ?? 0)
   const data = join(folder, 'data')
   const options = { ...user, cwd: folder, env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' } }
+  const binaries = reachable(installed, folder, options)
 
   const made = spawnSync(
     join(binaries, 'initdb'),
@@ -131,7 +149,7 @@ export async function startPostgres(binaries = findPostgres()): Promise<Postgres
       'timezone=Asia/Kathmandu',
       'datestyle=German',
     ]
-    const started = spawn(join(binaries ?? '', 'postgres'), ['-D', data, ...settings.flatMap((text) => ['-c', text])], {
+    const started = spawn(join(binaries, 'postgres'), ['-D', data, ...settings.flatMap((text) => ['-c', text])], {
       ...options,
       stdio: ['ignore', 'ignore', 'pipe'],
     })
