@@ -13,9 +13,13 @@ export function temporaryFolder(): { readonly path: (name: string) => string; re
   }
 }
 
-/** Hand-written SQL: a connection that knows nothing of the stores, as an administrator's shell has it. */
-export function sql(path: string, statements: string): void {
-  const database = loadSqliteDriver().open(pathToFileURL(path).href)
+/**
+ * Hand-written SQL: a connection that knows nothing of the stores, as an administrator's shell has it.
+ *
+ * @param driver that of the store: two copies of SQLite in one process drop each other's locks, and damage the file
+ */
+export function sql(path: string, statements: string, driver = loadSqliteDriver()): void {
+  const database = driver.open(pathToFileURL(path).href)
   try {
     database.exec('PRAGMA busy_timeout = 5000')
     database.exec(statements)

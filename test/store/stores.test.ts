@@ -3,8 +3,8 @@ import { KeyStoreError } from '../../src/core/errors.js'
 import type { KeyStore, StoredTokenRevocation } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
-import { libsql, loadSqliteDriver } from '../../src/store/sqlite/driver.js'
-import { createSqliteKeyStore, sqliteKeyStore } from '../../src/store/sqlite/store.js'
+import { libsql, loadSqliteDriver, type SqliteDriver } from '../../src/store/sqlite/driver.js'
+import { createSqliteKeyStore } from '../../src/store/sqlite/store.js'
 import { keyStoreContract } from '../../src/testing.js'
 import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
 import { storedKey } from '../support/stored-keys.js'
@@ -29,10 +29,11 @@ afterEach(() => {
   for (const remove of removers.splice(0)) remove()
 })
 
-function sqliteCandidate(name: string, open: (path: string) => KeyStore): Candidate {
+function sqliteCandidate(driver: SqliteDriver): Candidate {
+  const open = (path: string) => createSqliteKeyStore(path, driver)
   let path: string
   return {
-    name,
+    name: `SQLite by ${driver.name}`,
     create() {
       const folder = temporaryFolder()
       removers.push(folder.remove)
@@ -47,6 +48,7 @@ function sqliteCandidate(name: string, open: (path: string) => KeyStore): Candid
         `WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ${count})
           INSERT INTO vantage_token_revocations (${FILL_COLUMNS})
           SELECT '${prefix}' || i, 'https://issuer.example', ${names}, 1, ${endsAt} FROM numbers`,
+        driver,
       )
     },
   }
@@ -108,13 +110,13 @@ const candidates: Candidate[] = [
       }
     },
   },
-  sqliteCandidate(`SQLite by ${loadSqliteDriver().name}`, (path) => sqliteKeyStore({ path })),
+  sqliteCandidate(loadSqliteDriver()),
 ]
 
 const other = libsql()
 if (loadSqliteDriver().name === 'node:sqlite') {
   if (other === undefined) throw new Error('libsql is a development dependency: run npm ci')
-  candidates.push(sqliteCandidate('SQLite by libsql', (path) => createSqliteKeyStore(path, other)))
+  candidates.push(sqliteCandidate(other))
 }
 
 if (postgresIsThere()) candidates.push(postgresCandidate())
