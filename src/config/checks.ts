@@ -80,6 +80,13 @@ export function checkClaimName({ value, name }: Setting): string {
   throw new ArgumentError(name, 'must be the name of a claim, for example "tenant_id"')
 }
 
+/** `true` or `false`; in a variable also `1` or `0`. */
+export function checkFlag({ value, name, fromEnvironment }: Setting): boolean {
+  if (fromEnvironment ? value === 'true' || value === '1' : value === true) return true
+  if (fromEnvironment ? value === 'false' || value === '0' : value === false) return false
+  throw new ArgumentError(name, fromEnvironment ? 'must be true, 1, false or 0' : 'must be true or false')
+}
+
 /** It checks only that it is a function. Whoever calls it has to check what it answers. */
 export function checkFunction<T>(value: unknown, name: string): T {
   if (typeof value === 'function') return value as T

@@ -17,6 +17,7 @@ import {
   type Setting,
   splitList,
 } from './checks.js'
+import { warnInsecureHttp } from './start-notices.js'
 
 /** What this service requires of the access tokens of one issuer. */
 export interface IssuerOptions {
@@ -70,7 +71,7 @@ const SCOPE_SEPARATORS = ['space', 'comma'] as const
 
 const PROFILES = ['rfc9068', 'lenient'] as const
 
-const DEFAULT_ISSUER = 'https://auth.vantage.omnivector.solutions'
+export const DEFAULT_ISSUER = 'https://auth.vantage.omnivector.solutions'
 
 /** The options that say where keys come from. {@link resolveEntry} reads each by its name. */
 const SOURCE_NAMES = ['issuer', 'jwksUri', 'jwks', 'allowInsecureHttp'] as const
@@ -101,6 +102,8 @@ export interface IssuerSettings {
   readonly issuer: Setting
   readonly jwksUri: Setting
   readonly jwks: Setting
+  /** Whether URLs of the environment may be http outside loopback. */
+  readonly allowInsecureEnvironment: boolean
 }
 
 /**
@@ -124,7 +127,14 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
     const issuer = checkIssuer(entry, settings.issuer.name)
     const none = optionSetting(undefined, '')
     const { jwksUri, jwks } = single ? settings : { jwksUri: none, jwks: none }
-    const keySource = resolveKeySource({ ...settings.issuer, value: issuer }, jwksUri, jwks, false, shared.algorithms)
+    const insecure = ({ fromEnvironment }: Setting) => fromEnvironment && settings.allowInsecureEnvironment
+    const keySource = resolveKeySource(
+      { ...settings.issuer, value: issuer },
+      jwksUri,
+      jwks,
+      insecure,
+      shared.algorithms,
+    )
     // An issuer that is given as the one text is the product's own, wherever it runs. Others need not write commas like it.
     const isOwn = single && !Array.isArray(settings.issuer.value)
     const scopeSeparator = shared.scopeSeparator ?? (isOwn ? 'comma' : separatorOf(issuer))
@@ -166,7 +176,7 @@ function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPo
   const scopeSeparator = own.scopeSeparator ?? shared.scopeSeparator ?? separatorOf(issuer)
   const policy = { ...shared, ...own, scopeSeparator, issuer }
   const [jwksUri, jwks] = [setting('jwksUri'), setting('jwks')]
-  const keySource = resolveKeySource(setting('issuer'), jwksUri, jwks, insecure, policy.algorithms)
+  const keySource = resolveKeySource(setting('issuer'), jwksUri, jwks, () => insecure, policy.algorithms)
   return Object.freeze({ ...policy, keySource })
 }
 
@@ -221,7 +231,7 @@ function resolveKeySource(
   issuer: Setting,
   jwksUri: Setting,
   jwks: Setting,
-  insecure: boolean,
+  mayBeInsecure: (url: Setting) => boolean,
   algorithms: readonly string[],
 ): KeySource {
   if (jwks.value !== undefined) {
@@ -230,21 +240,24 @@ function resolveKeySource(
     }
     return Object.freeze({ kind: 'static', jwks: checkStaticKeys(jwks, algorithms) })
   }
-  if (jwksUri.value === undefined) return Object.freeze({ kind: 'discovery', url: checkFetchable(issuer, insecure) })
-  return Object.freeze({ kind: 'jwks_uri', url: checkFetchable(jwksUri, insecure) })
+  if (jwksUri.value === undefined)
+    return Object.freeze({ kind: 'discovery', url: checkFetchable(issuer, mayBeInsecure) })
+  return Object.freeze({ kind: 'jwks_uri', url: checkFetchable(jwksUri, mayBeInsecure) })
 }
 
 /** RFC 8414 §2 requires https. On loopback there is no network that others could listen to. */
-function checkFetchable({ value, name }: Setting, insecure: boolean): URL {
+function checkFetchable(setting: Setting, mayBeInsecure: (url: Setting) => boolean): URL {
+  const { value, name, fromEnvironment } = setting
   if (typeof value !== 'string') throw new ArgumentError(name, 'must be the URL of the key set')
   const url = checkUrl(value, name)
-  const permitted = url.protocol === 'https:' || (url.protocol === 'http:' && (insecure || isLoopback(url)))
-  if (!permitted) {
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) return url
+  if (url.protocol !== 'http:' || !mayBeInsecure(setting)) {
     throw new ArgumentError(
       name,
-      'must be https; http is for loopback, or for an issuer entry with allowInsecureHttp: true',
+      'must be https; http is for loopback, for an issuer entry with allowInsecureHttp: true, or, in a closed network, for a URL of the environment with VANTAGE_ALLOW_INSECURE_HTTP=true',
     )
   }
+  if (fromEnvironment) warnInsecureHttp(name)
   return url
 }
 

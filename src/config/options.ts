@@ -9,6 +9,7 @@ import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
 import type { IssuerPolicy, Profile } from '../token/policy.js'
 import {
   checkClaimName,
+  checkFlag,
   checkFunction,
   checkInteger,
   checkNumber,
@@ -25,11 +26,13 @@ import {
   checkAlgorithms,
   checkProfile,
   checkScopeSeparator,
+  DEFAULT_ISSUER,
   type IssuerOptions,
   resolveIssuers,
   type SharedPolicy,
 } from './issuer-options.js'
 import { type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
+import { tellDefaults } from './start-notices.js'
 
 export type { IssuerOptions }
 
@@ -220,28 +223,40 @@ export const OPTION_NAMES = [
  */
 export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.ProcessEnv = process.env): Configuration {
   const given = readOptions(options, OPTION_NAMES, 'option')
-  /** An option wins over its variable; an empty variable is unset. */
-  const setting = (name: keyof VerifierOptions, variable: string | undefined): Setting => {
-    const text = variable === undefined ? undefined : env[variable]?.trim()
-    if (variable === undefined || given[name] !== undefined || !text) return optionSetting(given[name], name)
-    return { value: text, name: variable, fromEnvironment: true }
+  /** An empty variable is unset. */
+  const variableSetting = (variable: string): Setting | undefined => {
+    const text = env[variable]?.trim()
+    return text ? { value: text, name: variable, fromEnvironment: true } : undefined
   }
+  /** An option wins over its variable. */
+  const setting = (name: keyof VerifierOptions, variable: string | undefined): Setting =>
+    (given[name] === undefined && variable !== undefined && variableSetting(variable)) ||
+    optionSetting(given[name], name)
 
   const policy = readAll(POLICY, setting)
   const { keySetMaxStaleSeconds, storeMaxStaleSeconds, ...others } = readAll(SETTINGS, setting)
-  const issuers = {
+  const allowInsecure = variableSetting('VANTAGE_ALLOW_INSECURE_HTTP')
+  const sources = {
     issuer: setting('issuer', 'VANTAGE_ISSUER'),
     // VANTAGE_JWKS_URI belongs to the issuer of the environment, not to one that the program names.
     jwksUri: setting('jwksUri', given.issuer === undefined ? 'VANTAGE_JWKS_URI' : undefined),
     jwks: setting('jwks', undefined),
+    allowInsecureEnvironment: allowInsecure !== undefined && checkFlag(allowInsecure),
   }
+  const issuers = resolveIssuers(sources, policy)
+  // Last: it opens something, which would stay open if another option were wrong.
+  const keys = resolveKeyStore(setting('keys', 'VANTAGE_KEY_STORE'))
+  const usesDefaultAudience = issuers.length > 0 && setting('audience', 'VANTAGE_AUDIENCE').value === undefined
+  tellDefaults(
+    sources.issuer.value === undefined ? DEFAULT_ISSUER : undefined,
+    usesDefaultAudience && issuers.some(({ audience }) => audience === policy.audience) ? DEFAULT_AUDIENCE : undefined,
+  )
   return Object.freeze({
     ...others,
     keySetMaxStaleMs: 1000 * keySetMaxStaleSeconds,
     storeMaxStaleMs: 1000 * storeMaxStaleSeconds,
-    issuers: resolveIssuers(issuers, policy),
-    // Last: it opens something, which would stay open if another option were wrong.
-    keys: resolveKeyStore(setting('keys', 'VANTAGE_KEY_STORE')),
+    issuers,
+    keys,
   })
 }
 

@@ -4,6 +4,7 @@ import { createUsageCounter } from '../api-key/usage-counter.js'
 import { type AcceptedKey, judgeStoredKey } from '../api-key/verdict.js'
 import { describePolicy, type EffectivePolicy } from '../config/effective-policy.js'
 import { resolveOptions, type VerifierOptions } from '../config/options.js'
+import { warnNothingAccepted } from '../config/start-notices.js'
 import type { Auth } from '../core/auth.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { allReady, settledBy } from '../core/deadline.js'
@@ -66,6 +67,7 @@ export interface Verifier {
  */
 export function createVerifier(options: VerifierOptions = {}): Verifier {
   const config = resolveOptions(options)
+  if (config.issuers.length === 0 && config.keys === false) warnNothingAccepted()
   const { clock, realm, timeoutMs } = config
   const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
   const caches = config.cache === false ? undefined : createCaches(config.cache)

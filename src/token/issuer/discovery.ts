@@ -63,8 +63,9 @@ async function readMetadata(issuer: string, fetch: typeof globalThis.fetch, dead
   const { url, body } = first.body === undefined ? await fetchJson(fetch, openid, deadline) : first
   const metadata = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
   if (metadata.issuer !== issuer) {
+    const bySlash = metadata.issuer === `${issuer}/` || `${metadata.issuer}/` === issuer
     throw new Error(
-      `${url} names the issuer ${JSON.stringify(metadata.issuer)?.slice(0, 200)} instead of ${JSON.stringify(issuer)} (RFC 8414 §3.3)`,
+      `${url} names the issuer ${JSON.stringify(metadata.issuer)?.slice(0, 200)} instead of ${JSON.stringify(issuer)} (RFC 8414 §3.3)${bySlash ? ': they differ by the slash at the end alone, configure the issuer as the metadata and the iss claim of its tokens have it' : ''}`,
     )
   }
   const uri = metadata.jwks_uri

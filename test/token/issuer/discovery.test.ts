@@ -78,6 +78,7 @@ describe('where the key set is', () => {
       expect(asked).toEqual([metadataPath])
       const message = await readiness(issuer)
       expect(message).toContain(`names the issuer ${JSON.stringify(named)} instead of ${JSON.stringify(url)}`)
+      expect(message).not.toContain('slash')
     },
   )
 
@@ -87,10 +88,11 @@ describe('where the key set is', () => {
     expect((await readiness(issuer)).length).toBeLessThan(600)
   })
 
-  test('an issuer with a slash at the end is another issuer', async () => {
+  test('an issuer with a slash at the end is another issuer, and ready() says that it is the slash alone', async () => {
     const { issuer, answers, url, origin, metadataPath } = await setUp()
     answers.set(metadataPath, json({ issuer: `${url}/`, jwks_uri: `${origin}/jwks` }))
     expect(await ask(issuer)).toMatch('unavailable')
+    expect(await readiness(issuer)).toContain('differ by the slash at the end alone')
   })
 
   test.each([undefined, 7, 'keys', '/jwks', ['https://issuer.example/jwks']])(
