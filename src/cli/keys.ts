@@ -295,6 +295,7 @@ function printRecord(given: Arguments, record: KeyRecord): void {
       ['expires', formatInstant(record.expiresAt) ?? 'never'],
       ['last used', formatInstant(record.lastUsedAt) ?? 'never'],
       ['revoked', formatInstant(record.revokedAt)],
+      ['revoked by', record.revokedBy],
       ['reason', record.revokedReason],
       ['replaces', record.replaces],
       ['replaced by', record.replacedBy],

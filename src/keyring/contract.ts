@@ -39,6 +39,16 @@ export interface RotateKeyOptions {
   actor?: string | null | undefined
 }
 
+/** See {@link Keyring.edit}. At least one of `name` and `scopes` is given. */
+export interface EditKeyOptions {
+  /** What people call the key; `null` for no name. */
+  name?: string | null | undefined
+  /** The scopes that it keeps: one at least, and none that it does not have. */
+  scopes?: readonly (Scope | (string & {}))[] | undefined
+  /** Who edits it, for the audit trail. */
+  actor?: string | null | undefined
+}
+
 /** See {@link Keyring.revoke}. */
 export interface RevokeKeyOptions {
   reason?: string | null | undefined
@@ -131,6 +141,17 @@ export interface Keyring {
    * @throws {KeyStateError} for a key that is revoked, expired or replaced
    */
   rotate(id: string, options?: RotateKeyOptions): Promise<RotatedKey>
+  /**
+   * Changes the name of a key, or takes scopes away from it; services hear of it as fast as of a revocation. What others
+   * change at the same time stays: scopes are compared with those that the key has when the edit is written. A successor
+   * is a key of its own, and keeps its scopes; one that is made afterwards gets those that are left. An edit that changes
+   * nothing has no entry in the audit trail.
+   *
+   * @throws {TypeError} for a scope that the key does not have: make another key for it
+   * @throws {KeyNotFoundError} for an unknown id
+   * @throws {KeyStateError} for a key that is revoked or expired
+   */
+  edit(id: string, options: EditKeyOptions): Promise<KeyRecord>
   /**
    * Ends a key for good. A second call changes nothing: the first reason stays. A successor is a key of its own, and stays
    * valid.

@@ -8,6 +8,7 @@ import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.j
 import { formatGiven } from '../core/given.js'
 import { type KeyStore, keyStateAt, type ListedKey, type StoredKey } from '../store/contract.js'
 import { openKeyStore } from '../store/open.js'
+import { isSameKey } from '../store/same-key.js'
 import {
   checkId,
   checkNames,
@@ -19,6 +20,7 @@ import {
   parseLife,
 } from './arguments.js'
 import type { Keyring, KeyringOptions } from './contract.js'
+import { readEdit } from './edit.js'
 import { readListFilters } from './list-filters.js'
 import { createNewKey, showOnce } from './new-key.js'
 import { toAuditEntry, toKeyRecord, toTokenRevocation } from './records.js'
@@ -84,8 +86,8 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const now = Date.now()
       const current = await readKnown(id, now)
-      const { next, successor, result } = decide(current, now)
-      if (next === undefined || (await keys.update(withoutUse(current), next, successor))) return result
+      const { next, successor, editor, result } = decide(current, now)
+      if (next === undefined || (await keys.update(withoutUse(current), next, successor, editor))) return result
     }
     throw new KeyStateError('The key is being changed by others at the moment; try again')
   }
@@ -137,6 +139,20 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
           successor: stored,
           result: showOnce(key, { record, previous: toKeyRecord({ ...current, ...next }, now) }),
         }
+      })
+    },
+
+    async edit(id, given) {
+      checkId(id)
+      const edit = readEdit(given)
+      const editor = checkOptionalText(given.actor, 'actor')
+      await ready()
+      return change(id, (current, now) => {
+        checkUnended(current, now)
+        const stored = withoutUse(current)
+        const next = edit(stored)
+        const result = toKeyRecord({ ...current, ...next }, now)
+        return isSameKey(stored, next) ? { result } : { next, editor, result }
       })
     },
 
@@ -241,6 +257,8 @@ interface Decision<T> {
   readonly next?: StoredKey
   /** The key that takes over. */
   readonly successor?: StoredKey
+  /** Who edits the key. */
+  readonly editor?: string | null
   readonly result: T
 }
 
@@ -253,6 +271,12 @@ function checkActive(key: StoredKey, now: number): void {
   if (state === 'active') return
   const successor = key.replacedBy === null ? '' : `; its successor is ${JSON.stringify(key.replacedBy)}`
   throw new KeyStateError(`Only an active key can be rotated, and this one is ${state}${successor}`)
+}
+
+function checkUnended(key: StoredKey, now: number): void {
+  const state = keyStateAt(key, now)
+  if (state === 'active' || state === 'superseded') return
+  throw new KeyStateError(`Only a key that is still accepted can be edited, and this one is ${state}`)
 }
 
 function checkKeyStore(store: unknown): KeyStore {

@@ -30,6 +30,8 @@ export interface KeyRecord {
   /** Up to some seconds late: services count uses in memory and write every ten seconds. */
   readonly lastUsedAt: Date | null
   readonly revokedAt: Date | null
+  /** The `actor` that revoked it, as the caller named them. */
+  readonly revokedBy: string | null
   readonly revokedReason: string | null
   /** Id of the key that it took over from. */
   readonly replaces: string | null
@@ -52,6 +54,7 @@ export function toKeyRecord(key: ListedKey, now: number): KeyRecord {
     expiresAt: toDate(key.expiresAt),
     lastUsedAt: toDate(key.lastUsedAt),
     revokedAt: toDate(key.revokedAt),
+    revokedBy: key.revokedBy,
     revokedReason: key.revokedReason,
     replaces: key.replaces,
     replacedBy: key.replacedBy,

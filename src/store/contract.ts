@@ -24,9 +24,11 @@ export interface KeyStore {
    * `current` says, in every field: what others have changed since it was read, by hand too, must not be undone. The id of
    * a key never changes. Rejects, and writes nothing, when the id of the successor exists.
    *
+   * @param editor with a change of the name or the scopes: who makes it, for the audit trail. A store without `readAudit`
+   *   may ignore it.
    * @returns whether it was written; otherwise somebody else has changed the key, and nothing is written
    */
-  update(current: StoredKey, next: StoredKey, successor?: StoredKey): Promise<boolean>
+  update(current: StoredKey, next: StoredKey, successor?: StoredKey, editor?: string | null): Promise<boolean>
 
   /** Keys that meet the query, newest first: by `createdAt`, then by `id`, both descending. At most `limit`. */
   list(query: KeyQuery): Promise<readonly ListedKey[]>
@@ -58,8 +60,8 @@ export interface KeyStore {
 
   /**
    * What was done to keys and tokens, newest first. The methods that write add the entries in their own transaction:
-   * `insert` a creation; `update` a rotation when there is a successor, and a revocation when `revokedAt` is new;
-   * `addTokenRevocation` a revocation of tokens.
+   * `insert` a creation; `update` a rotation when there is a successor, a revocation when `revokedAt` is new, and an edit
+   * when the name or the scopes differ; `addTokenRevocation` a revocation of tokens.
    */
   readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
 
@@ -224,7 +226,7 @@ export interface StoredTokenRevocation {
 }
 
 /** What was done. `change`, `restore` and `delete` happen by hand-written SQL alone. */
-export type AuditAction = 'create' | 'rotate' | 'revoke' | 'revoke_tokens' | 'change' | 'restore' | 'delete'
+export type AuditAction = 'create' | 'edited' | 'rotate' | 'revoke' | 'revoke_tokens' | 'change' | 'restore' | 'delete'
 
 /** One entry of the audit trail. The instant is in milliseconds since the epoch. */
 export interface StoredAuditEntry {
@@ -239,8 +241,13 @@ export interface StoredAuditEntry {
   readonly actor: string | null
   readonly reason: string | null
   /**
-   * As JSON, which tokens were revoked, or had been by a revocation that was changed or deleted by hand; `null` for keys. A
-   * revocation that has ended is dropped without an entry.
+   * A JSON object, or `null` where there is no more to tell.
+   *
+   * - Of tokens: which were revoked, or had been by a revocation that was changed or deleted by hand. A revocation that has
+   *   ended is dropped without an entry.
+   * - `edited`: `name` where the name was changed, as it is now; `scopes` and `scopesBefore`, separated by spaces, where
+   *   scopes were taken away. The old name is left out: it may be what had to go.
+   * - `revoke`: `{"by":"sql"}` where hand-written SQL revoked the key.
    */
   readonly detail: string | null
 }

@@ -11,7 +11,7 @@ import {
   type StoredKey,
   type StoredTokenRevocation,
 } from './contract.js'
-import { isSameKey } from './same-key.js'
+import { describeEdit, isSameKey } from './same-key.js'
 import {
   describeNoRoom,
   describeTokenSelector,
@@ -95,7 +95,7 @@ export function memoryKeyStore(): KeyStore {
       announce({ id: key.id })
     },
 
-    async update(current, next, successor) {
+    async update(current, next, successor, editor = null) {
       checkOpen()
       const stored = keys.get(current.id)
       if (stored === undefined || !isSameKey(stored, current)) return false
@@ -109,6 +109,8 @@ export function memoryKeyStore(): KeyStore {
         const { revokedBy: actor, revokedReason: reason } = next
         note({ ...NOTHING, action: 'revoke', keyId: current.id, actor, reason })
       }
+      const detail = describeEdit(stored, next)
+      if (detail !== null) note({ ...NOTHING, action: 'edited', keyId: current.id, actor: editor, detail })
       announce({ id: current.id }, ...(successor ? [{ id: successor.id }] : []))
       return true
     },

@@ -242,17 +242,19 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await sql(`DELETE FROM vantage_keys WHERE id = 'c'`)
       await sql('TRUNCATE vantage_keys')
       const entries = (await store.readAudit?.({ limit: 9 })) ?? []
-      expect(entries.map(({ action, keyId, actor, reason }) => [action, keyId, actor, reason])).toEqual([
-        ['delete', null, null, null],
-        ['delete', 'c', null, null],
-        ['change', 'b', null, null],
-        ['change', 'b', null, null],
-        ['change', 'b', null, null],
-        ['change', 'b', null, null],
-        ['restore', 'a', null, null],
-        ['revoke', 'a', 'ops', 'leaked'],
-        ['create', 'c', null, null],
-      ])
+      expect(entries.map(({ action, keyId, actor, reason, detail }) => [action, keyId, actor, reason, detail])).toEqual(
+        [
+          ['delete', null, null, null, null],
+          ['delete', 'c', null, null, null],
+          ['change', 'b', null, null, null],
+          ['change', 'b', null, null, null],
+          ['change', 'b', null, null, null],
+          ['change', 'b', null, null, null],
+          ['restore', 'a', null, null, null],
+          ['revoke', 'a', 'ops', 'leaked', '{"by":"sql"}'],
+          ['create', 'c', null, null, null],
+        ],
+      )
       for (const statement of [
         `UPDATE vantage_audit SET actor = 'nobody'`,
         'DELETE FROM vantage_audit',

@@ -258,11 +258,11 @@ describe('the file', () => {
     sql(path, `UPDATE vantage_keys SET scopes = 'teams:write'`)
     sql(path, 'DELETE FROM vantage_keys')
     const entries = (await later.readAudit?.({ limit: 9 })) ?? []
-    expect(entries.map(({ action, actor, reason }) => [action, actor, reason])).toEqual([
-      ['delete', null, null],
-      ['change', null, null],
-      ['restore', null, null],
-      ['revoke', 'ops', 'leaked'],
+    expect(entries.map(({ action, actor, reason, detail }) => [action, actor, reason, detail])).toEqual([
+      ['delete', null, null, null],
+      ['change', null, null, null],
+      ['restore', null, null, null],
+      ['revoke', 'ops', 'leaked', '{"by":"sql"}'],
     ])
     for (const statement of [`UPDATE vantage_audit SET actor = 'nobody'`, 'DELETE FROM vantage_audit']) {
       expect(() => sql(path, statement)).toThrow(/audit trail cannot be changed/)

@@ -146,6 +146,18 @@ const AUDIT_OF_NAMES_AND_REASONS: Step = { version: 6, tables: [], statements: [
 // replication applies fires no trigger of statements.
 const REPLICATED_ROWS: Step = { version: 7, tables: [], statements: [] }
 
+// With a change by a store of ours, change_id is new: what hand-written SQL does is told apart by it. edited_by is who edited
+// the key last.
+const EDITS: Step = {
+  version: 8,
+  tables: [],
+  statements: [
+    `ALTER TABLE {schema}.vantage_keys
+    ADD COLUMN IF NOT EXISTS change_id text,
+    ADD COLUMN IF NOT EXISTS edited_by text`,
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -155,6 +167,7 @@ export const STEPS: readonly Step[] = [
   TOKEN_CHANGES_NAMES_AND_COUNTS,
   AUDIT_OF_NAMES_AND_REASONS,
   REPLICATED_ROWS,
+  EDITS,
 ]
 
 export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)

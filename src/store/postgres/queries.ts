@@ -107,6 +107,7 @@ export async function updateKey(
   current: StoredKey,
   next: StoredKey,
   successor: StoredKey | undefined,
+  editor: string | null | undefined,
 ): Promise<boolean> {
   const [row] = (
     await ask(`SELECT ${selectList(KEYS, DIALECT)} FROM ${DIALECT.table(KEYS.name)} WHERE id = $1`, [current.id])
@@ -118,6 +119,7 @@ export async function updateKey(
     current,
     next,
     DIALECT,
+    editor,
     // The row is not locked by the read, which would come before the lock that all changes take: a deadlock. By values, and
     // not by the version of the row: somebody who writes it again and again without a change must not hold a revocation up.
     (parameters) => isStill(KEYS, row, DIALECT, parameters),

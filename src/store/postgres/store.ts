@@ -175,9 +175,9 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
       follower.tell({ id: key.id, at: Date.now() })
     },
 
-    async update(current, next, successor) {
+    async update(current, next, successor, editor) {
       await checked()
-      const updated = await transaction((ask) => updateKey(ask, current, next, successor))
+      const updated = await transaction((ask) => updateKey(ask, current, next, successor, editor))
       const at = Date.now()
       if (updated) follower.tell({ id: current.id, at })
       if (updated && successor) follower.tell({ id: successor.id, at })

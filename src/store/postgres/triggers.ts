@@ -115,14 +115,17 @@ export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
         RETURN NULL;
       END IF;
       IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
-        INSERT INTO {schema}.vantage_audit (action, key_id, actor, reason)
-          VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason);
+        INSERT INTO {schema}.vantage_audit (action, key_id, actor, reason, detail)
+          VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason,
+            CASE WHEN OLD.change_id IS NOT DISTINCT FROM NEW.change_id THEN '{"by":"sql"}' END);
       ELSIF OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL THEN
         INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('restore', NEW.id);
       END IF;
       -- A rotation shortens the life of a key too, and its successor, which is there already, has an entry.
-      IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.name, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
-          IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.name, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
+      IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.created_at, OLD.created_by, OLD.replaces)
+          IS DISTINCT FROM (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.created_at, NEW.created_by, NEW.replaces)
+        OR (OLD.name, OLD.scopes) IS DISTINCT FROM (NEW.name, NEW.scopes)
+          AND OLD.change_id IS NOT DISTINCT FROM NEW.change_id
         OR (OLD.expires_at, OLD.replaced_by) IS DISTINCT FROM (NEW.expires_at, NEW.replaced_by)
           AND (OLD.replaced_by IS NULL AND NEW.expires_at <= coalesce(OLD.expires_at, NEW.expires_at) AND EXISTS (
             SELECT FROM {schema}.vantage_keys s WHERE s.id = NEW.replaced_by AND s.replaces = NEW.id)) IS NOT TRUE
@@ -130,6 +133,14 @@ export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
           AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason)
             IS DISTINCT FROM (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason) THEN
         INSERT INTO {schema}.vantage_audit (action, key_id) SELECT 'change', OLD.id UNION SELECT 'change', NEW.id;
+      ELSIF (OLD.name, OLD.scopes) IS DISTINCT FROM (NEW.name, NEW.scopes) THEN
+        -- The old name is left out: it may be what had to go.
+        INSERT INTO {schema}.vantage_audit (action, key_id, actor, detail) VALUES ('edited', NEW.id, NEW.edited_by,
+          '{' || concat_ws(',',
+            CASE WHEN OLD.scopes <> NEW.scopes THEN
+              '"scopesBefore":' || to_json(OLD.scopes)::text || ',"scopes":' || to_json(NEW.scopes)::text END,
+            CASE WHEN OLD.name IS DISTINCT FROM NEW.name THEN
+              '"name":' || coalesce(to_json(NEW.name)::text, 'null') END) || '}');
       END IF;
       RETURN NULL;
     END`,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { AuditQuery, KeyQuery, StoredKey } from '../contract.js'
 import { createParameters, type Dialect, type Parameters, type Statement } from './dialect.js'
 import { writeKeyFilters } from './key-filters.js'
@@ -10,8 +11,10 @@ export function insertKey(key: StoredKey, dialect: Dialect): Statement {
 }
 
 /**
- * Writes the columns in which two states of a key differ; the id stays.
+ * Writes the columns in which two states of a key differ; the id stays. By a new `change_id` the triggers tell a change of
+ * ours from hand-written SQL.
  *
+ * @param editor who edits the key; `undefined` for what is no edit
  * @param condition what else must hold of the row, given the parameters to write it with
  * @returns `undefined` when there is nothing to write
  */
@@ -19,12 +22,17 @@ export function updateKey(
   current: StoredKey,
   next: StoredKey,
   dialect: Dialect,
+  editor?: string | null,
   condition?: (parameters: Parameters) => string,
 ): Statement | undefined {
   const parameters = createParameters(dialect)
   const columns = columnsThatDiffer(KEYS, current, { ...next, id: current.id })
   if (columns.length === 0) return undefined
-  const written = writeColumns({ ...KEYS, columns }, next, parameters)
+  const written = [
+    ...writeColumns({ ...KEYS, columns }, next, parameters),
+    { name: 'change_id', parameter: parameters.value(randomBytes(12).toString('base64url')) },
+    ...(editor === undefined ? [] : [{ name: 'edited_by', parameter: parameters.value(editor) }]),
+  ]
   const conditions = [`id = ${parameters.value(current.id)}`]
   if (condition) conditions.push(condition(parameters))
   const text = `UPDATE ${dialect.table(KEYS.name)}

@@ -114,6 +114,17 @@ const AUDIT_OF_NAMES_AND_REASONS: Step = { version: 5, tables: [], statements: [
 // A revocation of tokens that another one covers goes without an entry in the audit trail.
 const AUDIT_WITHOUT_COVERED: Step = { version: 6, tables: [], statements: [] }
 
+// With a change by a store of ours, change_id is new: what hand-written SQL does is told apart by it. edited_by is who edited
+// the key last.
+const EDITS: Step = {
+  version: 7,
+  tables: [],
+  statements: [
+    `ALTER TABLE vantage_keys ADD COLUMN change_id ${TEXT('change_id')}`,
+    `ALTER TABLE vantage_keys ADD COLUMN edited_by ${TEXT('edited_by')}`,
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -122,4 +133,5 @@ export const STEPS: readonly Step[] = [
   TOKEN_CHANGES_AND_NAMES,
   AUDIT_OF_NAMES_AND_REASONS,
   AUDIT_WITHOUT_COVERED,
+  EDITS,
 ]

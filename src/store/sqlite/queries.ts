@@ -33,7 +33,7 @@ import { inTransaction } from './schema.js'
 export interface KeyQueries {
   find(id: string): StoredKey | undefined
   insert(key: StoredKey): void
-  update(current: StoredKey, next: StoredKey, successor?: StoredKey): boolean
+  update(current: StoredKey, next: StoredKey, successor?: StoredKey, editor?: string | null): boolean
   list(query: KeyQuery): ListedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
@@ -106,13 +106,13 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
       inTransaction(database, () => add(key))
     },
 
-    update(current, next, successor) {
+    update(current, next, successor, editor) {
       return inTransaction(database, () => {
         const row = select.get(current.id)
         if (row === undefined || !isSameKey(fromRow(KEYS, row), current)) return false
         // The successor first: the audit trail tells a rotation from a change by hand by it.
         if (successor) add(successor)
-        const update = statements.updateKey(current, next, DIALECT)
+        const update = statements.updateKey(current, next, DIALECT, editor)
         if (update) run(update)
         return true
       })

@@ -216,8 +216,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       tellNeighbours()
     },
 
-    async update(current, next, successor) {
-      const updated = await ask((queries) => queries.update(current, next, successor))
+    async update(current, next, successor, editor) {
+      const updated = await ask((queries) => queries.update(current, next, successor, editor))
       if (updated) tellNeighbours()
       return updated
     },

@@ -12,12 +12,22 @@ const APPEND_ONLY = `BEGIN SELECT RAISE(ABORT, 'the audit trail cannot be change
 const ROTATED = `OLD.replaced_by IS NULL AND NEW.expires_at <= coalesce(OLD.expires_at, NEW.expires_at)
       AND EXISTS (SELECT 1 FROM vantage_keys s WHERE s.id = NEW.replaced_by AND s.replaces = NEW.id)`
 
+const BY_HAND = 'OLD.change_id IS NEW.change_id'
+const NAME_OR_SCOPES = '(OLD.name, OLD.scopes) IS NOT (NEW.name, NEW.scopes)'
+
 // Changes of a key that no method of ours makes.
-const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.name, OLD.environment, OLD.scopes, OLD.created_at, OLD.created_by, OLD.replaces)
-      IS NOT (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.name, NEW.environment, NEW.scopes, NEW.created_at, NEW.created_by, NEW.replaces)
+const CHANGED = `(OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.created_at, OLD.created_by, OLD.replaces)
+      IS NOT (NEW.id, NEW.digest, NEW.subject, NEW.tenant, NEW.environment, NEW.created_at, NEW.created_by, NEW.replaces)
+    OR (${NAME_OR_SCOPES} AND ${BY_HAND})
     OR ((OLD.expires_at, OLD.replaced_by) IS NOT (NEW.expires_at, NEW.replaced_by) AND (${ROTATED}) IS NOT TRUE)
     OR ((OLD.revoked_at IS NULL) = (NEW.revoked_at IS NULL)
       AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason) IS NOT (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason))`
+
+// The old name is left out: it may be what had to go.
+const EDIT = `'{' || ltrim(
+        iif(OLD.scopes IS NEW.scopes, '',
+          ',"scopesBefore":' || json_quote(OLD.scopes) || ',"scopes":' || json_quote(NEW.scopes))
+        || iif(OLD.name IS NEW.name, '', ',"name":' || json_quote(NEW.name)), ',') || '}'`
 
 const NAMES = [
   ['tokenId', 'token_id'],
@@ -57,8 +67,11 @@ const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
       iif(NEW.replaces IS NULL, NULL, NEW.id), NEW.created_by);
   END`,
   vantage_audit_revoked: `AFTER UPDATE ON vantage_keys WHEN OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL BEGIN
-    INSERT INTO vantage_audit (action, key_id, actor, reason)
-      VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason);
+    INSERT INTO vantage_audit (action, key_id, actor, reason, detail)
+      VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason, iif(${BY_HAND}, '{"by":"sql"}', NULL));
+  END`,
+  vantage_audit_edited: `AFTER UPDATE ON vantage_keys WHEN ${NAME_OR_SCOPES} AND (${CHANGED}) IS NOT TRUE BEGIN
+    INSERT INTO vantage_audit (action, key_id, actor, detail) VALUES ('edited', NEW.id, NEW.edited_by, ${EDIT});
   END`,
   vantage_audit_restored: `AFTER UPDATE ON vantage_keys WHEN OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL BEGIN
     INSERT INTO vantage_audit (action, key_id) VALUES ('restore', NEW.id);

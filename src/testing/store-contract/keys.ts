@@ -62,6 +62,25 @@ export function testKeys({ describe, test, testWith }: Suite): void {
       assert.deepEqual(await store.find(successor.id), successor)
     })
 
+    test('takes scopes away, and changes or clears a name', async ({ store }) => {
+      const key = sampleKey({ scopes: ['jobs:read', 'jobs:write', 'teams:read'], name: 'first' })
+      const fewer = { ...key, scopes: ['jobs:write'], name: 'second' }
+      await store.insert(key)
+      assert.equal(await store.update(key, fewer, undefined, 'ann'), true)
+      assert.deepEqual(await store.find(key.id), fewer)
+      assert.equal(await store.update(fewer, { ...fewer, name: null }, undefined, null), true)
+      assert.deepEqual(await store.find(key.id), { ...fewer, name: null })
+    })
+
+    test('keeps who revoked a key, and why', async ({ store }) => {
+      const key = sampleKey()
+      const revoked = { ...key, revokedAt: NOW, revokedBy: 'sec', revokedReason: 'leaked' }
+      await store.insert(key)
+      assert.equal(await store.update(key, revoked), true)
+      assert.deepEqual(await store.find(key.id), revoked)
+      assert.deepEqual(await store.list({ now: NOW, id: key.id, limit: 1 }), [{ ...revoked, lastUsedAt: null }])
+    })
+
     const changes: readonly (readonly [string, Partial<StoredKey>])[] = [
       ['list of scopes', { scopes: ['jobs:read'] }],
       ['order of scopes', { scopes: ['jobs:write', 'jobs:read'] }],
@@ -73,6 +92,7 @@ export function testKeys({ describe, test, testWith }: Suite): void {
       ['expiry', { expiresAt: NOW + 1 }],
       ['expiry, to none,', { expiresAt: null }],
       ['revocation', { revokedAt: NOW }],
+      ['name of who revoked it', { revokedBy: 'another' }],
       ['successor', { replacedBy: 'another' }],
     ]
     for (const [what, change] of changes) {

@@ -183,6 +183,34 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
       },
     )
 
+    testWith(['readAudit'], 'tells of an edit: by whom, what is left, and not the old name', async ({ store }) => {
+      const key = sampleKey({ scopes: ['jobs:read', 'jobs:write'], name: 'old "name"' })
+      const fewer = { ...key, scopes: ['jobs:write'] }
+      const renamed = { ...fewer, name: 'Größe "日本"' }
+      const nameless = { ...renamed, scopes: [...renamed.scopes], name: null }
+      await store.insert(key)
+      await store.update(key, fewer, undefined, 'ann')
+      await store.update(key, { ...key, name: 'lost' }, undefined, 'eve')
+      await store.update(fewer, renamed, undefined, null)
+      await store.update(renamed, nameless, undefined, 'bob')
+      await store.update(nameless, nameless, undefined, 'eve')
+      const entries = await readEntries(store)
+      assert.deepEqual(
+        entries.slice(0, -1).map((entry) => ({ ...entry, detail: JSON.parse(entry.detail ?? 'null') })),
+        [
+          { ...nothing, action: 'edited', keyId: key.id, actor: 'bob', detail: { name: null } },
+          { ...nothing, action: 'edited', keyId: key.id, actor: null, detail: { name: 'Größe "日本"' } },
+          {
+            ...nothing,
+            action: 'edited',
+            keyId: key.id,
+            actor: 'ann',
+            detail: { scopesBefore: 'jobs:read jobs:write', scopes: 'jobs:write' },
+          },
+        ],
+      )
+    })
+
     testWith([...tokens, 'readAudit'], 'tells which tokens were revoked', async ({ store }) => {
       await store.insert(sampleKey())
       await store.addTokenRevocation(
