@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import type { Auth } from '../src/core/auth.js'
-import type { Scope } from '../src/core/scope.js'
 import type { Answer } from '../src/http/answers.js'
 import * as guards from '../src/http/guards.js'
 import { handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
@@ -49,10 +48,10 @@ export function vantageAuth(...given: [options?: VantageAuthOptions]): Middlewar
 const guard = guards.guardsAs(toExpress)
 
 /** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
-export const requireScope: (...scopes: [Scope, ...Scope[]]) => Middleware = guard(guards.requireScope)
+export const requireScope: guards.ScopeGuard<Middleware> = guard(guards.requireScope)
 
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
-export const requireAnyScope: (...scopes: [Scope, ...Scope[]]) => Middleware = guard(guards.requireAnyScope)
+export const requireAnyScope: guards.ScopeGuard<Middleware> = guard(guards.requireAnyScope)
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guard(guards.authTest)

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { Auth } from '../src/core/auth.js'
-import type { Scope } from '../src/core/scope.js'
 import * as guards from '../src/http/guards.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { findOutcome } from '../src/http/outcome.js'
@@ -60,10 +59,10 @@ Object.assign(vantageAuth, {
 const guard = guards.guardsAs(toHook)
 
 /** Lets a request pass that grants all of the scopes; answers 403 otherwise. */
-export const requireScope: (...scopes: [Scope, ...Scope[]]) => Hook = guard(guards.requireScope)
+export const requireScope: guards.ScopeGuard<Hook> = guard(guards.requireScope)
 
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
-export const requireAnyScope: (...scopes: [Scope, ...Scope[]]) => Hook = guard(guards.requireAnyScope)
+export const requireAnyScope: guards.ScopeGuard<Hook> = guard(guards.requireAnyScope)
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guards.guardsAs(toHandler)(guards.authTest)

@@ -9,7 +9,7 @@
  * re-exports it from a chunk.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { build } from 'tsup'
 import manifest from '../package.json' with { type: 'json' }
 
@@ -31,9 +31,11 @@ await build({
   inject: ['scripts/import-meta-url.ts'],
 })
 
-const published = reachable(
-  Object.values(manifest.exports).flatMap((entry) => (typeof entry === 'string' ? [] : [entry.import.types])),
+const declarations = Object.values(manifest.exports).flatMap((entry) =>
+  typeof entry === 'string' ? [] : [entry.import.types],
 )
+const published = reachable(declarations)
+for (const entry of declarations) if (entry !== manifest.exports['.'].import.types) importIndex(entry)
 
 writeFileSync(join(to, 'package.json'), '{ "type": "commonjs" }\n')
 for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
@@ -45,6 +47,15 @@ for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
   const copy = join(to, file)
   mkdirSync(dirname(copy), { recursive: true })
   writeFileSync(copy, importJoseAsModule(readFileSync(join(from, file), 'utf8')))
+}
+
+/**
+ * Lets a user's `declare module 'vantage-auth'` find what it adds to. TypeScript finds a module of that name only when a file
+ * of the program imports it (TS2664), and the only import of many is an adapter.
+ */
+function importIndex(entry: string): void {
+  const index = relative(dirname(entry), join(from, 'src/index.js'))
+  writeFileSync(entry, `import '${index.startsWith('.') ? index : `./${index}`}'\n${readFileSync(entry, 'utf8')}`)
 }
 
 /** The declarations that a user's compiler can come to: those of the entries, and what they import. The others only add size. */

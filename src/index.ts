@@ -1,5 +1,6 @@
 export type { EffectivePolicy } from './config/effective-policy.js'
 export type { CacheOptions, IssuerOptions, VerifierOptions } from './config/options.js'
+export { isScope, type VocabularyOptions } from './config/vocabulary.js'
 export type { AccessTokenAuth, ApiKeyAuth, Auth } from './core/auth.js'
 export type { Duration } from './core/duration.js'
 export type { Environment } from './core/environments.js'
@@ -18,8 +19,15 @@ export {
   type Reason,
   UnavailableError,
 } from './core/errors.js'
-// A user's `declare module 'vantage-auth'` reaches VantageScopes through this name.
-export { DOCUMENTED_SCOPES, hasScope, type Scope, type VantageScopes } from './core/scope.js'
+// A user's `declare module 'vantage-auth'` reaches VantageScopes and VantageVocabulary through these names.
+export {
+  DOCUMENTED_SCOPES,
+  hasScope,
+  type Scope,
+  type SomeScopes,
+  type VantageScopes,
+  type VantageVocabulary,
+} from './core/scope.js'
 export type { DecisionEvent, KeySetEvent, StoreEvent } from './core/telemetry.js'
 export type * from './keyring/contract.js'
 export { createKeyring } from './keyring/keyring.js'

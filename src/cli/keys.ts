@@ -2,6 +2,7 @@ import { formatChoice } from '../core/choice.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { KeyNotFoundError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
+import type { Scope } from '../core/scope.js'
 import type { KeyRecord } from '../keyring/records.js'
 import type { KeyState } from '../store/contract.js'
 import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from './command.js'
@@ -23,7 +24,8 @@ const create: Command = {
   --expires DURATION   such as 12h or 90d, or never (default 365d)
   --actor TEXT         who creates it, for the record
 ${STORE_HELP}
-The store is created when it is absent. Scopes besides the documented ones are listed in VANTAGE_SCOPES.
+The store is created when it is absent. Scopes besides the documented ones are listed in VANTAGE_SCOPES;
+VANTAGE_DOCUMENTED_SCOPES=false leaves those alone.
 
 Examples:
   vantage-auth keys create --subject user_123 --scopes jobs:read,jobs:write
@@ -55,7 +57,9 @@ Examples:
       actor: given.text('actor'),
     }
     await withKeyring(given, { mayCreate: true, environment }, async (keyring) => {
-      const { key, record } = await keyring.create({ subject, scopes, name, tenant, expiresIn, actor })
+      // The keyring refuses what is no scope, and its message lists those that there are.
+      const unchecked = scopes as readonly Scope[]
+      const { key, record } = await keyring.create({ subject, scopes: unchecked, name, tenant, expiresIn, actor })
       printKey(given, key, { record })
       notice(`Key ${record.id} for ${record.subject} ${describeEnd(record)}.`)
     })

@@ -93,6 +93,24 @@ export function checkFunction<T>(value: unknown, name: string): T {
   throw new ArgumentError(name, 'must be a function')
 }
 
+/** The last instant of a Date. */
+const MAX_INSTANT = 8.64e15
+
+/** A clock that answers NaN would make every credential last for ever, since no comparison with NaN is true. */
+export function checkClock({ value, name }: Setting): () => number {
+  const given = checkFunction<() => unknown>(value, name)
+  return () => {
+    let now: unknown
+    try {
+      now = given()
+    } catch (cause) {
+      throw new Error('the clock option threw', { cause })
+    }
+    if (typeof now === 'number' && now >= 0 && now <= MAX_INSTANT) return now
+    throw new TypeError('the clock option must answer milliseconds since the epoch')
+  }
+}
+
 export function splitList(text: string): string[] {
   return text.split(/[\s,]+/).filter((entry) => entry !== '')
 }

@@ -9,6 +9,7 @@ import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
 import type { IssuerPolicy, Profile } from '../token/policy.js'
 import {
   checkClaimName,
+  checkClock,
   checkFlag,
   checkFunction,
   checkInteger,
@@ -274,24 +275,6 @@ function readAll<Readers extends { readonly [name: string]: Reader<unknown> }>(
   })
   // `fromEntries` forgets the names; they are those of the table.
   return Object.fromEntries(values) as ReadValues<Readers>
-}
-
-/** The last instant of a Date. */
-const MAX_INSTANT = 8.64e15
-
-/** A clock that answers NaN would make every credential last for ever, since no comparison with NaN is true. */
-function checkClock({ value, name }: Setting): () => number {
-  const given = checkFunction<() => unknown>(value, name)
-  return () => {
-    let now: unknown
-    try {
-      now = given()
-    } catch (cause) {
-      throw new Error('the clock option threw', { cause })
-    }
-    if (typeof now === 'number' && now >= 0 && now <= MAX_INSTANT) return now
-    throw new TypeError('the clock option must answer milliseconds since the epoch')
-  }
 }
 
 function checkRealm({ value, name }: Setting): string {

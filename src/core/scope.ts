@@ -1,27 +1,35 @@
 import { formatGiven } from './given.js'
 
 /**
- * The scopes that routes can require. Add your own by declaration merging, so that a misspelt one does not compile:
+ * Scopes of your own, besides the eight of the Vantage API. Add them by declaration merging, so that a misspelt one does not
+ * compile:
  *
  * ```ts
  * declare module 'vantage-auth' {
  *   interface VantageScopes { 'reports:read': true }
  * }
  * ```
+ *
+ * It is a matter of types alone. At run time keys may have them when `VANTAGE_SCOPES`, or the option `scopes` of
+ * `createKeyring()`, names them.
  */
-export interface VantageScopes {
-  'jobs:read': true
-  'jobs:write': true
-  'clusters:read': true
-  'clusters:write': true
-  'storage:read': true
-  'storage:write': true
-  'teams:read': true
-  'teams:write': true
-}
+// biome-ignore lint/suspicious/noEmptyInterface: an application adds its own by declaration merging
+export interface VantageScopes {}
 
-/** One scope of the vocabulary. A scope implies no other: `jobs:write` does not grant `jobs:read`. */
-export type Scope = keyof VantageScopes
+/**
+ * Which scopes there are besides your own. `documented: false` takes the eight of the Vantage API out of {@link Scope}:
+ *
+ * ```ts
+ * declare module 'vantage-auth' {
+ *   interface VantageVocabulary { documented: false }
+ * }
+ * ```
+ *
+ * It is a matter of types alone. `VANTAGE_DOCUMENTED_SCOPES=false`, or `documentedScopes: false` of `createKeyring()`, takes
+ * them out of what keys may have.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: an application fills it by declaration merging
+export interface VantageVocabulary {}
 
 /** The eight scopes of the Vantage API, in the order of its documentation. */
 export const DOCUMENTED_SCOPES = Object.freeze([
@@ -33,7 +41,21 @@ export const DOCUMENTED_SCOPES = Object.freeze([
   'storage:write',
   'teams:read',
   'teams:write',
-] as const satisfies readonly Scope[])
+] as const)
+
+type DocumentedScope = VantageVocabulary extends { documented: false } ? never : (typeof DOCUMENTED_SCOPES)[number]
+
+/**
+ * One scope of the vocabulary: the eight of the Vantage API unless {@link VantageVocabulary} takes them out, and those that
+ * {@link VantageScopes} adds. A scope implies no other: `jobs:write` does not grant `jobs:read`.
+ */
+export type Scope = DocumentedScope | keyof VantageScopes
+
+/**
+ * What a function takes that wants one scope at least: scopes one by one, or a list that is spread. How long a `Scope[]` is
+ * shows at run time only; there an empty one is a TypeError.
+ */
+export type SomeScopes<List extends Scope[]> = List extends [] ? [scope: Scope] : List
 
 // RFC 6749 §3.3, less the comma: the Vantage API separates scopes with commas as well as spaces.
 const SCOPE_TOKEN = /^[\x21\x23-\x2B\x2D-\x5B\x5D-\x7E]+$/
@@ -74,7 +96,10 @@ export function checkScopes(caller: string, scopes: readonly unknown[]): readonl
  *
  * @throws {TypeError} when none is given: a check of nothing is a mistake, not a permission
  */
-export function hasScope(auth: { readonly scopes: readonly string[] }, ...scopes: [Scope, ...Scope[]]): boolean {
+export function hasScope<List extends Scope[]>(
+  auth: { readonly scopes: readonly string[] },
+  ...scopes: SomeScopes<List>
+): boolean {
   return grantsAll(auth.scopes, checkScopes('hasScope', scopes))
 }
 

@@ -1,6 +1,6 @@
 import type { Auth } from '../core/auth.js'
 import { InsufficientScopeError, MissingCredentialsError } from '../core/errors.js'
-import { checkScopes, grantsAll, grantsAny, type Scope } from '../core/scope.js'
+import { checkScopes, grantsAll, grantsAny, type Scope, type SomeScopes } from '../core/scope.js'
 import { publishRefusal } from '../core/telemetry.js'
 import { authTestAnswer } from './answers.js'
 import { type PortableMiddleware, runCheck, type Verdict } from './middleware.js'
@@ -24,13 +24,16 @@ export interface Guard<R extends object = object> {
   check(auth: Auth, request: R, realm: string): Verdict | Promise<Verdict>
 }
 
+/** How an adapter exports a guard of scopes. */
+export type ScopeGuard<M> = <List extends Scope[]>(...scopes: SomeScopes<List>) => M
+
 /** Passes a request whose credential grants all of the scopes. */
-export function requireScope(...scopes: [Scope, ...Scope[]]): Guard {
+export function requireScope(...scopes: Scope[]): Guard {
   return scopeGuard('requireScope', scopes, grantsAll)
 }
 
 /** Passes a request whose credential grants one of the scopes, at least. */
-export function requireAnyScope(...scopes: [Scope, ...Scope[]]): Guard {
+export function requireAnyScope(...scopes: Scope[]): Guard {
   return scopeGuard('requireAnyScope', scopes, grantsAny)
 }
 

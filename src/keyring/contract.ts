@@ -1,3 +1,4 @@
+import type { VocabularyOptions } from '../config/vocabulary.js'
 import type { Duration } from '../core/duration.js'
 import type { Environment } from '../core/environments.js'
 import type { Scope } from '../core/scope.js'
@@ -6,21 +7,24 @@ import type { AuditEntry, KeyRecord, TokenRevocation } from './records.js'
 import type { TokenSelector } from './token-selector.js'
 
 /** See {@link createKeyring}. */
-export interface KeyringOptions {
-  /** Scopes that keys may have besides the documented eight. [`VANTAGE_SCOPES`] Default: none. */
-  scopes?: readonly string[] | undefined
+export interface KeyringOptions extends VocabularyOptions {
   /** Deployment that new keys belong to. Services of another one refuse them. Default: `'live'`. */
   environment?: Environment | undefined
   /** Life of keys that are created without one of their own; `null` for keys without an end. Default: `'365d'`. */
   expiresIn?: Duration | null | undefined
+  /** Milliseconds since the epoch; for tests. A store's own entries, of its audit trail for example, are not of this time. Default: `Date.now`. */
+  clock?: (() => number) | undefined
 }
 
 /** See {@link Keyring.create}. Texts have 1 to 256 characters, none of them a control character. */
 export interface CreateKeyOptions {
   /** Whom requests with this key stand for: what `auth.subject` will be. */
   subject: string
-  /** What the key grants: one scope at least, all of the vocabulary. A scope implies no other. */
-  scopes: readonly (Scope | (string & {}))[]
+  /**
+   * What the key grants: one scope at least, all of the vocabulary. A scope implies no other. `isScope(text)` tells whether
+   * a text from outside is one.
+   */
+  scopes: readonly Scope[]
   /** What people call the key. */
   name?: string | null | undefined
   /** What `auth.tenant` will be. */

@@ -1,5 +1,6 @@
 import { generateId } from '../api-key/format.js'
-import { checkVocabulary, environmentScopes, readVocabulary } from '../config/vocabulary.js'
+import { checkClock, optionSetting } from '../config/checks.js'
+import { checkVocabulary, readVocabulary } from '../config/vocabulary.js'
 import { ArgumentError } from '../core/argument-error.js'
 import { formatChoice } from '../core/choice.js'
 import { parseDuration } from '../core/duration.js'
@@ -44,8 +45,9 @@ const MAX_ROUNDS = 20
  * @throws {TypeError} for a wrong store or option
  */
 export function createKeyring(store: KeyStore | string, options: KeyringOptions = {}): Keyring {
-  checkNames('createKeyring()', options, ['scopes', 'environment', 'expiresIn'])
-  const vocabulary = readVocabulary(options.scopes ?? environmentScopes())
+  checkNames('createKeyring()', options, ['scopes', 'documentedScopes', 'environment', 'expiresIn', 'clock'])
+  const vocabulary = readVocabulary(options)
+  const clock = options.clock === undefined ? () => Date.now() : checkClock(optionSetting(options.clock, 'clock'))
   const environment = options.environment ?? DEFAULT_ENVIRONMENT
   if (!isEnvironment(environment)) {
     throw new ArgumentError('environment', `must be ${formatChoice(ENVIRONMENTS.map((name) => `'${name}'`))}`)
@@ -84,7 +86,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
    */
   async function change<T>(id: string, decide: (current: ListedKey, now: number) => Decision<T>): Promise<T> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const now = Date.now()
+      const now = clock()
       const current = await readKnown(id, now)
       const { next, successor, editor, result } = decide(current, now)
       if (next === undefined || (await keys.update(withoutUse(current), next, successor, editor))) return result
@@ -113,9 +115,10 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const { key, stored } = createNewKey(
         { environment, subject, scopes, name, tenant, createdBy, replaces: null },
         lifeMs,
+        clock(),
       )
       await keys.insert(stored)
-      return showOnce(key, { record: toKeyRecord({ ...stored, lastUsedAt: null }, Date.now()) })
+      return showOnce(key, { record: toKeyRecord({ ...stored, lastUsedAt: null }, clock()) })
     },
 
     async rotate(id, given = {}) {
@@ -172,7 +175,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     async get(id) {
       checkId(id)
       await ready()
-      const now = Date.now()
+      const now = clock()
       const key = await read(id, now)
       return key && toKeyRecord(key, now)
     },
@@ -182,7 +185,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       checkNames('usage()', given, ['days'])
       const count = checkWhole(given.days ?? 30, 'days', 366)
       await ready()
-      const now = Date.now()
+      const now = clock()
       const { lastUsedAt } = await readKnown(id, now)
       const since = new Date(now - (count - 1) * DAY_MS).toISOString().slice(0, 10)
       const { total, days } = await keys.readUsage(id, since)
@@ -190,7 +193,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     },
 
     async list(given = {}) {
-      const now = Date.now()
+      const now = clock()
       const query = readListFilters(given, now)
       const { limit } = query
       await ready()
@@ -211,7 +214,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const createdBy = checkOptionalText(given.actor, 'actor')
       const lifeMs = parseDuration(given.tokenLife ?? DEFAULT_LIFE, 'tokenLife')
       await ready()
-      const createdAt = Date.now()
+      const createdAt = clock()
       const endsAt = Math.max(createdAt, selected.issuedBefore ?? 0) + lifeMs + CLOCKS_DIFFER_MS
       const stored = { id: generateId(), ...selected, createdAt, createdBy, reason, endsAt }
       await required(keys.addTokenRevocation)(stored)
@@ -220,7 +223,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
 
     async tokenRevocations() {
       await ready()
-      const stored = await required(keys.tokenRevocations)(Date.now())
+      const stored = await required(keys.tokenRevocations)(clock())
       return [...stored].sort((a, b) => b.createdAt - a.createdAt).map(toTokenRevocation)
     },
 

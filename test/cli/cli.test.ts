@@ -164,6 +164,24 @@ describe('a key, from its creation to its end', () => {
       stderr: expect.stringContaining('VANTAGE_ENVIRONMENT must be live or test'),
     })
   }, 30_000)
+
+  test('gives no documented scope where VANTAGE_DOCUMENTED_SCOPES takes them out', async () => {
+    const create = (scopes: string, env: Record<string, string>) =>
+      vantageAuth(['keys', 'create', '--subject', 's', '--scopes', scopes], { env })
+    const env = { VANTAGE_DOCUMENTED_SCOPES: 'false', VANTAGE_SCOPES: 'reports:read' }
+    expect(await create('reports:read', env)).toMatchObject({ code: 0 })
+    const messages = [
+      [await create('jobs:read', env), 'valid are reports:read'],
+      [await create('jobs:read', { VANTAGE_DOCUMENTED_SCOPES: 'false' }), 'name your own in the option scopes or in'],
+      [
+        await create('jobs:read', { VANTAGE_DOCUMENTED_SCOPES: 'no' }),
+        'VANTAGE_DOCUMENTED_SCOPES must be true, 1, false or 0',
+      ],
+    ] as const
+    for (const [result, message] of messages) {
+      expect(result).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) })
+    }
+  }, 60_000)
 })
 
 describe('list', () => {

@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { digestApiKey, parseApiKey } from '../../src/api-key/format.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../../src/core/errors.js'
-import { DOCUMENTED_SCOPES } from '../../src/core/scope.js'
-import type { Keyring } from '../../src/keyring/contract.js'
+import { DOCUMENTED_SCOPES, type Scope } from '../../src/core/scope.js'
+import type { Keyring, KeyringOptions } from '../../src/keyring/contract.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import type { KeyRecord } from '../../src/keyring/records.js'
 import type { KeyStore } from '../../src/store/contract.js'
@@ -32,7 +32,7 @@ afterEach(async () => {
   vi.useRealTimers()
 })
 
-const minimal = { subject: 'user_123', scopes: ['jobs:read'] }
+const minimal = { subject: 'user_123', scopes: ['jobs:read'] as const }
 
 async function rejection(promise: Promise<unknown>): Promise<Error> {
   return promise.then(
@@ -96,7 +96,7 @@ describe('create', () => {
 
   test('follows the options of the keyring', async () => {
     const other = createKeyring(store, { environment: 'test', expiresIn: '30d', scopes: ['reports:read'] })
-    const { key, record } = await other.create({ subject: 's', scopes: ['reports:read', 'jobs:read'] })
+    const { key, record } = await other.create({ subject: 's', scopes: ['reports:read', 'jobs:read'] as Scope[] })
     expect(key).toMatch(/^vak_test_/)
     expect(record).toMatchObject({ environment: 'test', expiresAt: new Date(NOW + 30 * DAY) })
     const endless = await createKeyring(store, { expiresIn: null }).create(minimal)
@@ -124,16 +124,59 @@ describe('create', () => {
   test('takes the scopes of VANTAGE_SCOPES besides the documented ones', async () => {
     vi.stubEnv('VANTAGE_SCOPES', 'reports:read, reports:write')
     try {
-      const { record } = await createKeyring(store).create({ subject: 's', scopes: ['reports:write', 'jobs:read'] })
+      const { record } = await createKeyring(store).create({
+        subject: 's',
+        scopes: ['reports:write', 'jobs:read'] as Scope[],
+      })
       expect(record.scopes).toEqual(['reports:write', 'jobs:read'])
     } finally {
       vi.unstubAllEnvs()
     }
-    await expect(keyring.create({ subject: 's', scopes: ['reports:write'] })).rejects.toThrow(TypeError)
+    await expect(keyring.create({ subject: 's', scopes: ['reports:write' as string as Scope] })).rejects.toThrow(
+      TypeError,
+    )
+  })
+
+  test('gives none of the documented scopes where they are taken out', async () => {
+    const own = createKeyring(store, { documentedScopes: false, scopes: ['reports:read'] })
+    const { record } = await own.create({ subject: 's', scopes: ['reports:read' as string as Scope] })
+    expect(record.scopes).toEqual(['reports:read'])
+    const error = await rejection(own.create({ subject: 's', scopes: ['jobs:read'] }))
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toBe('scopes must be known scopes, not "jobs:read"; valid are reports:read')
+  })
+
+  test.each([
+    [
+      { documentedScopes: false },
+      /^documentedScopes takes the documented scopes out and leaves none; name your own in/,
+    ],
+    [{ documentedScopes: 'false' }, /^documentedScopes must be true or false$/],
+    [{ documentedScopes: null }, /^documentedScopes must be true or false$/],
+    [{ clock: 5 }, /^clock must be a function$/],
+  ])('is not made with %j', (options, message) => {
+    expect(() => createKeyring(store, options as KeyringOptions)).toThrow(TypeError)
+    expect(() => createKeyring(store, options as KeyringOptions)).toThrow(message)
+  })
+
+  test('counts from the clock that it is given', async () => {
+    let now = Date.parse('2030-01-01T00:00:00Z')
+    const timed = createKeyring(store, { clock: () => now })
+    const { record } = await timed.create({ ...minimal, expiresIn: '1d' })
+    expect([record.createdAt, record.expiresAt]).toEqual([new Date(now), new Date(now + DAY)])
+    now += DAY
+    expect(await timed.get(record.id)).toMatchObject({ state: 'expired' })
+    expect((await timed.list({ state: 'expired' })).keys).toHaveLength(1)
+    const revoked = await timed.revoke(record.id)
+    expect(revoked.revokedAt).toEqual(new Date(now))
+    const { createdAt } = await timed.revokeTokens({ issuer: 'https://issuer.test', tokenId: '1' })
+    expect(createdAt).toEqual(new Date(now))
+    now = Number.NaN
+    await expect(timed.create(minimal)).rejects.toThrow('the clock option must answer milliseconds since the epoch')
   })
 
   test('refuses a list of scopes with one unknown, names the valid ones, and writes nothing', async () => {
-    const error = await rejection(keyring.create({ subject: 's', scopes: ['jobs:read', 'jobs:wirte'] }))
+    const error = await rejection(keyring.create({ subject: 's', scopes: ['jobs:read', 'jobs:wirte'] as Scope[] }))
     expect(error).toBeInstanceOf(TypeError)
     expect(error.message).toContain('"jobs:wirte"')
     expect(error.message).toContain(DOCUMENTED_SCOPES.join(', '))
@@ -206,7 +249,7 @@ describe('rotate', () => {
 
   test('keeps the environment of the key and scopes that the vocabulary has lost', async () => {
     const other = createKeyring(store, { environment: 'test', scopes: ['reports:read'] })
-    const first = await other.create({ subject: 's', scopes: ['reports:read'] })
+    const first = await other.create({ subject: 's', scopes: ['reports:read' as string as Scope] })
     const { key, record } = await keyring.rotate(first.record.id)
     expect(key).toMatch(/^vak_test_/)
     expect(record).toMatchObject({ environment: 'test', scopes: ['reports:read'] })

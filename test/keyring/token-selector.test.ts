@@ -32,7 +32,7 @@ describe('a text that holds an API key is refused, not repeated and not stored',
 
   test('as subject, name, tenant, actor and reason of a key', async () => {
     const keyring = createKeyring(memoryKeyStore())
-    const minimal = { subject: 's', scopes: ['jobs:read'] }
+    const minimal = { subject: 's', scopes: ['jobs:read'] as const }
     for (const name of ['subject', 'name', 'tenant', 'actor']) {
       for (const given of [KEY, BODY, `for ${KEY}`]) {
         await expect(keyring.create({ ...minimal, [name]: given })).rejects.toThrow(`${name} must not hold an API key`)

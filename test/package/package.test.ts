@@ -138,6 +138,7 @@ describe('every entry', () => {
       'createVerifier',
       'hasScope',
       'isAuthError',
+      'isScope',
       'memoryKeyStore',
       'openKeyStore',
     ],

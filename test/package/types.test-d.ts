@@ -3,16 +3,28 @@
  * the packed declarations; never run.
  */
 import type { Request } from 'express'
-import { type Auth, createVerifier, type DecisionEvent, hasScope, type Scope } from 'vantage-auth'
+import {
+  type Auth,
+  createKeyring,
+  createVerifier,
+  type DecisionEvent,
+  hasScope,
+  isScope,
+  type Scope,
+} from 'vantage-auth'
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
 import * as onKoa from 'vantage-auth/koa'
 
-export function mistakes(auth: Auth, request: Request): void {
+export function mistakes(auth: Auth, request: Request, texts: string[]): void {
   // @ts-expect-error a misspelt scope
   onExpress.requireScope('jobs:wirte')
   // @ts-expect-error no scope
   onExpress.requireScope()
+  // @ts-expect-error no scope
+  hasScope(auth)
+  // @ts-expect-error texts may be anything
+  onExpress.requireScope(...(['jobs:read'] as string[]))
   // @ts-expect-error a list
   onExpress.requireScope(['jobs:read'])
   // @ts-expect-error a misspelt scope
@@ -37,8 +49,25 @@ export function mistakes(auth: Auth, request: Request): void {
   createVerifier({ algorithms: ['HS256'] })
   // @ts-expect-error only a token has claims
   void auth.claims
+  // @ts-expect-error a misspelt scope of a new key
+  void createKeyring('memory:').create({ subject: 'ci', scopes: ['jobs:raed'] })
+  // @ts-expect-error texts from outside, before isScope() has looked at them
+  void createKeyring('memory:').create({ subject: 'ci', scopes: texts })
+  void createKeyring('memory:').create({ subject: 'ci', scopes: texts.filter(isScope) })
   // @ts-expect-error no scope of the vocabulary, until a user's declaration says so
   onExpress.requireScope('billing:read')
+}
+
+/** Scopes of which only the run time knows how many there are. */
+export function lists(auth: Auth, scopes: Scope[], more: readonly Scope[]): unknown[] {
+  return [
+    onExpress.requireScope(...scopes),
+    onExpress.requireAnyScope('jobs:read', ...more),
+    onKoa.requireScope(...more),
+    onFastify.requireScope(...scopes),
+    hasScope(auth, ...scopes),
+    hasScope(auth, ...(['jobs:read', 'jobs:write'] as const)),
+  ]
 }
 
 /** `getAuth` is never undefined, `findAuth` may be. */
