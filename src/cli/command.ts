@@ -1,10 +1,13 @@
-import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { parseArgs } from 'node:util'
 import { ArgumentError } from '../core/argument-error.js'
+import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
 import { decodeObject } from '../token/encoding.js'
+import { didYouMean } from './suggestion.js'
 
 /** A wrong argument: the command prints its usage and exits with 2. */
 export class UsageError extends Error {
+  readonly code = 'ERR_VANTAGE_USAGE'
   static {
     this.prototype.name = 'UsageError'
   }
@@ -50,63 +53,154 @@ export function faultOfArguments(error: unknown): string | undefined {
   return argument.replace(/^\w+/, (name) => FLAGS_OF[name] ?? name) + message.slice(argument.length)
 }
 
-export type Flags = NonNullable<ParseArgsConfig['options']>
-
-/** The arguments of one command. When a flag is given twice, the last one counts. */
-export interface Arguments {
-  text(flag: string): string | undefined
-  is(flag: string): boolean
-  /** The arguments that are not flags, as many as the command takes. */
-  readonly operands: readonly string[]
+/** An option of a command: what it is called in the help, how it is read, and what completes it. */
+export interface Option {
+  /** What its value is called: `TEXT`. Without it the option is a switch. */
+  readonly value?: string
+  /** One sentence without a full stop. Not needed where `choices` say it all. */
+  readonly help?: string
+  /** The values that there are. Others are refused. */
+  readonly choices?: readonly string[]
+  /** The value where none is given. Not for an option that a variable can set as well. */
+  readonly default?: string
+  /** The variable that is read where the option is not given, for the help. */
+  readonly variable?: string
+  readonly required?: boolean
+  /** Whether it may be given more than once: see {@link Arguments.texts}. */
+  readonly repeatable?: boolean
 }
 
-/** One command, and its help. */
+export type Options = Readonly<Record<string, Option>>
+
+/** The arguments of a command that are not options. */
+export interface Operand {
+  /** What they are called: `ID`. */
+  readonly name: string
+  /** How many are needed. Default: 1. */
+  readonly least?: number
+  /** How many may be given; Infinity for any number. Default: 1. */
+  readonly most?: number
+  /** The values that there are. Others are refused. */
+  readonly choices?: readonly string[]
+}
+
+/** One command. Parsing, help, completion and `Did you mean …?` come from this alone. */
 export interface Command {
-  /** What stands behind the program's name: `keys show ID [options]`. */
-  readonly synopsis: string
+  /** One line, without a full stop. */
   readonly summary: string
-  /** Options and examples. */
-  readonly help: string
-  readonly flags: Flags
-  /** How the synopsis names its operands. */
-  readonly operands: readonly string[]
+  /** What stands behind the name of the command, where it is not simply its options and operand. */
+  readonly usage?: string
+  /** Paragraphs. They are wrapped, so that they contain no line breaks. */
+  readonly about?: readonly string[]
+  readonly options: Options
+  readonly operand?: Operand
+  /** Lines to paste. They begin with `vantage-auth`, or lead to it through a pipe. Long ones are wrapped. */
+  readonly examples: readonly string[]
+  /** What the exit codes say, where that is more than what they say of every command. */
+  readonly exitCodes?: string
   /** Resolves to the exit code; to anything else for 0. */
   run(given: Arguments): Promise<unknown>
 }
 
-/** @throws {UsageError} for an unknown flag, a flag without its value, and for too few or too many operands */
-export function readArguments(command: Command, words: string[]): Arguments {
-  let parsed: ReturnType<typeof parseArgs>
-  try {
-    const options = { ...command.flags, help: { type: 'boolean', short: 'h' } } as const
-    parsed = parseArgs({ args: words, options, allowPositionals: true, strict: true })
-  } catch (error) {
-    // The first sentence names the flag; what follows is advice on how to quote operands.
-    throw new UsageError((error as Error).message.split(/\.\s|\n/)[0]?.replace(/\.$/, ''))
+/** Exit codes. `found` is for commands that look for something bad, and have found it. */
+export const EXIT = { ok: 0, trouble: 1, usage: 2, found: 3 } as const
+
+/** The arguments of one command. When an option is given twice, the last one counts. */
+export interface Arguments {
+  /** The value of an option, or its default. */
+  text(option: string): string | undefined
+  /** The values of a repeatable option, in order. */
+  texts(option: string): readonly string[]
+  is(option: string): boolean
+  readonly operands: readonly string[]
+  /** The first operand; empty when there is none. */
+  readonly operand: string
+}
+
+/** Options that each command has. */
+const HELP = { help: { type: 'boolean', short: 'h' } } as const
+
+/**
+ * @throws {UsageError} for an unknown option, an option without its value, a value that is none of the choices, and too few
+ * or too many operands
+ */
+export function readArguments(command: Command, words: readonly string[]): Arguments {
+  const { values, positionals } = parse(command.options, words)
+  const text = (option: string) => {
+    const value = values[option]
+    return typeof value === 'string' ? value : command.options[option]?.default
   }
-  const { values, positionals } = parsed
+  const given: Arguments = {
+    operands: positionals,
+    operand: positionals[0] ?? '',
+    text,
+    texts: (option) => [values[option] ?? []].flat().filter((value) => typeof value === 'string'),
+    is: (option) => values[option] === true,
+  }
   // `--help` is an answer to any arguments.
   if (values.help !== true) {
-    const missing = command.operands[positionals.length]
-    if (missing !== undefined) throw new UsageError(`${missing} is missing`)
-    if (positionals.length > command.operands.length) {
-      throw new UsageError(`too many arguments: beside its flags it takes ${command.operands.join(' ') || 'none'}`)
+    checkOperands(command.operand, positionals)
+    for (const [option, { choices, required: isRequired }] of Object.entries(command.options)) {
+      if (isRequired) required(given, option)
+      if (choices !== undefined) {
+        for (const value of [values[option] ?? []].flat()) checkChoice(`--${option}`, String(value), choices)
+      }
     }
   }
-  return {
-    operands: positionals,
-    text: (flag) => (typeof values[flag] === 'string' ? values[flag] : undefined),
-    is: (flag) => values[flag] === true,
+  return given
+}
+
+function parse(options: Options, words: readonly string[]): ReturnType<typeof parseArgs> {
+  const types = Object.entries(options).map(
+    ([name, { value, repeatable = false }]) =>
+      [name, { type: value === undefined ? 'boolean' : 'string', multiple: repeatable }] as const,
+  )
+  try {
+    return parseArgs({
+      args: [...words],
+      options: { ...Object.fromEntries(types), ...HELP },
+      allowPositionals: true,
+      strict: true,
+    })
+  } catch (error) {
+    // The first sentence names the option; what follows is advice on how to quote operands.
+    const fault = (error as Error).message.split(/\.\s|\n/)[0]?.replace(/\.$/, '') ?? ''
+    const unknown = /^Unknown option '(--?[^\s'=]+)/.exec(fault)?.[1]
+    const hint = unknown === undefined ? '' : didYouMean(unknown, optionWords(options))
+    throw new UsageError(fault + (hint === '' ? '' : `.${hint}`))
   }
 }
 
-export function formatHelp(command: Command): string {
-  return `${command.summary}\n\nUsage: vantage-auth ${command.synopsis}\n\n${command.help}`
+/** The options of a command as they are typed. */
+export function optionWords(options: Options): string[] {
+  return [...Object.keys(options), ...Object.keys(HELP)].map((name) => `--${name}`)
 }
 
-export function required(given: Arguments, flag: string): string {
-  const value = given.text(flag)
-  if (value === undefined) throw new UsageError(`--${flag} is missing`)
+function checkOperands(operand: Operand | undefined, given: readonly string[]): void {
+  const { name = '', least = 1, most = 1, choices } = operand ?? { least: 0, most: 0 }
+  if (given.length < least) throw new UsageError(`${name} is missing`)
+  if (given.length > most) {
+    throw new UsageError(`too many arguments: beside its options it takes ${operand ? synopsisOf(operand) : 'none'}`)
+  }
+  if (choices !== undefined) for (const word of given) checkChoice(name, word, choices)
+}
+
+/** How the usage line shows operands: `ID`, `[ID]`, `ID…`. */
+export function synopsisOf({ name, least = 1, most = 1, choices }: Operand): string {
+  const words = `${choices === undefined ? name : choices.join('|')}${most > 1 ? '…' : ''}`
+  return least === 0 ? `[${words}]` : words
+}
+
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return
+  const list = choices.length > 2 ? `one of ${choices.join(', ')}` : formatChoice(choices)
+  const hint = didYouMean(value, choices)
+  throw new UsageError(`${name} must be ${list}${hint === '' ? '' : `.${hint}`}`)
+}
+
+export function required(given: Arguments, option: string): string {
+  const value = given.text(option)
+  if (value === undefined) throw new UsageError(`--${option} is missing`)
   return value
 }
 
@@ -124,19 +218,49 @@ export function refuseToken(value: string | undefined, flag: string, claim: stri
   }
 }
 
-export function readDuration(given: Arguments, flag: string, otherwise = '', minimumSeconds = 1): Duration | undefined {
-  const value = given.text(flag)
+/**
+ * A duration as it is typed. A number needs its unit: in code `90` means seconds, and whoever types `--expires 90` means
+ * days. `1y` is 365 days.
+ *
+ * @param unit the unit that people mean when they leave it out
+ * @param otherwise further values, for the message
+ * @throws {UsageError} with the duration that was probably meant
+ */
+export function readDuration(
+  given: Arguments,
+  option: string,
+  {
+    unit = 'd',
+    otherwise = '',
+    minimumSeconds = 1,
+  }: { unit?: 'h' | 'd'; otherwise?: string; minimumSeconds?: number } = {},
+): Duration | undefined {
+  const value = given.text(option)
   if (value === undefined) return undefined
-  const duration = /^\d+$/.test(value) ? Number(value) : value
+  const years = /^(\d{1,3})y$/.exec(value)?.[1]
+  const duration = years === undefined ? value : `${365 * Number(years)}d`
   try {
-    parseDuration(duration, `--${flag}`, minimumSeconds)
+    parseDuration(duration, `--${option}`, minimumSeconds)
   } catch (error) {
-    throw new UsageError(`${(error as TypeError).message}${otherwise}`)
+    const { message } = error as TypeError
+    // What the library says of numbers holds in code alone.
+    throw new UsageError(`${message.replace(', or a number of whole seconds', '')}${otherwise}${meant(value, unit)}`)
   }
   return duration
 }
 
-export function readWhole(given: Arguments, flag: string): number | undefined {
-  const value = given.text(flag)
+/** Days of the units that people try. */
+const DAYS: Readonly<Record<string, number>> = { M: 30, mo: 30, w: 7 }
+
+function meant(value: string, unit: 'h' | 'd'): string {
+  const [, digits, given = ''] = /^(\d{1,5})(M|mo|w|)$/.exec(value) ?? []
+  if (digits === undefined) return ''
+  const days = DAYS[given]
+  const guess = days !== undefined ? `${days * Number(digits)}d` : `${digits}${Number(digits) === 0 ? 's' : unit}`
+  return given === '' ? `. A number needs a unit: ${guess}?` : `. Did you mean ${guess}?`
+}
+
+export function readWhole(given: Arguments, option: string): number | undefined {
+  const value = given.text(option)
   return value === undefined ? undefined : /^\d+$/.test(value) ? Number(value) : Number.NaN
 }

@@ -27,46 +27,36 @@ interface Finding {
   readonly reason?: string
 }
 
-const text = { type: 'string' } as const
 const LONGEST_INPUT = 64 * 1024
 
 export const explain: Command = {
-  synopsis: 'explain [options] < FILE',
+  usage: '[options] < FILE',
   summary: 'say which check refuses a credential, and why',
-  help: `It reads an API key or an access token from standard input, with or without "Authorization: Bearer" before it, and
-prints the checks that a service makes, in its order. It never prints the credential.
-
-Options:
-  --issuer URL         accepted issuer [VANTAGE_ISSUER]
-  --audience LIST      accepted audiences, separated by commas [VANTAGE_AUDIENCE]
-  --profile NAME       rfc9068 or lenient [VANTAGE_PROFILE]
-  --environment NAME   ${formatChoice(ENVIRONMENTS)} [VANTAGE_ENVIRONMENT]
-  --jwks FILE          verify the signature with this key set
-  --fetch              verify the signature with the issuer's keys, fetched
-  --store URL          where keys and revoked tokens are [VANTAGE_KEY_STORE, also false] (default sqlite:vantage-auth.db)
-  --json               print JSON
-
-Without --jwks and --fetch the signature stays open, and so does the answer.
-
-Examples:
-  vantage-auth explain < token.txt
-  printf %s "$KEY" | vantage-auth explain --store sqlite:./keys.db
-  vantage-auth explain --fetch --issuer https://sso.example.com --audience reports --profile lenient < token.txt
-
-Exit codes: 0 when the credential would be accepted; 1 when it would be refused, or cannot be decided here; 2 for a wrong
-argument.
-`,
-  flags: {
-    issuer: text,
-    audience: text,
-    profile: text,
-    environment: text,
-    jwks: text,
-    fetch: { type: 'boolean' },
-    store: text,
-    json: { type: 'boolean' },
+  about: [
+    'It reads an API key or an access token from standard input, with or without "Authorization: Bearer" before it, and prints the checks that a service makes, in its order. It never prints the credential.',
+    'Without --jwks and --fetch the signature stays open, and so does the answer.',
+  ],
+  options: {
+    issuer: { value: 'URL', help: 'accepted issuer', variable: 'VANTAGE_ISSUER' },
+    audience: { value: 'LIST', help: 'accepted audiences, separated by commas', variable: 'VANTAGE_AUDIENCE' },
+    profile: { value: 'NAME', choices: ['rfc9068', 'lenient'], variable: 'VANTAGE_PROFILE' },
+    environment: { value: 'NAME', choices: ENVIRONMENTS, variable: 'VANTAGE_ENVIRONMENT' },
+    jwks: { value: 'FILE', help: 'verify the signature with this key set' },
+    fetch: { help: "verify the signature with the issuer's keys, fetched" },
+    store: {
+      value: 'URL',
+      help: 'where keys and revoked tokens are, or false in the variable (default sqlite:vantage-auth.db)',
+      variable: 'VANTAGE_KEY_STORE',
+    },
+    json: { help: 'print JSON' },
   },
-  operands: [],
+  examples: [
+    'vantage-auth explain < token.txt',
+    'printf %s "$KEY" | vantage-auth explain --store sqlite:./keys.db',
+    'vantage-auth explain --fetch --issuer https://sso.example.com --audience reports --profile lenient < token.txt',
+  ],
+  exitCodes:
+    '0 when the credential would be accepted; 1 when it would be refused, or cannot be decided here; 2 for a wrong argument.',
   async run(given) {
     const config = resolveOptions(readOptions(given))
     const credential = parseAuthorization(`Bearer ${await readCredential()}`)

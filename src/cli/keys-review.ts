@@ -1,31 +1,26 @@
 import type { Keyring, ListKeysOptions } from '../keyring/contract.js'
 import type { KeyRecord } from '../keyring/records.js'
-import { type Command, readDuration, readWhole } from './command.js'
-import { STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
-import { formatInstant, formatKeys, formatTable, notice, printJson } from './terminal.js'
-
-const text = { type: 'string' } as const
+import { type Command, EXIT, readDuration, readWhole } from './command.js'
+import { printKeys } from './keys-table.js'
+import { STORE_OPTIONS, withKeyring } from './store.js'
+import { printTable } from './table.js'
+import { formatInstant, notice, printJson } from './terminal.js'
 
 export const due: Command = {
-  synopsis: 'keys due [options]',
-  summary: 'active keys that are to be rotated or given up; exits 1 when there are any',
-  help: `Options:
-  --rotation DURATION  to be rotated when created longer ago (default 365d)
-  --unused DURATION    to be given up when not used for that long (default 90d)
-${STORE_HELP}
-For a scheduled job: it exits 0 when no key is due, and 1 when one is, or when the store is out of reach.
-
-Examples:
-  vantage-auth keys due
-  vantage-auth keys due --rotation 180d --unused 30d --json
-`,
-  flags: { ...STORE_FLAGS, rotation: text, unused: text },
-  operands: [],
+  summary: 'active keys that are to be rotated or given up; exits 3 when there are any',
+  about: ['For a scheduled job.'],
+  options: {
+    rotation: { value: 'DURATION', help: 'to be rotated when created longer ago', default: '365d' },
+    unused: { value: 'DURATION', help: 'to be given up when not used for that long', default: '90d' },
+    ...STORE_OPTIONS,
+  },
+  examples: ['vantage-auth keys due', 'vantage-auth keys due --rotation 180d --unused 30d --json'],
+  exitCodes: '0 when no key is due; 3 when one is; 1 for trouble with the store; 2 for a wrong argument.',
   async run(given) {
     const olderThan = readDuration(given, 'rotation') ?? '365d'
     const unusedFor = readDuration(given, 'unused') ?? '90d'
     let found = 0
-    await withKeyring(given, {}, async (keyring) => {
+    await withKeyring(given, { reads: true }, async (keyring) => {
       const rotation = await listAll(keyring, { state: 'active', olderThan })
       const unused = await listAll(keyring, { state: 'active', unusedFor })
       found = rotation.length + unused.length
@@ -35,48 +30,52 @@ Examples:
         [`To be rotated, created more than ${olderThan} ago:`, rotation],
         [`Not used for ${unusedFor}:`, unused],
       ] as const) {
-        if (keys.length > 0) process.stdout.write(`${heading}\n${formatKeys(keys)}`)
+        if (keys.length === 0) continue
+        process.stdout.write(`${heading}\n`)
+        printKeys(keys)
       }
     })
-    return found === 0 ? 0 : 1
+    return found === 0 ? EXIT.ok : EXIT.found
   },
 }
 
 export const audit: Command = {
-  synopsis: 'keys audit [options]',
   summary: 'who created, rotated and revoked what, and when; newest first',
-  help: `Options:
-  --id ID              of this key, as the old or the new one of a rotation
-  --limit N            at most so many, 1 to 1000 (default 100)
-  --cursor TEXT        the next page, as the last one said
-${STORE_HELP}
-Entries are written together with what they tell of, and are never changed. Changes by hand-written SQL are among them.
-
-Examples:
-  vantage-auth keys audit
-  vantage-auth keys audit --id Cvr9ZyvaWKKY --json
-`,
-  flags: { ...STORE_FLAGS, id: text, limit: text, cursor: text },
-  operands: [],
+  about: [
+    'Entries are written together with what they tell of, and are never changed. Changes by hand-written SQL are among them.',
+  ],
+  options: {
+    id: { value: 'ID', help: 'of this key, as the old or the new one of a rotation' },
+    limit: { value: 'N', help: 'at most so many, 1 to 1000 (default 100)' },
+    cursor: { value: 'TEXT', help: 'the next page, as the last one said' },
+    ...STORE_OPTIONS,
+  },
+  examples: ['vantage-auth keys audit', 'vantage-auth keys audit --id Cvr9ZyvaWKKY --json'],
   async run(given) {
     const filters = { id: given.text('id'), limit: readWhole(given, 'limit'), cursor: given.text('cursor') }
-    await withKeyring(given, {}, async (keyring) => {
+    await withKeyring(given, { reads: true }, async (keyring) => {
       const page = await keyring.audit(filters)
       if (given.is('json')) return printJson(page)
       if (page.entries.length === 0) return notice('There are no such entries.')
-      process.stdout.write(
-        formatTable(
-          ['TIME', 'ACTION', 'KEY', 'SUCCESSOR', 'ACTOR', 'REASON', 'TOKENS'],
-          page.entries.map((entry) => [
-            formatInstant(entry.at),
-            entry.action,
-            entry.keyId,
-            entry.successorId,
-            entry.actor,
-            entry.reason,
-            entry.detail,
-          ]),
-        ),
+      printTable(
+        [
+          'TIME',
+          'ACTION',
+          'KEY',
+          'SUCCESSOR',
+          { title: 'ACTOR', cut: true },
+          { title: 'REASON', cut: true },
+          { title: 'TOKENS', cut: true },
+        ],
+        page.entries.map((entry) => [
+          formatInstant(entry.at),
+          entry.action,
+          entry.keyId,
+          entry.successorId,
+          entry.actor,
+          entry.reason,
+          entry.detail,
+        ]),
       )
       if (page.cursor !== null) notice(`There are more: --cursor ${page.cursor}`)
     })

@@ -4,44 +4,38 @@ import { KeyNotFoundError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
 import type { Scope } from '../core/scope.js'
 import type { KeyRecord } from '../keyring/records.js'
-import type { KeyState } from '../store/contract.js'
+import { KEY_STATES, type KeyState } from '../store/contract.js'
 import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from './command.js'
 import { audit, due } from './keys-review.js'
-import { openStore, STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
-import { formatFields, formatInstant, formatKeys, formatTable, notice, printJson } from './terminal.js'
-
-const text = { type: 'string' } as const
+import { printKeys } from './keys-table.js'
+import { openStore, STORE_OPTIONS, withKeyring } from './store.js'
+import { printFields, printTable } from './table.js'
+import { formatInstant, notice, printJson } from './terminal.js'
 
 const create: Command = {
-  synopsis: 'keys create --subject TEXT --scopes LIST [options]',
   summary: 'make a key; standard output is the key, this once',
-  help: `Options:
-  --subject TEXT       whom requests with the key stand for (required)
-  --scopes LIST        scopes, separated by commas (required)
-  --name TEXT          what people call the key
-  --tenant TEXT        tenant of the key
-  --environment NAME   ${formatChoice(ENVIRONMENTS)} [VANTAGE_ENVIRONMENT] (default ${DEFAULT_ENVIRONMENT})
-  --expires DURATION   such as 12h or 90d, or never (default 365d)
-  --actor TEXT         who creates it, for the record
-${STORE_HELP}
-The store is created when it is absent. Scopes besides the documented ones are listed in VANTAGE_SCOPES;
-VANTAGE_DOCUMENTED_SCOPES=false leaves those alone.
-
-Examples:
-  vantage-auth keys create --subject user_123 --scopes jobs:read,jobs:write
-  vantage-auth keys create --subject ci --scopes jobs:read --name 'nightly build' --expires 90d
-`,
-  flags: {
-    ...STORE_FLAGS,
-    subject: text,
-    scopes: text,
-    name: text,
-    tenant: text,
-    environment: text,
-    expires: text,
-    actor: text,
+  about: [
+    'The store is created when it is absent. Scopes besides the documented ones are listed in VANTAGE_SCOPES; VANTAGE_DOCUMENTED_SCOPES=false leaves those alone.',
+  ],
+  options: {
+    subject: { value: 'TEXT', help: 'whom requests with the key stand for', required: true },
+    scopes: { value: 'LIST', help: 'scopes, separated by commas', required: true },
+    name: { value: 'TEXT', help: 'what people call the key' },
+    tenant: { value: 'TEXT', help: 'tenant of the key' },
+    environment: {
+      value: 'NAME',
+      help: `${formatChoice(ENVIRONMENTS)} (default ${DEFAULT_ENVIRONMENT})`,
+      choices: ENVIRONMENTS,
+      variable: 'VANTAGE_ENVIRONMENT',
+    },
+    expires: { value: 'DURATION', help: 'such as 12h, 90d or 1y, or never', default: '365d' },
+    actor: { value: 'TEXT', help: 'who creates it, for the record' },
+    ...STORE_OPTIONS,
   },
-  operands: [],
+  examples: [
+    'vantage-auth keys create --subject user_123 --scopes jobs:read,jobs:write',
+    "vantage-auth keys create --subject ci --scopes jobs:read --name 'nightly build' --expires 90d",
+  ],
   async run(given) {
     const environment = readEnvironment(given)
     const subject = required(given, 'subject')
@@ -50,7 +44,7 @@ Examples:
       .split(/[ ,]+/)
       .filter((scope) => scope !== '')
     const expires = given.text('expires')
-    const expiresIn = expires === 'never' ? null : readDuration(given, 'expires', ', or never')
+    const expiresIn = expires === 'never' ? null : readDuration(given, 'expires', { otherwise: ', or never' })
     const { name, tenant, actor } = {
       name: given.text('name'),
       tenant: given.text('tenant'),
@@ -67,40 +61,24 @@ Examples:
 }
 
 const list: Command = {
-  synopsis: 'keys list [options]',
   summary: 'keys, newest first',
-  help: `Options:
-  --subject TEXT       of this subject
-  --tenant TEXT        of this tenant
-  --state STATE        active, superseded, expired or revoked
-  --unused DURATION    not used for that long, such as 90d
-  --expiring DURATION  still accepted, and not beyond that time, such as 30d
-  --superseded-in-use  replaced, still accepted, and used since: whoever uses them has yet to change
-  --limit N            at most so many, 1 to 1000 (default 100)
-  --cursor TEXT        the next page, as the last one said
-${STORE_HELP}
-Examples:
-  vantage-auth keys list --state active --unused 90d
-  vantage-auth keys list --expiring 30d --json
-`,
-  flags: {
-    ...STORE_FLAGS,
-    subject: text,
-    tenant: text,
-    state: text,
-    unused: text,
-    expiring: text,
-    'superseded-in-use': { type: 'boolean' },
-    limit: text,
-    cursor: text,
+  options: {
+    subject: { value: 'TEXT', help: 'of this subject' },
+    tenant: { value: 'TEXT', help: 'of this tenant' },
+    state: { value: 'STATE', choices: KEY_STATES },
+    unused: { value: 'DURATION', help: 'not used for that long, such as 90d' },
+    expiring: { value: 'DURATION', help: 'still accepted, and not beyond that time, such as 30d' },
+    'superseded-in-use': { help: 'replaced, still accepted, and used since: whoever uses them has yet to change' },
+    limit: { value: 'N', help: 'at most so many, 1 to 1000 (default 100)' },
+    cursor: { value: 'TEXT', help: 'the next page, as the last one said' },
+    ...STORE_OPTIONS,
   },
-  operands: [],
+  examples: ['vantage-auth keys list --state active --unused 90d', 'vantage-auth keys list --expiring 30d --json'],
   async run(given) {
     refuseToken(given.text('subject'), 'subject', 'sub')
     const filters = {
       subject: given.text('subject'),
       tenant: given.text('tenant'),
-      // list() checks it.
       state: given.text('state') as KeyState | undefined,
       unusedFor: readDuration(given, 'unused'),
       expiringWithin: readDuration(given, 'expiring'),
@@ -108,54 +86,48 @@ Examples:
       limit: readWhole(given, 'limit'),
       cursor: given.text('cursor'),
     }
-    await withKeyring(given, {}, async (keyring) => {
+    await withKeyring(given, { reads: true }, async (keyring) => {
       const page = await keyring.list(filters)
       if (given.is('json')) return printJson(page)
       if (page.keys.length === 0) return notice('There are no such keys.')
-      process.stdout.write(formatKeys(page.keys))
+      printKeys(page.keys)
       if (page.cursor !== null) notice(`There are more: --cursor ${page.cursor}`)
     })
   },
 }
 
 const show: Command = {
-  synopsis: 'keys show ID [options]',
   summary: 'one key, without the key itself',
-  help: `Options:
-${STORE_HELP}
-Examples:
-  vantage-auth keys show Cvr9ZyvaWKKY
-`,
-  flags: STORE_FLAGS,
-  operands: ['ID'],
+  options: STORE_OPTIONS,
+  operand: { name: 'ID' },
+  examples: ['vantage-auth keys show Cvr9ZyvaWKKY'],
   async run(given) {
-    await withKeyring(given, {}, async (keyring) => {
-      const record = await keyring.get(idOf(given))
-      if (record === undefined) throw new KeyNotFoundError(`There is no key with the id ${formatGiven(idOf(given))}`)
+    await withKeyring(given, { reads: true }, async (keyring) => {
+      const record = await keyring.get(given.operand)
+      if (record === undefined) throw new KeyNotFoundError(`There is no key with the id ${formatGiven(given.operand)}`)
       printRecord(given, record)
     })
   },
 }
 
 const rotate: Command = {
-  synopsis: 'keys rotate ID [options]',
   summary: 'make a successor; standard output is its key, this once',
-  help: `Options:
-  --overlap DURATION   how long the old key is still accepted, 0s for not at all (default 24h)
-  --actor TEXT         who rotates it, for the record
-${STORE_HELP}
-The successor has the subject, scopes, tenant, name and life of the old key.
-
-Examples:
-  vantage-auth keys rotate Cvr9ZyvaWKKY
-  vantage-auth keys rotate Cvr9ZyvaWKKY --overlap 7d
-`,
-  flags: { ...STORE_FLAGS, overlap: text, actor: text },
-  operands: ['ID'],
+  about: ['The successor has the subject, scopes, tenant, name and life of the old key.'],
+  options: {
+    overlap: {
+      value: 'DURATION',
+      help: 'how long the old key is still accepted, 0s for not at all',
+      default: '24h',
+    },
+    actor: { value: 'TEXT', help: 'who rotates it, for the record' },
+    ...STORE_OPTIONS,
+  },
+  operand: { name: 'ID' },
+  examples: ['vantage-auth keys rotate Cvr9ZyvaWKKY', 'vantage-auth keys rotate Cvr9ZyvaWKKY --overlap 7d'],
   async run(given) {
-    const overlap = readDuration(given, 'overlap', '', 0)
+    const overlap = readDuration(given, 'overlap', { unit: 'h', minimumSeconds: 0 })
     await withKeyring(given, {}, async (keyring) => {
-      const { key, record, previous } = await keyring.rotate(idOf(given), { overlap, actor: given.text('actor') })
+      const { key, record, previous } = await keyring.rotate(given.operand, { overlap, actor: given.text('actor') })
       printKey(given, key, { record, previous })
       notice(`Key ${record.id} for ${record.subject} ${describeEnd(record)}.`)
       notice(`The old key ${previous.id} ${describeEnd(previous)}.`)
@@ -164,77 +136,61 @@ Examples:
 }
 
 const revoke: Command = {
-  synopsis: 'keys revoke ID [options]',
   summary: 'end a key at once and for good',
-  help: `Options:
-  --reason TEXT        why, for the record
-  --actor TEXT         who revokes it, for the record
-${STORE_HELP}
-A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.
-
-Examples:
-  vantage-auth keys revoke Cvr9ZyvaWKKY --reason 'found in a public repository'
-`,
-  flags: { ...STORE_FLAGS, reason: text, actor: text },
-  operands: ['ID'],
+  about: ['A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.'],
+  options: {
+    reason: { value: 'TEXT', help: 'why, for the record' },
+    actor: { value: 'TEXT', help: 'who revokes it, for the record' },
+    ...STORE_OPTIONS,
+  },
+  operand: { name: 'ID' },
+  examples: ["vantage-auth keys revoke Cvr9ZyvaWKKY --reason 'found in a public repository'"],
   async run(given) {
     await withKeyring(given, {}, async (keyring) => {
       printRecord(
         given,
-        await keyring.revoke(idOf(given), { reason: given.text('reason'), actor: given.text('actor') }),
+        await keyring.revoke(given.operand, { reason: given.text('reason'), actor: given.text('actor') }),
       )
     })
   },
 }
 
 const usage: Command = {
-  synopsis: 'keys usage ID [options]',
   summary: 'how often a key was used, day by day',
-  help: `Options:
-  --days N             the last so many days (UTC), 1 to 366 (default 30)
-${STORE_HELP}
-Services count in memory and write every ten seconds.
-
-Examples:
-  vantage-auth keys usage Cvr9ZyvaWKKY --days 90
-`,
-  flags: { ...STORE_FLAGS, days: text },
-  operands: ['ID'],
+  about: ['Services count in memory and write every ten seconds.'],
+  options: {
+    days: { value: 'N', help: 'the last so many days (UTC), 1 to 366', default: '30' },
+    ...STORE_OPTIONS,
+  },
+  operand: { name: 'ID' },
+  examples: ['vantage-auth keys usage Cvr9ZyvaWKKY --days 90'],
   async run(given) {
     const days = readWhole(given, 'days')
-    await withKeyring(given, {}, async (keyring) => {
-      const uses = await keyring.usage(idOf(given), { days })
+    await withKeyring(given, { reads: true }, async (keyring) => {
+      const uses = await keyring.usage(given.operand, { days })
       if (given.is('json')) return printJson(uses)
-      process.stdout.write(
-        formatFields([
-          ['total', String(uses.total)],
-          ['last used', formatInstant(uses.lastUsedAt) ?? 'never'],
-        ]),
-      )
+      printFields([
+        ['total', String(uses.total)],
+        ['last used', formatInstant(uses.lastUsedAt) ?? 'never'],
+      ])
       if (uses.days.length === 0) return
-      process.stdout.write(
-        `\n${formatTable(
-          ['DAY', 'USES'],
-          uses.days.map(({ day, count }) => [day, String(count)]),
-        )}`,
+      process.stdout.write('\n')
+      printTable(
+        ['DAY', 'USES'],
+        uses.days.map(({ day, count }) => [day, String(count)]),
       )
     })
   },
 }
 
 const migrate: Command = {
-  synopsis: 'keys migrate [options]',
   summary: 'create the store, or bring its schema up to date',
-  help: `Options:
-${STORE_HELP}
-On PostgreSQL the tables are in the schema "public", unless the URL ends in ?schema=NAME.
-It is safe to repeat, and to run while services use the store.
-
-Examples:
-  vantage-auth keys migrate --store sqlite:/var/lib/vantage/keys.db
-`,
-  flags: STORE_FLAGS,
-  operands: [],
+  about: [
+    'On PostgreSQL the tables are in the schema "public", unless the URL ends in ?schema=NAME.',
+    'It is safe to repeat, and to run while services use the store.',
+  ],
+  options: STORE_OPTIONS,
+  examples: ['vantage-auth keys migrate --store sqlite:/var/lib/vantage/keys.db'],
   async run(given) {
     const store = openStore(given)
     try {
@@ -260,10 +216,6 @@ export const keysCommands: Readonly<Record<string, Command>> = {
   migrate,
 }
 
-function idOf(given: Arguments): string {
-  return given.operands[0] ?? ''
-}
-
 function readEnvironment(given: Arguments): Environment {
   const flag = given.text('environment')
   const variable = process.env.VANTAGE_ENVIRONMENT?.trim() || undefined
@@ -284,27 +236,25 @@ function printRecord(given: Arguments, record: KeyRecord): void {
     printJson(record)
     return
   }
-  process.stdout.write(
-    formatFields([
-      ['id', record.id],
-      ['hint', record.hint],
-      ['state', record.state],
-      ['subject', record.subject],
-      ['name', record.name],
-      ['tenant', record.tenant],
-      ['environment', record.environment],
-      ['scopes', record.scopes.join(',')],
-      ['created', formatInstant(record.createdAt)],
-      ['created by', record.createdBy],
-      ['expires', formatInstant(record.expiresAt) ?? 'never'],
-      ['last used', formatInstant(record.lastUsedAt) ?? 'never'],
-      ['revoked', formatInstant(record.revokedAt)],
-      ['revoked by', record.revokedBy],
-      ['reason', record.revokedReason],
-      ['replaces', record.replaces],
-      ['replaced by', record.replacedBy],
-    ]),
-  )
+  printFields([
+    ['id', record.id],
+    ['hint', record.hint],
+    ['state', record.state],
+    ['subject', record.subject],
+    ['name', record.name],
+    ['tenant', record.tenant],
+    ['environment', record.environment],
+    ['scopes', record.scopes.join(',')],
+    ['created', formatInstant(record.createdAt)],
+    ['created by', record.createdBy],
+    ['expires', formatInstant(record.expiresAt) ?? 'never'],
+    ['last used', formatInstant(record.lastUsedAt) ?? 'never'],
+    ['revoked', formatInstant(record.revokedAt)],
+    ['revoked by', record.revokedBy],
+    ['reason', record.revokedReason],
+    ['replaces', record.replaces],
+    ['replaced by', record.replacedBy],
+  ])
 }
 
 function describeEnd(record: KeyRecord): string {

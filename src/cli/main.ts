@@ -3,125 +3,160 @@ import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { withoutSecrets } from '../core/given.js'
-import { type Command, faultOfArguments, formatHelp, readArguments } from './command.js'
-import { explain } from './explain.js'
-import { keysCommands } from './keys.js'
-import { printable } from './terminal.js'
-import { tokensCommands } from './tokens.js'
+import { type Command, EXIT, faultOfArguments, readArguments } from './command.js'
+import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
+import { allCommands, COMMANDS, GROUPS } from './program.js'
+import { didYouMean } from './suggestion.js'
+import { paint, printable, proseColumns, releaseNotices, withholdNotices } from './terminal.js'
 
-/** The commands that stand alone. */
-const COMMANDS: Readonly<Record<string, Command>> = { explain }
-
-/** The commands by group. */
-const GROUPS: Readonly<
-  Record<string, { readonly summary: string; readonly commands: Readonly<Record<string, Command>> }>
-> = {
-  keys: { summary: 'create, look at, rotate and revoke API keys', commands: keysCommands },
-  tokens: { summary: 'revoke access tokens', commands: tokensCommands },
-}
-
-const EXIT_CODES = `Exit codes: 0; 1 for an unknown id, keys that are due, or trouble with the store; 2 for a wrong argument.
-`
+const EXIT_CODES =
+  'Exit codes: 0; 1 for an unknown id, or trouble with the store; 2 for a wrong argument; 3 when something was found, such as keys that are due.'
 
 process.exitCode = await main(process.argv.slice(2))
 
-async function main(words: string[]): Promise<number> {
+async function main(words: readonly string[]): Promise<number> {
   // A reader that stops early, such as head(1), is not an error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
-  const [groupName = '', commandName = '', ...rest] = words
-  if (groupName === '--version') {
-    process.stdout.write(`${packageVersion()}\n`)
-    return 0
+  if (readsJson(words)) withholdNotices()
+  const [first = '', second = '', ...rest] = words
+  if (first === '--version') return answer(`${packageVersion()}\n`)
+  // `help keys show` is `keys show --help`.
+  if (first === 'help' && words.length > 1) return main([...words.slice(1, 3), '--help'])
+  if (isHelp(first)) return answer(overview())
+  const alone = own(COMMANDS, first)
+  if (alone !== undefined) return execute(first, alone, words.slice(1))
+  const group = own(GROUPS, first)
+  if (group === undefined) {
+    return refuse(first === '' ? 'a command is missing' : noSuchCommand(hintFor(first)), overview())
   }
-  if (isHelp(groupName)) return answer(overview())
-  const alone = Object.hasOwn(COMMANDS, groupName) ? COMMANDS[groupName] : undefined
-  if (alone !== undefined) return execute(groupName, alone, words.slice(1))
-  const group = Object.hasOwn(GROUPS, groupName) ? GROUPS[groupName] : undefined
-  if (group === undefined) return refuse(groupName ? 'there is no such command' : 'a command is missing', overview())
-  if (isHelp(commandName)) return answer(groupOverview(groupName))
-  const command = Object.hasOwn(group.commands, commandName) ? group.commands[commandName] : undefined
-  if (command === undefined) {
-    return refuse(
-      `${groupName}: ${commandName ? 'there is no such command' : 'a command is missing'}`,
-      groupOverview(groupName),
-    )
-  }
-  return execute(`${groupName} ${commandName}`, command, rest)
+  if (isHelp(second)) return answer(groupOverview(first))
+  const command = own(group.commands, second)
+  if (command !== undefined) return execute(`${first} ${second}`, command, rest)
+  const hint = didYouMean(second, Object.keys(group.commands)) || hintFor(second)
+  return refuse(`${first}: ${second === '' ? 'a command is missing' : noSuchCommand(hint)}`, groupOverview(first))
 }
 
-async function execute(name: string, command: Command, words: string[]): Promise<number> {
+function noSuchCommand(hint: string): string {
+  return `there is no such command${hint === '' ? '' : `.${hint}`}`
+}
+
+async function execute(name: string, command: Command, words: readonly string[]): Promise<number> {
   try {
     const given = readArguments(command, words)
-    if (given.is('help')) return answer(formatHelp(command))
+    if (given.is('help')) return answer(formatHelp(name, command, proseColumns()))
     const code = await command.run(given)
-    return typeof code === 'number' ? code : 0
+    releaseNotices()
+    return typeof code === 'number' ? code : EXIT.ok
   } catch (error) {
     const fault = faultOfArguments(error)
     if (fault !== undefined) {
-      return refuse(`${name}: ${fault}`, `Usage: vantage-auth ${command.synopsis}\nMore: vantage-auth ${name} --help\n`)
+      const usage = formatUsage(name, command, proseColumns(process.stderr))
+      return refuse(`${name}: ${fault}`, `${usage}\nMore: vantage-auth ${name} --help\n`)
     }
-    const known = error instanceof KeyStoreError || error instanceof KeyNotFoundError || error instanceof KeyStateError
-    complain(`${name}: ${known ? error.message : 'it failed unexpectedly; NODE_DEBUG=vantage-auth shows more'}`)
-    if (/\bvantage-auth\b/.test(process.env.NODE_DEBUG ?? ''))
-      process.stderr.write(`${withoutSecrets(inspect(error))}\n`)
-    return 1
+    return fail(name, error)
   }
 }
 
-function answer(help: string): number {
-  process.stdout.write(help)
-  return 0
+function answer(text: string): number {
+  process.stdout.write(text)
+  return EXIT.ok
 }
 
 function refuse(fault: string, usage: string): number {
-  complain(fault)
-  process.stderr.write(`\n${usage}`)
-  return 2
+  complain('ERR_VANTAGE_USAGE', fault)
+  if (!readsJson(process.argv)) process.stderr.write(`\n${usage}`)
+  return EXIT.usage
+}
+
+function fail(name: string, error: unknown): number {
+  const isKnown = error instanceof KeyStoreError || error instanceof KeyNotFoundError || error instanceof KeyStateError
+  if (isKnown) complain(error.code, `${name}: ${error.message}`)
+  else complain('ERR_VANTAGE_UNEXPECTED', `${name}: it failed unexpectedly; NODE_DEBUG=vantage-auth shows more`)
+  if (/\bvantage-auth\b/.test(process.env.NODE_DEBUG ?? '')) {
+    process.stderr.write(`${withoutSecrets(inspect(error))}\n`)
+  }
+  return EXIT.trouble
 }
 
 /** A key that was typed into the command line must not appear in a log, whatever the message quotes. */
-function complain(fault: string): void {
-  process.stderr.write(`vantage-auth: ${printable(withoutSecrets(fault))}\n`)
+function complain(code: string, fault: string): void {
+  const message = printable(withoutSecrets(fault))
+  process.stderr.write(
+    readsJson(process.argv)
+      ? `${JSON.stringify({ error: { code, message } })}\n`
+      : `${paint('red', 'vantage-auth:', process.stderr)} ${message}\n`,
+  )
+}
+
+/** Whether a program reads the output. Also of arguments that are wrong, so that their error is JSON. */
+function readsJson(words: readonly string[]): boolean {
+  const end = words.indexOf('--')
+  return (end < 0 ? words : words.slice(0, end)).some((word) => word === '--json' || word === '--jsonl')
+}
+
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
 function isHelp(word: string): boolean {
   return word === '--help' || word === '-h' || word === 'help'
 }
 
+/** For a word that is no command here: one that is spelt alike, here or in a group. */
+function hintFor(word: string): string {
+  const names = [...Object.keys(GROUPS), ...allCommands().map(([name]) => name)]
+  const inGroup = names.find((name) => name.split(' ')[1] === word)
+  return inGroup === undefined ? didYouMean(word, names) : ` Did you mean ${inGroup}?`
+}
+
 function overview(): string {
-  const lines = Object.entries({ ...GROUPS, ...COMMANDS }).map(
-    ([name, { summary }]) => `  ${name.padEnd(8)} ${summary}\n`,
-  )
-  return `Administers and explains the credentials that services with vantage-auth accept.
+  const width = proseColumns()
+  const entries = Object.entries({ ...GROUPS, ...COMMANDS }).map(([name, { summary }]) => [name, summary] as const)
+  return `${wrap('Administers and explains the credentials that services with vantage-auth accept.', width)}
 
 Usage: vantage-auth COMMAND [options]
 
-Commands:
-${lines.join('')}
-Options:
-  --help     help, also for each command
-  --version  version of the package
-
-Examples:
-  vantage-auth keys create --subject user_123 --scopes jobs:read,jobs:write
-  vantage-auth keys list
-  vantage-auth explain < token.txt
-
-${EXIT_CODES}`
+${heading('Commands:')}
+${formatList(entries, width, 13)}
+${heading('Options:')}
+${formatList(
+  [
+    ['--help', 'help, also for each command'],
+    ['--version', 'version of the package'],
+  ],
+  width,
+  13,
+)}
+${heading('Examples:')}
+${formatExamples(
+  [
+    'vantage-auth keys create --subject user_123 --scopes jobs:read,jobs:write',
+    'vantage-auth keys list',
+    'vantage-auth explain < token.txt',
+  ],
+  width,
+)}
+${wrap('In a project, type npx vantage-auth.', width)}
+${wrap(EXIT_CODES, width)}
+`
 }
 
 function groupOverview(name: string): string {
-  const commands = Object.entries(GROUPS[name]?.commands ?? {})
-  const examples = commands.flatMap(([, { help }]) => /^ {2}vantage-auth .*$/m.exec(help) ?? [])
+  const width = proseColumns()
+  const commands = Object.entries(own(GROUPS, name)?.commands ?? {})
+  const entries = commands.map(([command, { summary }]) => [command, summary] as const)
   return `Usage: vantage-auth ${name} COMMAND [options]
 
-Commands:
-${commands.map(([command, { summary }]) => `  ${command.padEnd(8)} ${summary}\n`).join('')}
-Examples:
-${examples.join('\n')}
-
+${heading('Commands:')}
+${formatList(entries, width, 13)}
+${heading('Examples:')}
+${formatExamples(
+  commands.flatMap(([, { examples }]) => examples.slice(0, 1)),
+  width,
+)}
 More: vantage-auth ${name} COMMAND --help
-${EXIT_CODES}`
+${wrap(EXIT_CODES, width)}
+`
 }
 
 function packageVersion(): string {

@@ -4,45 +4,63 @@ import { KeyStoreError } from '../core/errors.js'
 import type { Keyring } from '../keyring/contract.js'
 import { createKeyring } from '../keyring/keyring.js'
 import type { KeyStore } from '../store/contract.js'
+import { DriverMissingError } from '../store/driver-missing.js'
 import { openKeyStore, sqlitePath } from '../store/open.js'
-import { type Arguments, type Flags, UsageError } from './command.js'
+import { type Arguments, type Options, UsageError } from './command.js'
 import { notice } from './terminal.js'
 
 const DEFAULT_STORE = 'sqlite:vantage-auth.db'
 
-/** The flags of every command that works on a store. */
-export const STORE_FLAGS: Flags = { store: { type: 'string' }, json: { type: 'boolean' } }
-
-export const STORE_HELP = `  --store URL          sqlite:PATH or postgres://… [VANTAGE_KEY_STORE] (default ${DEFAULT_STORE})
-                       its password is better kept in PGPASSWORD, PGPASSFILE or VANTAGE_KEY_STORE
-  --json               print JSON
-`
+/** The options of every command that works on a store. */
+export const STORE_OPTIONS: Options = {
+  store: {
+    value: 'URL',
+    help: `sqlite:PATH or postgres://…; a password is better kept in PGPASSWORD, PGPASSFILE or the variable (default ${DEFAULT_STORE})`,
+    variable: 'VANTAGE_KEY_STORE',
+  },
+  json: { help: 'print JSON; an error is JSON too, on standard error' },
+}
 
 interface KeyringNeeds {
   /** Whether a file that is not there is created. To commands that look for a key, a missing file means a wrong path. */
   mayCreate?: boolean
+  /** For a command that only reads. */
+  reads?: boolean
   environment?: Environment
 }
 
 /** Opens the keyring of the store that the arguments name, and closes it. */
-export async function withKeyring(
+export async function withKeyring<T>(
   given: Arguments,
   { mayCreate = false, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
-  use: (keyring: Keyring) => Promise<void>,
-): Promise<void> {
-  const path = sqlitePath(storeUrl(given).url)
+  use: (keyring: Keyring) => Promise<T>,
+): Promise<T> {
+  const { url } = storeUrl(given)
+  const path = sqlitePath(url)
   const store = openStore(given)
   try {
     const keyring = createKeyring(store, { environment })
     if (!mayCreate && path !== undefined && !existsSync(path)) {
       throw new KeyStoreError(
-        `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: vantage-auth keys migrate`,
+        `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: ${commandFor(given, 'keys migrate')}`,
       )
     }
-    await use(keyring)
+    return await use(keyring)
   } finally {
     await store.close()
   }
+}
+
+/** A command to paste that works on the same store. */
+function commandFor(given: Arguments, command: string): string {
+  const { url, name } = storeUrl(given)
+  const isNamed = name === '--store' && url !== DEFAULT_STORE
+  return `npx vantage-auth ${command}${isNamed ? ` --store ${quoted(url)}` : ''}`
+}
+
+/** As a shell takes it. */
+function quoted(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** The store's URL, and where it was given. */
@@ -80,6 +98,8 @@ export function openStore(given: Arguments): KeyStore {
   try {
     return openKeyStore(url)
   } catch (error) {
+    // Whoever lacks a package has typed nothing wrong.
+    if (error instanceof DriverMissingError) throw new KeyStoreError(error.message, { cause: error })
     throw error instanceof TypeError ? new UsageError(`${name}: ${error.message}`) : error
   }
 }

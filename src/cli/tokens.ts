@@ -1,10 +1,9 @@
 import type { TokenRevocation } from '../keyring/records.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
-import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from './command.js'
-import { STORE_FLAGS, STORE_HELP, withKeyring } from './store.js'
-import { formatInstant, formatTable, notice, printJson } from './terminal.js'
-
-const text = { type: 'string' } as const
+import { type Arguments, type Command, readDuration, readWhole, refuseToken, UsageError } from './command.js'
+import { STORE_OPTIONS, withKeyring } from './store.js'
+import { printTable } from './table.js'
+import { formatInstant, notice, printJson } from './terminal.js'
 
 /** The flags that name tokens, and the claim that each takes. */
 const NAMES = [
@@ -19,46 +18,44 @@ const DEFAULT_TOLERANCE_SECONDS = 5
 const MAX_TOLERANCE_SECONDS = 300
 
 const revoke: Command = {
-  synopsis: 'tokens revoke --issuer URL (--token-id ID | --subject TEXT | --client-id TEXT) [options]',
+  usage: '--issuer URL (--token-id ID | --subject TEXT | --client-id TEXT) [options]',
   summary: 'have the services of this store refuse access tokens',
-  help: `Options:
-  --issuer URL         issuer of the tokens, as their iss claim says, character for character (required)
-  --token-id ID        the one token with this jti claim
-  --subject TEXT       tokens of this subject
-  --client-id TEXT     tokens of this client
-  --issued-before TIME with --subject and --client-id: that were issued before, or in the same second, such as
-                       2026-11-25T12:00:00Z or now (default now)
-  --clock-tolerance SECONDS  how far the issuer's clock may run ahead, 0 to 300: is added to now (default ${DEFAULT_TOLERANCE_SECONDS})
-  --token-life DURATION  how long a token of this issuer lives at most; ten minutes later the revocation is
-                       dropped (default 365d)
-  --reason TEXT        why, for the record
-  --actor TEXT         who revokes them, for the record
-${STORE_HELP}
-One of --issuer, --token-id, --subject and --client-id may be -: then its text is read from standard input, whatever
-characters it has, without the line break at its end.
-
-It cannot be taken back. A token that does not say when it was issued counts as issued before.
-
-Examples:
-  vantage-auth tokens revoke --issuer https://sso.example.com --subject user_123 --reason 'laptop stolen'
-  vantage-auth tokens revoke --issuer https://sso.example.com --token-id 6f1a5c1e
-  printf %s "$SUB" | vantage-auth tokens revoke --issuer https://sso.example.com --subject -
-`,
-  flags: {
-    ...STORE_FLAGS,
-    issuer: text,
-    'token-id': text,
-    subject: text,
-    'client-id': text,
-    'issued-before': text,
-    'clock-tolerance': text,
-    'token-life': text,
-    reason: text,
-    actor: text,
+  about: [
+    'It cannot be taken back. A token that does not say when it was issued counts as issued before.',
+    'One of --issuer, --token-id, --subject and --client-id may be -: then its text is read from standard input, whatever characters it has, without the line break at its end.',
+  ],
+  options: {
+    issuer: {
+      value: 'URL',
+      help: 'issuer of the tokens, as their iss claim says, character for character',
+      required: true,
+    },
+    'token-id': { value: 'ID', help: 'the one token with this jti claim' },
+    subject: { value: 'TEXT', help: 'tokens of this subject' },
+    'client-id': { value: 'TEXT', help: 'tokens of this client' },
+    'issued-before': {
+      value: 'TIME',
+      help: 'with --subject and --client-id: that were issued before, or in the same second, such as 2026-11-25T12:00:00Z or now (default now)',
+    },
+    'clock-tolerance': {
+      value: 'SECONDS',
+      help: `how far the issuer's clock may run ahead, 0 to ${MAX_TOLERANCE_SECONDS}: is added to now (default ${DEFAULT_TOLERANCE_SECONDS})`,
+    },
+    'token-life': {
+      value: 'DURATION',
+      help: 'how long a token of this issuer lives at most; ten minutes later the revocation is dropped',
+      default: '365d',
+    },
+    reason: { value: 'TEXT', help: 'why, for the record' },
+    actor: { value: 'TEXT', help: 'who revokes them, for the record' },
+    ...STORE_OPTIONS,
   },
-  operands: [],
+  examples: [
+    "vantage-auth tokens revoke --issuer https://sso.example.com --subject user_123 --reason 'laptop stolen'",
+    'vantage-auth tokens revoke --issuer https://sso.example.com --token-id 6f1a5c1e',
+    'printf %s "$SUB" | vantage-auth tokens revoke --issuer https://sso.example.com --subject -',
+  ],
   async run(given) {
-    required(given, 'issuer')
     const names = NAMES.map(([flag]) => given.text(flag))
     if (names.slice(1).filter((value) => value !== undefined).length !== 1) {
       throw new UsageError('one of --token-id, --subject and --client-id is needed')
@@ -81,27 +78,21 @@ Examples:
     await withKeyring(given, {}, async (keyring) => {
       const revocation = await keyring.revokeTokens(selector as TokenSelector, options)
       if (given.is('json')) return printJson(revocation)
-      process.stdout.write(formatRevocations([revocation]))
+      printRevocations([revocation])
     })
   },
 }
 
 const list: Command = {
-  synopsis: 'tokens list [options]',
   summary: 'the revocations of tokens that are in force, newest first',
-  help: `Options:
-${STORE_HELP}
-Examples:
-  vantage-auth tokens list --json
-`,
-  flags: STORE_FLAGS,
-  operands: [],
+  options: STORE_OPTIONS,
+  examples: ['vantage-auth tokens list --json'],
   async run(given) {
-    await withKeyring(given, {}, async (keyring) => {
+    await withKeyring(given, { reads: true }, async (keyring) => {
       const revocations = await keyring.tokenRevocations()
       if (given.is('json')) return printJson({ revocations })
       if (revocations.length === 0) return notice('No tokens are revoked.')
-      process.stdout.write(formatRevocations(revocations))
+      printRevocations(revocations)
     })
   },
 }
@@ -153,9 +144,19 @@ async function readName(): Promise<string> {
   }
 }
 
-function formatRevocations(revocations: readonly TokenRevocation[]): string {
-  return formatTable(
-    ['ISSUER', 'TOKEN', 'SUBJECT', 'CLIENT', 'ISSUED BEFORE', 'REVOKED', 'BY', 'REASON', 'DROPPED'],
+function printRevocations(revocations: readonly TokenRevocation[]): void {
+  printTable(
+    [
+      { title: 'ISSUER', cut: true },
+      'TOKEN',
+      { title: 'SUBJECT', cut: true },
+      { title: 'CLIENT', cut: true },
+      'ISSUED BEFORE',
+      'REVOKED',
+      { title: 'BY', cut: true },
+      { title: 'REASON', cut: true },
+      'DROPPED',
+    ],
     revocations.map((one) => [
       one.issuer,
       one.tokenId,

@@ -1,10 +1,9 @@
 import { ArgumentError } from '../core/argument-error.js'
 import { parseDuration } from '../core/duration.js'
-import type { KeyQuery, KeyState } from '../store/contract.js'
+import { KEY_STATES, type KeyQuery, type KeyState } from '../store/contract.js'
 import { checkNames, checkText, checkWhole, parseCursor } from './arguments.js'
 import type { ListKeysOptions } from './contract.js'
 
-const STATES: readonly KeyState[] = ['active', 'superseded', 'expired', 'revoked']
 const DEFAULT_LENGTH = 100
 
 /** What each option of `list()` asks of the store. An option without an entry does not compile. */
@@ -35,8 +34,8 @@ export function readListFilters(given: ListKeysOptions, now: number): KeyQuery {
 }
 
 function checkState(given: unknown): KeyState {
-  const state = STATES.find((name) => name === given)
-  if (state === undefined) throw new ArgumentError('state', `must be one of ${STATES.join(', ')}`)
+  const state = KEY_STATES.find((name) => name === given)
+  if (state === undefined) throw new ArgumentError('state', `must be one of ${KEY_STATES.join(', ')}`)
   return state
 }
 

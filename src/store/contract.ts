@@ -112,7 +112,9 @@ export interface ListedKey extends StoredKey {
 }
 
 /** `superseded`: another key has replaced it, and it is still accepted during the overlap. */
-export type KeyState = 'active' | 'superseded' | 'expired' | 'revoked'
+export type KeyState = (typeof KEY_STATES)[number]
+
+export const KEY_STATES = ['active', 'superseded', 'expired', 'revoked'] as const
 
 /** The state of a key at an instant. Revocation outranks expiry, since it is final. */
 export function keyStateAt(key: StoredKey, now: number): KeyState {

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { DriverMissingError } from '../driver-missing.js'
 
 /**
  * Column values as the text that the server wrote. No type parser of `pg` is used, since an application may have replaced
@@ -55,7 +56,7 @@ export function loadPostgresDriver(): PostgresDriver {
     return createRequire(import.meta.url)('pg') as PostgresDriver
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
-    throw new TypeError('A Postgres key store needs the package pg: npm install pg')
+    throw new DriverMissingError('A Postgres key store needs the package pg: npm install pg')
   }
 }
 

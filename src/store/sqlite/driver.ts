@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { DriverMissingError } from '../driver-missing.js'
 
 /** The value of a column, or of a parameter, as both drivers pass it. */
 export type SqliteValue = string | number | null
@@ -36,7 +37,9 @@ let loaded: SqliteDriver | undefined
 export function loadSqliteDriver(): SqliteDriver {
   loaded ??= nodeSqlite() ?? libsql()
   if (loaded === undefined) {
-    throw new TypeError('A SQLite key store needs Node 22.13 or later, or the package libsql: npm install libsql')
+    throw new DriverMissingError(
+      'A SQLite key store needs Node 22.13 or later, or the package libsql: npm install libsql',
+    )
   }
   return loaded
 }

@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { afterAll, beforeAll } from 'vitest'
+import { temporaryFolder } from '../store/sqlite-files.js'
+import { type ChildOutput, outputOf } from './child-output.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** How the command is run. */
+export interface Circumstances {
+  cwd: string
+  env?: Record<string, string> | undefined
+  /** A command with its flags that runs the process. */
+  through?: string[]
+  /** What it reads from standard input. */
+  input?: string | Buffer
+}
+
+export interface ShippedCommand {
+  /** Runs the command as a process with pipes. */
+  run(words: readonly string[], circumstances: Circumstances): Promise<ChildOutput>
+  /**
+   * Runs the command on a pseudo-terminal of so many columns. `stdout` is what the terminal shows, of both streams.
+   *
+   * @param input what is typed
+   */
+  runOnTerminal(
+    words: readonly string[],
+    circumstances: Omit<Circumstances, 'through'> & { columns: number },
+  ): Promise<ChildOutput>
+}
+
+/** The command as it is shipped, one file for each source file: it starts in a fraction of the time that tsx takes. */
+export function shippedCommand(): ShippedCommand {
+  const shipped = temporaryFolder()
+  beforeAll(() => {
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true }
+    for (const name of readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts')) continue
+      const { outputText } = ts.transpileModule(readFileSync(join(ROOT, 'src', name), 'utf8'), { compilerOptions })
+      const output = shipped.path(join('src', name.replace(/\.ts$/, '.js')))
+      mkdirSync(dirname(output), { recursive: true })
+      writeFileSync(output, outputText)
+    }
+    copyFileSync(join(ROOT, 'package.json'), shipped.path('package.json'))
+    symlinkSync(join(ROOT, 'node_modules'), shipped.path('node_modules'))
+  })
+  afterAll(() => shipped.remove())
+
+  const main = () => shipped.path('src/cli/main.js')
+
+  return {
+    run(words, { cwd, env, through = [], input }) {
+      const [command = process.execPath, ...flags] = [...through, process.execPath]
+      const child = spawn(command, [...flags, main(), ...words], { cwd, env: { PATH: process.env.PATH, ...env } })
+      if (input !== undefined) child.stdin.end(input)
+      return outputOf(child)
+    },
+    async runOnTerminal(words, { cwd, env, columns, input = '' }) {
+      const command = [process.execPath, main(), ...words].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
+      const child = spawn('script', ['-qec', `stty cols ${columns} rows 50; exec ${command}`, '/dev/null'], {
+        cwd,
+        env: { PATH: process.env.PATH, TERM: 'xterm', ...env },
+      })
+      child.stdin.write(input)
+      const { stdout, stderr, code } = await outputOf(child)
+      child.stdin.end()
+      return { stdout: stdout.replaceAll('\r\n', '\n'), stderr, code }
+    },
+  }
+}
