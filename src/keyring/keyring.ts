@@ -39,7 +39,9 @@ const DAY_MS = 86_400_000
 const MAX_ROUNDS = 20
 
 /**
- * Administers the keys of a store. Before its first operation it creates or updates the store's schema.
+ * Administers the keys of a store. Before its first change it creates or updates the store's schema. `get`, `list`, `usage`,
+ * `audit` and `tokenRevocations` never do: on a store without a schema, or with an old one, they reject and name the cure. (A
+ * store of your own without `checkSchema` is migrated before it is read.)
  *
  * @param store a store, which stays its owner's to close, or a URL for {@link openKeyStore}
  * @throws {TypeError} for a wrong store or option
@@ -55,6 +57,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
   const defaultLifeMs = parseLife(options.expiresIn, DEFAULT_LIFE)
   const keys = typeof store === 'string' ? openKeyStore(store) : checkKeyStore(store)
   let migration: Promise<unknown> | undefined
+  let check: Promise<unknown> | undefined
   let closed = false
 
   /** A migration that failed is tried again by the next operation. */
@@ -65,6 +68,20 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       await migration
     } catch (error) {
       migration = undefined
+      throw error
+    }
+  }
+
+  /** Before a method that reads. */
+  async function readable(): Promise<void> {
+    // A store that cannot check its schema may need its migration to be read, as each did in 0.1.
+    if (migration !== undefined || keys.checkSchema === undefined) return ready()
+    if (closed) throw new KeyStoreError('The keyring is closed')
+    check ??= keys.checkSchema()
+    try {
+      await check
+    } catch (error) {
+      check = undefined
       throw error
     }
   }
@@ -174,7 +191,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
 
     async get(id) {
       checkId(id)
-      await ready()
+      await readable()
       const now = clock()
       const key = await read(id, now)
       return key && toKeyRecord(key, now)
@@ -184,7 +201,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       checkId(id)
       checkNames('usage()', given, ['days'])
       const count = checkWhole(given.days ?? 30, 'days', 366)
-      await ready()
+      await readable()
       const now = clock()
       const { lastUsedAt } = await readKnown(id, now)
       const since = new Date(now - (count - 1) * DAY_MS).toISOString().slice(0, 10)
@@ -196,7 +213,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const now = clock()
       const query = readListFilters(given, now)
       const { limit } = query
-      await ready()
+      await readable()
       // One more than asked for tells whether there is another page.
       const found = await keys.list({ ...query, limit: limit + 1 })
       const page = found.slice(0, limit)
@@ -222,7 +239,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     },
 
     async tokenRevocations() {
-      await ready()
+      await readable()
       const stored = await required(keys.tokenRevocations)(clock())
       return [...stored].sort((a, b) => b.createdAt - a.createdAt).map(toTokenRevocation)
     },
@@ -233,7 +250,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       if (id !== undefined) checkId(id)
       const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
       const before = cursor === undefined || cursor === null ? undefined : parseAuditCursor(cursor)
-      await ready()
+      await readable()
       const found = await required(keys.readAudit)({
         limit: limit + 1,
         ...(id !== undefined && { keyId: id }),

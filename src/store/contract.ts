@@ -79,6 +79,12 @@ export interface KeyStore {
    */
   migrate?(onNotice?: (notice: string) => void): Promise<number>
 
+  /**
+   * Rejects unless the schema is the one that this store reads. It changes nothing. A keyring calls it before it reads, and
+   * `migrate` before it writes; without it, a keyring calls `migrate` before both.
+   */
+  checkSchema?(): Promise<void>
+
   /** Closes what the store opened. May be called again. Afterwards the other methods reject, and feeds are `down`. */
   close(): Promise<void>
 }

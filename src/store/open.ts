@@ -2,7 +2,8 @@ import type { KeyStore } from './contract.js'
 
 import { memoryKeyStore } from './memory.js'
 import { postgresKeyStore } from './postgres/store.js'
-import { sqliteKeyStore } from './sqlite/store.js'
+import { loadSqliteDriver } from './sqlite/driver.js'
+import { createSqliteKeyStore, sqliteKeyStore } from './sqlite/store.js'
 
 const FORMS = `'memory:', 'sqlite:' with the path of a file, for example 'sqlite:./keys.db' or 'sqlite:/var/lib/keys.db', or 'postgres://user:password@host:5432/database'`
 
@@ -18,6 +19,16 @@ export function openKeyStore(url: string): KeyStore {
   if (path !== undefined) return sqliteKeyStore({ path })
   if (typeof url === 'string' && /^postgres(?:ql)?:\/\//.test(url)) return postgresKeyStore({ connectionString: url })
   throw new TypeError(`A key store URL must be ${FORMS}`)
+}
+
+/**
+ * As {@link openKeyStore}, for commands that only read: a SQLite file is opened so that nothing is written beside it either.
+ *
+ * @throws {TypeError} as {@link openKeyStore} does
+ */
+export function openKeyStoreForReading(url: string): KeyStore {
+  const path = sqlitePath(url)
+  return path === undefined ? openKeyStore(url) : createSqliteKeyStore(path, loadSqliteDriver(), { readOnly: true })
 }
 
 /**

@@ -67,6 +67,19 @@ export async function checkSchema(ask: Ask, place: Place): Promise<void> {
 }
 
 /**
+ * As {@link checkSchema}, for a role that may have more rights than a service: what others have created under our names is
+ * refused before it is read.
+ *
+ * @throws {KeyStoreError} that names what belongs to somebody else, or what is wrong with the schema
+ */
+export async function checkOwnSchema({ read, ...place }: Pick<Connections, 'name' | 'schema' | 'read'>): Promise<void> {
+  await read(async (ask) => {
+    const judge = () => refuseForeignObjects(ask, place, { onlyUsed: true })
+    checkCurrent(await readSchema(ask, place, judge), needed(place))
+  })
+}
+
+/**
  * Creates the schema, or brings it up to date, or puts back what is missing. Two processes may do it at once: one waits
  * for the other, and finds nothing left to do. An up-to-date database is not written to, so that a role that administers
  * keys need not own the tables.

@@ -17,7 +17,7 @@ import {
   readUsage,
   updateKey,
 } from './queries.js'
-import { checkSchema, migrateSchema } from './schema.js'
+import { checkOwnSchema, checkSchema, migrateSchema } from './schema.js'
 
 /** Where a Postgres key store is: `connectionString` or `pool`. */
 export interface PostgresKeyStoreOptions {
@@ -239,6 +239,11 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
       }
       feeds.add(own)
       return own
+    },
+
+    async checkSchema() {
+      checkOpen()
+      await checkOwnSchema(connections)
     },
 
     async migrate(onNotice) {

@@ -52,6 +52,8 @@ interface Connection {
   readonly neighbours: Set<() => void>
   /** What was made for the schema that was checked; made anew when the schema has changed. */
   prepared?: { readonly queries: KeyQueries; readonly changes: ChangeReader; readonly schemaVersion: number }
+  /** How the files were when they were opened without a lock; undefined where SQLite's locks are used. */
+  readonly unlocked?: string | undefined
 }
 
 /**
@@ -60,7 +62,11 @@ interface Connection {
  */
 const neighbourhoods = new Map<string, Set<() => void>>()
 
-export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeyStore {
+/**
+ * @param readOnly whether nothing at all is written: no table, and none of the two files beside the file. Permission to read is
+ *   enough then, also of a file whose log is in use
+ */
+export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readOnly = false } = {}): KeyStore {
   const absolute = resolve(path)
   const file = JSON.stringify(path)
   let connection: Connection | undefined
@@ -74,6 +80,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
   function connect(options: { create: boolean; check: boolean }): Connection {
     if (closed) throw new KeyStoreError('The key store is closed')
     const now = performance.now()
+    if (isOutdated()) disconnect()
     if (connection && (options.check || now - checkedAt > CHECK_INTERVAL_MS)) {
       // Inodes identify the files, since those of files that we hold open are not used again.
       if (identify() === connection.identity) {
@@ -98,11 +105,14 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     }
     if (before === undefined && companionsBefore.length > 0) throw leftOver()
     if (before === undefined) createForOwner(absolute)
-    const database = driver.open(`${pathToFileURL(absolute).href}?mode=${create ? 'rwc' : 'rw'}`)
+    const unlocked = readOnly ? stateAtRest() : undefined
+    // SQLite would create the two files beside ours, also for a reader, and leave them to a service that may not write them.
+    const mode = readOnly ? `ro&${unlocked === undefined ? 'readonly_shm=1' : 'immutable=1'}` : create ? 'rwc' : 'rw'
+    const database = driver.open(`${pathToFileURL(absolute).href}?mode=${mode}`)
     try {
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`)
       // A revocation that was confirmed survives a loss of power.
-      database.exec('PRAGMA synchronous = FULL')
+      if (!readOnly) database.exec('PRAGMA synchronous = FULL')
       // The first read fails when the file is no database.
       database.prepare('PRAGMA schema_version').get()
       const identity = identify()
@@ -111,7 +121,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
       }
       companions = identifyCompanions()
       checkedAt = performance.now()
-      return { database, identity, neighbours: join() }
+      return { database, identity, neighbours: join(), unlocked }
     } catch (error) {
       database.close()
       throw error
@@ -145,6 +155,26 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
   function identifyCompanions(): readonly string[] {
     const target = followLinks(absolute)
     return [identify(`${target}-wal`), identify(`${target}-shm`)].filter((identity) => identity !== undefined)
+  }
+
+  /**
+   * The state of the files while no program has them open for writing; undefined while one has, or has left its log. A log that
+   * is empty, without the index that each connection has, is a left-over.
+   */
+  function stateAtRest(): string | undefined {
+    const target = followLinks(absolute)
+    const [main, log, index, journal] = ['', '-wal', '-shm', '-journal'].map((ending) =>
+      statSync(target + ending, { bigint: true, throwIfNoEntry: false }),
+    )
+    if ((log !== undefined && (log.size > 0n || index !== undefined)) || (journal !== undefined && journal.size > 0n)) {
+      return undefined
+    }
+    return main && `${main.dev}:${main.ino}:${main.size}:${main.mtimeNs}:${main.ctimeNs}`
+  }
+
+  /** Whether somebody has written since the file was opened without a lock. */
+  function isOutdated(): boolean {
+    return connection?.unlocked !== undefined && connection.unlocked !== stateAtRest()
   }
 
   /** Opening a file beside the log of another one would write that log into it. */
@@ -182,10 +212,12 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     const startedAt = performance.now()
     for (;;) {
       try {
-        return operate(connect({ create, check: false }))
+        const result = operate(connect({ create, check: false }))
+        if (!isOutdated()) return result
+        throw new KeyStoreError(`The key store ${file} was written while it was being read`)
       } catch (error) {
         const result = sqliteResultCode(error)
-        const busy = result === RESULT.busy || result === RESULT.locked
+        const busy = result === RESULT.busy || result === RESULT.locked || isOutdated()
         if (!busy || performance.now() - startedAt > BUSY_LIMIT_MS) throw explain(error, result)
       }
       await delay(5 + Math.random() * 20)
@@ -204,7 +236,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     disconnect()
     // The file system refused the path: a folder is a file, or may not be entered.
     const isPathError = error instanceof Error && 'syscall' in error
-    const fault = describeResult(isPathError ? RESULT.cannotOpen : result)
+    const fault = describeResult(isPathError ? RESULT.cannotOpen : result, readOnly)
     return new KeyStoreError(`The key store ${file} ${fault}`, { cause: error })
   }
 
@@ -248,6 +280,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver): KeySto
     readAudit: (query) => ask((queries) => queries.readAudit(query)),
 
     watch: follower.watch,
+
+    checkSchema: () => run((current) => void prepare(current)),
 
     async migrate() {
       const version = await run(({ database }) => migrateSchema(database, file), true)
@@ -298,7 +332,7 @@ function createForOwner(path: string): void {
   }
 }
 
-function describeResult(result: number | undefined): string {
+function describeResult(result: number | undefined, readOnly: boolean): string {
   switch (result) {
     case RESULT.busy:
     case RESULT.locked:
@@ -306,6 +340,9 @@ function describeResult(result: number | undefined): string {
     case RESULT.readonly:
       return 'cannot be written; the process needs permission to write the file and its folder'
     case RESULT.cannotOpen:
+      if (readOnly) {
+        return 'cannot be opened; the process needs permission to read the file and, where they are there, the files -wal and -shm beside it, and to enter the folder. If -wal is there without -shm, a command that may write has to open it first: vantage-auth keys migrate'
+      }
       return 'cannot be opened; the process needs permission to read and write the file and its folder, and the folder must exist'
     case RESULT.notADatabase:
       return 'is not a SQLite database; name another file, or move this one away'

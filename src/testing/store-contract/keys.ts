@@ -159,6 +159,14 @@ export function testKeys({ describe, test, testWith }: Suite): void {
     })
   })
 
+  describe('checkSchema', () => {
+    testWith(['checkSchema'], 'accepts what migrate has made, and rejects after close', async ({ store }) => {
+      await store.checkSchema()
+      await store.close()
+      await assert.rejects(store.checkSchema(), Error)
+    })
+  })
+
   describe('close', () => {
     test('may be called again, and lets everything else reject', async ({ store }) => {
       const key = sampleKey()

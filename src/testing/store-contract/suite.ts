@@ -27,6 +27,7 @@ type OptionalMethod =
   | 'readAudit'
   | 'watch'
   | 'migrate'
+  | 'checkSchema'
 
 /** A store that certainly has some of the optional methods. */
 export type StoreWith<M extends OptionalMethod> = KeyStore & Required<Pick<KeyStore, M>>
