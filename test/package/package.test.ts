@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cuts } from '../../tsup.config.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -60,7 +61,8 @@ describe('the tarball', () => {
     const chunks = files.filter((path) => /^dist\/esm\/chunk-[A-Z0-9]{8}\.js$/.test(path))
     // Of the declarations those that a compiler can come to: the strict consumers below miss none.
     const declarations = files.filter((path) => path.startsWith('dist/esm/') && path.endsWith('.d.ts'))
-    const inBothFormats = [...opened, ...chunks, ...declarations]
+    const cutOff = cuts.map((path) => `dist/esm/${path.replace(/ts$/, 'js')}`)
+    const inBothFormats = [...opened, ...cutOff, ...chunks, ...declarations]
     const expected = [
       ...inBothFormats,
       ...inBothFormats.map((path) => path.replace('dist/esm/', 'dist/cjs/')),
@@ -70,8 +72,20 @@ describe('the tarball', () => {
     ]
     expect(chunks.length).toBeGreaterThan(0)
     expect(declarations).toEqual(expect.arrayContaining(opened.map((path) => path.replace(/\.js$/, '.d.ts'))))
-    expect(files.sort()).toEqual(expected.sort())
-    expect(packed.size).toBeLessThan(215_000)
+    const programs = files.filter((path) => !/^(docs|examples)\//.test(path))
+    expect(programs.sort()).toEqual(expected.sort())
+  })
+
+  test('is smaller than 200 kB without docs and examples', async () => {
+    const folder = join(scratch, 'without-docs')
+    mkdirSync(folder)
+    await succeed('tar', ['-xzf', tarball, '-C', folder])
+    for (const name of ['docs', 'examples']) rmSync(join(folder, 'package', name), { recursive: true })
+    const output = await succeed('npm', ['pack', '--json', '--ignore-scripts', '--dry-run'], join(folder, 'package'))
+    const [{ size, files }] = JSON.parse(output)
+    console.log(`packed without docs and examples: ${files.length} files, ${size} bytes`)
+    expect(files.length).toBeGreaterThan(100)
+    expect(size).toBeLessThan(200_000)
   })
 
   test('depends on jose and lru-cache alone, and installs nothing more', () => {
