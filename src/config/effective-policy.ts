@@ -4,7 +4,7 @@ import type { Configuration } from './options.js'
 /** What a verifier requires of credentials. No secrets: stores as scheme and host, URLs without their query. */
 export interface EffectivePolicy {
   readonly issuers: readonly EffectiveIssuerPolicy[]
-  /** `false`: every API key is refused. `null`: API keys are off for want of a store. */
+  /** `false`: every API key is refused. `null`: there is no store yet, and API keys are 503. */
   readonly keys: { readonly store: string; readonly environment: Configuration['environment'] } | false | null
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlSeconds: number } | false
   readonly keySetMaxStaleSeconds: number
@@ -21,15 +21,16 @@ export interface EffectiveIssuerPolicy extends Omit<IssuerPolicy, 'keySource'> {
   readonly keySource: string
 }
 
-export function describePolicy(config: Configuration): EffectivePolicy {
-  const { cache, keys, environment } = config
+/** @param label what may be shown of the store in use; without it there is none */
+export function describePolicy(config: Configuration, label?: string): EffectivePolicy {
+  const { cache, environment } = config
   return {
     issuers: config.issuers.map(({ keySource, ...policy }) => ({
       ...policy,
       keySource:
         keySource.kind === 'static' ? 'static' : `${keySource.kind} ${keySource.url.origin}${keySource.url.pathname}`,
     })),
-    keys: keys ? { store: keys.label, environment } : (keys ?? null),
+    keys: label === undefined ? (config.keys === false ? false : null) : { store: label, environment },
     cache: cache && { maxEntries: cache.maxEntries, maxBytes: cache.maxBytes, ttlSeconds: cache.ttlMs / 1000 },
     keySetMaxStaleSeconds: config.keySetMaxStaleMs / 1000,
     storeMaxStaleSeconds: config.storeMaxStaleMs / 1000,

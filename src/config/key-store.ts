@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { ArgumentError } from '../core/argument-error.js'
 import type { KeyStore } from '../store/contract.js'
 import { openKeyStore, sqlitePath } from '../store/open.js'
+import { sqliteKeyStore } from '../store/sqlite/store.js'
 import { isRecord, type Setting } from './checks.js'
 
 /** Where API keys are looked up. */
@@ -13,21 +15,39 @@ export interface ConfiguredKeyStore {
   readonly label: string
 }
 
+/** The store file of the default name, which was absent at start. It may come later. */
+export interface AwaitedKeyStore {
+  /**
+   * The store, once its file is there. It looks for the file at most once a second, and never makes it.
+   *
+   * @throws {TypeError} where the file is there, and cannot be opened for want of a driver
+   */
+  look(): ConfiguredKeyStore | undefined
+  /** For people: what is missing, and how to make it. */
+  readonly missing: string
+}
+
 const DEFAULT_STORE_FILE = 'vantage-auth.db'
+const LOOK_AGAIN_MS = 1000
 
 /**
  * Opens the store that the `keys` option names, or the default file if it is there.
  *
- * @returns `undefined` when there is none, `false` when every API key is to be refused
+ * @returns `false` when every API key is to be refused
  * @throws {TypeError} that names the option, or the variable, and the cure
  */
-export function resolveKeyStore({ value, name, fromEnvironment }: Setting): ConfiguredKeyStore | false | undefined {
+export function resolveKeyStore({
+  value,
+  name,
+  fromEnvironment,
+}: Setting): ConfiguredKeyStore | AwaitedKeyStore | false {
   if (value === false || (fromEnvironment && value === 'false')) return false
   if (value === undefined) {
     if (existsSync(DEFAULT_STORE_FILE))
       return openStore(`sqlite:${DEFAULT_STORE_FILE}`, `${DEFAULT_STORE_FILE} in the working directory`)
-    warnNoKeyStore()
-    return undefined
+    const awaited = awaitDefaultStore()
+    warnNoKeyStore(awaited.missing)
+    return awaited
   }
   if (typeof value === 'string') return openStore(value, name)
   if (isRecord(value) && typeof value.find === 'function') {
@@ -48,8 +68,50 @@ function openStore(url: string, name: string): ConfiguredKeyStore {
       `names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: vantage-auth keys migrate`,
     )
   }
+  return open(() => openKeyStore(url), url, name)
+}
+
+/** The path is that of the working directory at start, whichever it is later. */
+function awaitDefaultStore(): AwaitedKeyStore {
+  const folder = workingDirectory()
+  const path = join(folder, DEFAULT_STORE_FILE)
+  let found: ConfiguredKeyStore | undefined
+  let failure: unknown
+  let lookAgainAt = Number.NEGATIVE_INFINITY
+
+  return {
+    missing: `there is no ${DEFAULT_STORE_FILE} in ${folder}; make it there with: npx vantage-auth keys create --subject user_123 --scopes jobs:read`,
+    look() {
+      const now = performance.now()
+      if (found === undefined && now >= lookAgainAt) {
+        lookAgainAt = now + LOOK_AGAIN_MS
+        try {
+          // A file that was seen stays the store: its revocations count, and without a driver nobody can read them.
+          if (failure === undefined && !existsSync(path)) return undefined
+          failure = undefined
+          found = open(() => sqliteKeyStore({ path }), 'sqlite:', path)
+        } catch (error) {
+          failure = error
+        }
+      }
+      if (failure !== undefined) throw failure
+      return found
+    },
+  }
+}
+
+/** The directory may have been deleted. */
+function workingDirectory(): string {
   try {
-    return Object.freeze({ store: openKeyStore(url), owned: true, label: storeLabel(url) })
+    return process.cwd()
+  } catch {
+    return '.'
+  }
+}
+
+function open(openStore: () => KeyStore, url: string, name: string): ConfiguredKeyStore {
+  try {
+    return Object.freeze({ store: openStore(), owned: true, label: storeLabel(url) })
   } catch (error) {
     throw new TypeError(`${name}: ${(error as Error).message}`)
   }
@@ -64,11 +126,11 @@ function storeLabel(url: string): string {
 
 let warned = false
 
-function warnNoKeyStore(): void {
+function warnNoKeyStore(missing: string): void {
   if (warned) return
   warned = true
   process.emitWarning(
-    'No key store is configured, API keys are answered 503. Set VANTAGE_KEY_STORE or the option keys; keys: false refuses them.',
+    `No key store: ${missing}. Until then API keys are answered 503; the service looks for the file and serves keys once it is there. VANTAGE_KEY_STORE or the option keys names another store, keys: false refuses all keys.`,
     { code: 'VANTAGE_NO_KEY_STORE' },
   )
 }

@@ -32,7 +32,7 @@ import {
   resolveIssuers,
   type SharedPolicy,
 } from './issuer-options.js'
-import { type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
+import { type AwaitedKeyStore, type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
 import { tellDefaults } from './start-notices.js'
 
 export type { IssuerOptions }
@@ -68,8 +68,9 @@ export interface VerifierOptions {
   maxTokenAgeSeconds?: number | undefined
   /**
    * Where API keys are looked up: a store, a store URL, or `false` to refuse every API key.
-   * [`VANTAGE_KEY_STORE`] Default: `sqlite:vantage-auth.db` if that file exists; else API keys are off: a process warning
-   * (`VANTAGE_NO_KEY_STORE`) says so, and a credential in the key format is answered 503.
+   * [`VANTAGE_KEY_STORE`] Default: `sqlite:vantage-auth.db`, a file of the working directory at start. While it is absent, a
+   * credential in the key format is answered 503, and a process warning (`VANTAGE_NO_KEY_STORE`) says so. It is looked for
+   * again on requests, at most once a second, and never made; once it is there, tokens obey its revocations too.
    */
   keys?: KeyStore | string | false | undefined
   /** Deployment whose keys are accepted. [`VANTAGE_ENVIRONMENT`] Default: `'live'`. */
@@ -119,8 +120,8 @@ export interface CacheOptions {
 /** Options and environment, checked once and frozen. */
 export interface Configuration {
   readonly issuers: readonly IssuerPolicy[]
-  /** `undefined`: API keys are off for want of a store. `false`: every API key is refused. */
-  readonly keys: ConfiguredKeyStore | false | undefined
+  /** `false`: every API key is refused. While a store is awaited, none can be decided. */
+  readonly keys: ConfiguredKeyStore | AwaitedKeyStore | false
   readonly environment: Environment
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlMs: number } | false
   readonly isRevoked: ((auth: Auth) => boolean | Promise<boolean>) | undefined

@@ -3,7 +3,7 @@ import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import type { RevocationList } from './revocation-list.js'
 
-type IsRevoked = (auth: Auth) => boolean | Promise<boolean>
+export type IsRevoked = (auth: Auth) => boolean | Promise<boolean>
 
 /**
  * Whether a verified credential is revoked. Of access tokens the store's list is asked first; of every credential that is

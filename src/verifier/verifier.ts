@@ -1,13 +1,13 @@
 import { digestApiKey, fingerprint, idOf, looksLikeApiKey, parseApiKey } from '../api-key/format.js'
-import { createKeyLookup, type FoundKey } from '../api-key/key-lookup.js'
-import { createUsageCounter } from '../api-key/usage-counter.js'
+import type { FoundKey } from '../api-key/key-lookup.js'
 import { type AcceptedKey, judgeStoredKey } from '../api-key/verdict.js'
 import { describePolicy, type EffectivePolicy } from '../config/effective-policy.js'
-import { resolveOptions, type VerifierOptions } from '../config/options.js'
+import type { AwaitedKeyStore, ConfiguredKeyStore } from '../config/key-store.js'
+import { type Configuration, resolveOptions, type VerifierOptions } from '../config/options.js'
 import { warnNothingAccepted } from '../config/start-notices.js'
 import type { Auth } from '../core/auth.js'
 import { parseAuthorization } from '../core/credentials.js'
-import { allReady, settledBy } from '../core/deadline.js'
+import { allReady } from '../core/deadline.js'
 import { isWithin } from '../core/duration.js'
 import {
   type AnyAuthError,
@@ -19,16 +19,15 @@ import {
   UnavailableError,
 } from '../core/errors.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
-import type { KeyStore } from '../store/contract.js'
 import { checkClaims } from '../token/access-token.js'
 import { createIssuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
 import { type VerifiedAccessToken, verifyAccessToken } from '../token/signature.js'
 import { parseAccessToken } from '../token/unverified-token.js'
 import { createCaches } from './caches.js'
-import { createIsRevoked } from './is-revoked.js'
+import { connectStore } from './connected-store.js'
+import { createIsRevoked, type IsRevoked } from './is-revoked.js'
 import type { Basis } from './refusals.js'
-import { createRevocationList } from './revocation-list.js'
 
 type HeaderLines = string | readonly string[] | undefined
 
@@ -51,7 +50,7 @@ export interface Verifier {
    * what is missing. For a readiness probe.
    */
   ready(): Promise<void>
-  /** What is checked, per issuer. No secrets: stores as scheme and host. */
+  /** What is checked, per issuer, and the store in use. No secrets: stores as scheme and host. */
   describe(): EffectivePolicy
   /**
    * Writes pending usage and closes what the verifier opened, all within `timeoutMs`. Idempotent, and never rejects.
@@ -71,22 +70,18 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   const { clock, realm, timeoutMs } = config
   const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
   const caches = config.cache === false ? undefined : createCaches(config.cache)
-  const store = config.keys ? config.keys.store : undefined
-  // Without a cache of keys there may still be revocations of tokens to hear of.
-  const watched = caches !== undefined || (store && keepsTokenRevocations(store))
-  const keys =
-    store &&
-    createKeyLookup(store, timeoutMs, watched ? (change) => caches?.keys.forget(change) : undefined, (change) =>
-      revocationList?.hear(change),
-    )
-  const revocationList =
-    keys && issuers.size > 0 && keepsTokenRevocations(store)
-      ? createRevocationList(store, keys.changes, config)
-      : undefined
-  const isRevoked = createIsRevoked(revocationList, config.isRevoked, timeoutMs)
-  // Of an application's own store only `find` is needed.
-  const usage = typeof store?.addUsage === 'function' ? createUsageCounter(store) : undefined
+  const { awaited, configured } = sortKeys(config.keys)
+  let connected = configured && connectStore(configured, config, caches)
+  const isRevokedWithoutStore = createIsRevoked(undefined, config.isRevoked, timeoutMs)
+  let wasReady = false
   let closing: Promise<void> | undefined
+
+  /** Connects a store whose file was absent at start, once it is there. From then on tokens obey its revocations. */
+  function connectAwaitedStore(): void {
+    if (awaited === undefined || connected !== undefined || closing !== undefined) return
+    const found = awaited.look()
+    connected = found && connectStore(found, config, caches)
+  }
 
   /** The whole decision: one credential, of one of two kinds, known from before or not. */
   function decide(authorization: HeaderLines, trace: Trace | undefined): Decision | Promise<Decision> {
@@ -95,15 +90,24 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (credential.kind === 'repeated') return new InvalidRequestError(realm)
     if (closing !== undefined) return new UnavailableError(new Error('the verifier is closed'))
     if (credential.kind === 'malformed') return refused('malformed')
-    return decideBearer(credential.token, trace, false)
+    return decideBearer(credential.token, trace, undefined)
   }
 
-  /** @param again whether `isRevoked` was asked about this credential already, for this request */
-  function decideBearer(text: string, trace: Trace | undefined, again: boolean): Decision | Promise<Decision> {
-    return looksLikeApiKey(text) ? decideApiKey(text, trace, again) : decideAccessToken(text, trace, again)
+  /** @param asked who said already, for this request, that the credential is not revoked */
+  function decideBearer(
+    text: string,
+    trace: Trace | undefined,
+    asked: IsRevoked | undefined,
+  ): Decision | Promise<Decision> {
+    connectAwaitedStore()
+    return looksLikeApiKey(text) ? decideApiKey(text, trace, asked) : decideAccessToken(text, trace, asked)
   }
 
-  function decideAccessToken(text: string, trace: Trace | undefined, again: boolean): Decision | Promise<Decision> {
+  function decideAccessToken(
+    text: string,
+    trace: Trace | undefined,
+    asked: IsRevoked | undefined,
+  ): Decision | Promise<Decision> {
     if (trace) trace.kind = 'access_token'
     const digest = fingerprint(text)
     const now = clock()
@@ -113,7 +117,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (freshness !== undefined) {
         known.issuer.refreshIfDue(now)
         if (trace) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: freshness === 'stale' })
-        return admit(known.auth, now, text, again)
+        return admit(known.auth, now, text, asked)
       }
     }
     const refusal = rememberedRefusal(digest, now, trace)
@@ -153,21 +157,26 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       const { auth, endsAt } = accepted
       const entry = { auth, issuer, key: signer, confirmedAt: now, endsAt: endsAt * 1000 }
       caches?.tokens.set(digest, entry, text.length)
-      return admit(auth, now, text, again)
+      return admit(auth, now, text, asked)
     }
     return askForKeys(1)
   }
 
-  function decideApiKey(key: string, trace: Trace | undefined, again: boolean): Decision | Promise<Decision> {
+  function decideApiKey(
+    key: string,
+    trace: Trace | undefined,
+    asked: IsRevoked | undefined,
+  ): Decision | Promise<Decision> {
     if (trace) trace.kind = 'api_key'
     const digest = fingerprint(key)
+    const keys = connected?.keys
     // Before the cache is asked: a change that is heard of now drops what is cached.
     const epoch = keys?.changes.currentEpoch()
     const now = clock()
     const known = epoch === undefined ? undefined : caches?.keys.get(idOf(key), digest, now)
     if (known !== undefined && known.epoch === epoch) {
       if (trace) Object.assign(trace, { keyId: known.auth.keyId, cached: true })
-      return admit(known.auth, now, key, again)
+      return admit(known.auth, now, key, asked)
     }
 
     const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
@@ -179,7 +188,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (trace) trace.keyId = parsed.id
     if (parsed.environment !== config.environment) return refused('environment')
     if (config.keys === false) return refused('unknown')
-    if (keys === undefined) return new UnavailableError(new Error('no key store is configured'))
+    if (keys === undefined) return new UnavailableError(new Error(awaited?.missing))
 
     const judge = ({ key: stored, epoch, generation }: FoundKey): AcceptedKey | Reason => {
       const now = clock()
@@ -207,20 +216,27 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     }
     return keys
       .find(parsed.id, judge, digest, lastConfirmed)
-      .then((verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock(), key, again)))
+      .then((verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock(), key, asked)))
   }
 
   /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */
-  function admit(auth: Auth, now: number, credential: string, again: boolean): Decision | Promise<Decision> {
-    if (again) return accepted(auth, now)
+  function admit(
+    auth: Auth,
+    now: number,
+    credential: string,
+    asked: IsRevoked | undefined,
+  ): Decision | Promise<Decision> {
+    const isRevoked = connected?.isRevoked ?? isRevokedWithoutStore
+    // Another one is asked where a store was connected in between.
+    if (asked === isRevoked) return accepted(auth, now)
     const revoked = isRevoked(auth)
     if (!(revoked instanceof Promise)) return revoked ? refused('revoked') : accepted(auth, now)
     // The answer took time, in which the credential may have ended, or the key of a signature have been withdrawn.
-    return revoked.then((answer) => (answer ? refused('revoked') : decideBearer(credential, undefined, true)))
+    return revoked.then((answer) => (answer ? refused('revoked') : decideBearer(credential, undefined, isRevoked)))
   }
 
   function accepted(auth: Auth, now: number): Decision {
-    if (auth.kind === 'api_key') usage?.count(auth.keyId, now)
+    if (auth.kind === 'api_key') connected?.usage?.count(auth.keyId, now)
     return auth
   }
 
@@ -255,8 +271,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   async function shutDown(): Promise<void> {
     const deadline = performance.now() + timeoutMs
     for (const issuer of issuers.values()) issuer.close()
-    await settledBy(deadline, usage?.close(), keys?.close())
-    if (config.keys !== false && config.keys?.owned) await settledBy(deadline, store?.close())
+    await connected?.close(deadline)
   }
 
   return {
@@ -267,12 +282,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
     async ready() {
       if (closing !== undefined) throw new Error('the verifier is closed')
+      // A store that comes later does not take back what was said.
+      if (wasReady) return
+      connectAwaitedStore()
       const loads = [...issuers.values()].map((issuer) => issuer.ready())
-      if (keys !== undefined) loads.push(keys.ready().then(() => revocationList?.ready()))
+      if (connected !== undefined) loads.push(connected.ready())
       await allReady(loads)
+      wasReady = true
     },
 
-    describe: () => describePolicy(config),
+    describe: () => describePolicy(config, connected?.label),
 
     close() {
       closing ??= shutDown()
@@ -281,8 +300,9 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   }
 }
 
-function keepsTokenRevocations(store: KeyStore): store is KeyStore & Required<Pick<KeyStore, 'tokenRevocations'>> {
-  return typeof store.tokenRevocations === 'function'
+function sortKeys(keys: Configuration['keys']): { awaited?: AwaitedKeyStore; configured?: ConfiguredKeyStore } {
+  if (keys === false) return {}
+  return 'look' in keys ? { awaited: keys } : { configured: keys }
 }
 
 function failure(error: unknown): AnyAuthError {

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { resolveOptions } from '../../src/config/options.js'
 import { messageOf, resolve, useEmptyFolder } from '../support/options.js'
 import { createOwnStore } from '../support/stored-keys.js'
 
 const folder = useEmptyFolder()
+
+afterEach(() => void vi.useRealTimers())
 
 const OPTIONS = new URL('../../src/config/options.ts', import.meta.url).href
 
@@ -79,15 +81,32 @@ describe('the key store', () => {
     40_000,
   )
 
-  test('that is not configured is warned of once, and API keys are off', () => {
+  test('that is not configured is warned of once, with folder and command', () => {
     const { stdout, stderr } = run(`
       import { resolveOptions } from ${JSON.stringify(OPTIONS)}
       process.on('warning', ({ code, message }) => console.log(code, message))
-      console.log(resolveOptions({}, {}).keys, resolveOptions({}, {}).keys, resolveOptions({ keys: false }, {}).keys)
+      const looks = [{}, {}, { keys: false }].map((options) => resolveOptions(options, {}).keys)
+      console.log(looks.map((keys) => keys && typeof keys.look()).join(' '))
     `)
     expect(stderr).toBe('')
     const [values, ...warnings] = stdout.trim().split('\n')
     expect(values).toBe('undefined undefined false')
     expect(warnings).toEqual([expect.stringMatching(/^VANTAGE_NO_KEY_STORE .*VANTAGE_KEY_STORE/)])
+    expect(warnings[0]).toContain(`there is no vantage-auth.db in ${folder.path};`)
+    expect(warnings[0]).toContain('npx vantage-auth keys create --subject user_123 --scopes jobs:read')
   }, 40_000)
+
+  test('of the default name is looked for at most once a second while it is absent', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const { keys } = resolveOptions({}, {})
+    if (keys === false || !('look' in keys)) throw new Error('a store was found')
+    expect(keys.look()).toBeUndefined()
+    writeFileSync('vantage-auth.db', '')
+    vi.advanceTimersByTime(999)
+    expect(keys.look()).toBeUndefined()
+    vi.advanceTimersByTime(1)
+    const found = keys.look()
+    expect(found).toMatchObject({ owned: true, label: expect.stringContaining('sqlite:') })
+    expect(keys.look()).toBe(found)
+  })
 })

@@ -1,0 +1,61 @@
+import { createKeyLookup, type KeyLookup } from '../api-key/key-lookup.js'
+import { createUsageCounter, type UsageCounter } from '../api-key/usage-counter.js'
+import type { ConfiguredKeyStore } from '../config/key-store.js'
+import type { Configuration } from '../config/options.js'
+import { settledBy } from '../core/deadline.js'
+import type { KeyStore } from '../store/contract.js'
+import type { Caches } from './caches.js'
+import { createIsRevoked, type IsRevoked } from './is-revoked.js'
+import { createRevocationList } from './revocation-list.js'
+
+/** What a verifier does with its key store. */
+export interface ConnectedStore {
+  readonly keys: KeyLookup
+  readonly usage: UsageCounter | undefined
+  /** By the store's revocations of tokens, and by the application's `isRevoked`. */
+  readonly isRevoked: IsRevoked
+  /** What may be shown of it. */
+  readonly label: string
+  /** Resolves, for good, once the store has answered; rejects with what went wrong. */
+  ready(): Promise<void>
+  /** Writes pending usage, and closes what was opened here. Never rejects. */
+  close(deadline: number): Promise<void>
+}
+
+/** Nothing is opened before the first question. */
+export function connectStore(
+  { store, owned, label }: ConfiguredKeyStore,
+  config: Configuration,
+  caches: Caches | undefined,
+): ConnectedStore {
+  // Without a cache of keys there may still be revocations of tokens to hear of.
+  const watched = caches !== undefined || keepsTokenRevocations(store)
+  const keys = createKeyLookup(
+    store,
+    config.timeoutMs,
+    watched ? (change) => caches?.keys.forget(change) : undefined,
+    (change) => revocations?.hear(change),
+  )
+  const revocations =
+    config.issuers.length > 0 && keepsTokenRevocations(store)
+      ? createRevocationList(store, keys.changes, config)
+      : undefined
+  // Of an application's own store only `find` is needed.
+  const usage = typeof store.addUsage === 'function' ? createUsageCounter(store) : undefined
+
+  return {
+    keys,
+    usage,
+    isRevoked: createIsRevoked(revocations, config.isRevoked, config.timeoutMs),
+    label,
+    ready: () => keys.ready().then(() => revocations?.ready()),
+    async close(deadline) {
+      await settledBy(deadline, usage?.close(), keys.close())
+      if (owned) await settledBy(deadline, store.close())
+    },
+  }
+}
+
+function keepsTokenRevocations(store: KeyStore): store is KeyStore & Required<Pick<KeyStore, 'tokenRevocations'>> {
+  return typeof store.tokenRevocations === 'function'
+}
