@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../keyring/records.js'
 import type { KeyState } from '../store/contract.js'
 import { type Column, printTable } from './table.js'
-import { formatDay, type Style } from './terminal.js'
+import { formatDay, formatMinute, type Style } from './terminal.js'
 
 const STYLES: Readonly<Record<KeyState, Style>> = {
   active: 'green',
@@ -34,8 +34,8 @@ export function printKeys(keys: readonly KeyRecord[]): void {
       key.name,
       key.tenant,
       formatDay(key.createdAt),
-      formatDay(key.expiresAt) ?? 'never',
-      formatDay(key.lastUsedAt) ?? 'never',
+      formatMinute(key.expiresAt) ?? 'never',
+      formatMinute(key.lastUsedAt) ?? 'never',
       key.scopes.join(','),
     ]),
   )

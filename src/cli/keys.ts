@@ -4,10 +4,10 @@ import { KeyNotFoundError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
 import type { Scope } from '../core/scope.js'
 import type { KeyRecord } from '../keyring/records.js'
-import { KEY_STATES, type KeyState } from '../store/contract.js'
 import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from './command.js'
-import { audit, due } from './keys-review.js'
-import { printKeys } from './keys-table.js'
+import { audit } from './keys-audit.js'
+import { due } from './keys-due.js'
+import { list } from './keys-list.js'
 import { openStore, STORE_OPTIONS, withKeyring } from './store.js'
 import { printFields, printTable } from './table.js'
 import { formatInstant, notice, printJson } from './terminal.js'
@@ -56,42 +56,6 @@ const create: Command = {
       const { key, record } = await keyring.create({ subject, scopes: unchecked, name, tenant, expiresIn, actor })
       printKey(given, key, { record })
       notice(`Key ${record.id} for ${record.subject} ${describeEnd(record)}.`)
-    })
-  },
-}
-
-const list: Command = {
-  summary: 'keys, newest first',
-  options: {
-    subject: { value: 'TEXT', help: 'of this subject' },
-    tenant: { value: 'TEXT', help: 'of this tenant' },
-    state: { value: 'STATE', choices: KEY_STATES },
-    unused: { value: 'DURATION', help: 'not used for that long, such as 90d' },
-    expiring: { value: 'DURATION', help: 'still accepted, and not beyond that time, such as 30d' },
-    'superseded-in-use': { help: 'replaced, still accepted, and used since: whoever uses them has yet to change' },
-    limit: { value: 'N', help: 'at most so many, 1 to 1000 (default 100)' },
-    cursor: { value: 'TEXT', help: 'the next page, as the last one said' },
-    ...STORE_OPTIONS,
-  },
-  examples: ['vantage-auth keys list --state active --unused 90d', 'vantage-auth keys list --expiring 30d --json'],
-  async run(given) {
-    refuseToken(given.text('subject'), 'subject', 'sub')
-    const filters = {
-      subject: given.text('subject'),
-      tenant: given.text('tenant'),
-      state: given.text('state') as KeyState | undefined,
-      unusedFor: readDuration(given, 'unused'),
-      expiringWithin: readDuration(given, 'expiring'),
-      supersededInUse: given.is('superseded-in-use'),
-      limit: readWhole(given, 'limit'),
-      cursor: given.text('cursor'),
-    }
-    await withKeyring(given, { reads: true }, async (keyring) => {
-      const page = await keyring.list(filters)
-      if (given.is('json')) return printJson(page)
-      if (page.keys.length === 0) return notice('There are no such keys.')
-      printKeys(page.keys)
-      if (page.cursor !== null) notice(`There are more: --cursor ${page.cursor}`)
     })
   },
 }

@@ -41,11 +41,6 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** One document a line. */
-export function printJsonLine(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
-}
-
 /**
  * Makes a text from a store safe for a terminal. Control, format and unassigned characters, which could move the cursor,
  * switch colours, set a title or reorder the line, are shown as their codes.
@@ -158,6 +153,10 @@ export async function withProgress<T>(describe: () => string, work: () => Promis
 
 export function formatDay(instant: Date | null): string | null {
   return instant === null ? null : instant.toISOString().slice(0, 10)
+}
+
+export function formatMinute(instant: Date | null): string | null {
+  return instant === null ? null : `${instant.toISOString().slice(0, 16)}Z`
 }
 
 export function formatInstant(instant: Date | null): string | null {

@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { type Arguments, type Options, UsageError } from './command.js'
+import { notice, outputColumns, printJson, withProgress } from './terminal.js'
+
+/** Options of a command that prints a list which can be long. */
+export const PAGE_OPTIONS: Options = {
+  limit: { value: 'N', help: 'at most so many in all' },
+  all: { help: 'to the end, also on a terminal, where 100 are shown otherwise' },
+  cursor: { value: 'TEXT', help: 'from where the last list stopped, as it said' },
+  jsonl: { help: 'print JSON, a document a line' },
+}
+
+/** What a terminal shows of a list unless it is asked for more. */
+const ON_A_TERMINAL = 100
+const PAGE_LENGTH = 1000
+
+interface Page<T> {
+  readonly items: readonly T[]
+  readonly cursor: string | null
+}
+
+interface List<T> {
+  /** What its items are called: `keys`. */
+  readonly name: string
+  read(page: { limit: number; cursor: string | null | undefined }): Promise<Page<T>>
+  /** Prints a table. */
+  print(items: readonly T[]): void
+}
+
+/** Prints a list as the arguments say. Under `--json` it is one document: the items by their name, and the cursor. */
+export async function printList<T>(given: Arguments, { name, read, print }: List<T>): Promise<void> {
+  const limit = readLimit(given)
+  checkFormat(given)
+  const isShown = !given.is('json') && !given.is('jsonl')
+  const most = limit ?? (isShown && !given.is('all') && outputColumns() !== undefined ? ON_A_TERMINAL : undefined)
+  const items: T[] = []
+  const each = given.is('jsonl') ? printLines : async (page: readonly T[]) => void items.push(...page)
+  const cursor = await withProgress(
+    () => `${items.length} ${name}`,
+    () => readPages(read, given.text('cursor'), most, each),
+  )
+  if (given.is('json')) printJson({ [name]: items, cursor })
+  else if (isShown && items.length > 0) print(items)
+  else if (isShown) notice(`There are no such ${name}.`)
+  if (cursor === null) return
+  const stop = limit === undefined ? `These are the first ${most}` : `Stopped at --limit ${limit}`
+  notice(`${stop}. There are more: ${limit === undefined ? '--all, or ' : ''}--cursor ${cursor}`)
+}
+
+/** Every item of a list. */
+export async function readAll<T>(name: string, read: List<T>['read']): Promise<T[]> {
+  const items: T[] = []
+  const add = async (page: readonly T[]) => void items.push(...page)
+  await withProgress(
+    () => `${items.length} ${name}`,
+    () => readPages(read, undefined, undefined, add),
+  )
+  return items
+}
+
+/** Resolves to the cursor of what is left, or `null` at the end. */
+async function readPages<T>(
+  read: List<T>['read'],
+  start: string | undefined,
+  most = Number.POSITIVE_INFINITY,
+  each: (items: readonly T[]) => Promise<void>,
+): Promise<string | null> {
+  let cursor: string | null | undefined = start
+  for (let left = most; left > 0; ) {
+    const page = await read({ limit: Math.min(left, PAGE_LENGTH), cursor })
+    await each(page.items)
+    cursor = page.cursor
+    if (cursor === null) return null
+    left -= page.items.length
+  }
+  return cursor ?? null
+}
+
+/** Prints one JSON document a line. Waits for a slow reader, so that a long list is not kept in memory. */
+export async function printLines(documents: readonly unknown[]): Promise<void> {
+  const lines = documents.map((document) => `${JSON.stringify(document)}\n`).join('')
+  if (lines !== '' && !process.stdout.write(lines)) await once(process.stdout, 'drain')
+}
+
+/** @throws {UsageError} for two formats */
+export function checkFormat(given: Arguments): void {
+  if (given.is('json') && given.is('jsonl')) throw new UsageError('--json and --jsonl do not go together')
+}
+
+function readLimit(given: Arguments): number | undefined {
+  const value = given.text('limit')
+  if (value === undefined) return undefined
+  if (given.is('all')) throw new UsageError('--limit and --all do not go together')
+  if (!/^[1-9]\d{0,14}$/.test(value)) throw new UsageError('--limit must be a whole number, at least 1')
+  return Number(value)
+}
