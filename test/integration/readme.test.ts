@@ -4,6 +4,7 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -56,6 +57,10 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+function snippetsOf(page: string): string[] {
+  return [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
+}
+
 function tsxPath(): string {
   return import.meta.resolve('tsx')
 }
@@ -69,6 +74,13 @@ test('compiles every TypeScript snippet in a strict project', { timeout: 180_000
   const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
   const files = typescript.map((_, index) => join(folder, `snippet-${index}.ts`))
+  for (const page of readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))) {
+    for (const [index, code] of snippetsOf(readFileSync(join(root, 'docs', page), 'utf8')).entries()) {
+      const file = join(folder, `${page}-${index}.ts`)
+      writeFileSync(file, code)
+      files.push(file)
+    }
+  }
   const program = ts.createProgram(files, { ...options, baseUrl: root, typeRoots: [join(root, 'node_modules/@types')] })
   const problems = ts.getPreEmitDiagnostics(program).map((problem) => {
     const at = problem.file?.fileName ?? ''

@@ -1,0 +1,183 @@
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type Koa from 'koa'
+import { createKeyring } from 'vantage-auth'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../..')
+const recipes = readFileSync(join(root, 'docs/recipes.md'), 'utf8')
+
+/** A user's folder, with the snippets as files. */
+let folder: string
+/** A key with the scope jobs:read, in the store that the environment names. */
+let key: string
+const opened: (() => unknown)[] = []
+
+beforeAll(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'recipes-')))
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  vi.stubEnv('VANTAGE_KEY_STORE', `sqlite:${join(folder, 'keys.db')}`)
+  vi.stubEnv('VANTAGE_ISSUER', 'https://issuer.invalid')
+  const keyring = createKeyring(`sqlite:${join(folder, 'keys.db')}`)
+  key = (await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })).key
+  await keyring.close()
+})
+afterEach(async () => {
+  for (const close of opened.splice(0)) await close()
+})
+afterAll(() => {
+  vi.unstubAllEnvs()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+test('a verifier without a framework: accepts, refuses two header lines, and answers 403', async () => {
+  const { server } = await snippet<{ server: Server }>('A verifier without a framework')
+  const ask = await listen(server)
+  expect(await ask('/', { authorization: `Bearer ${key}` })).toMatchObject({ status: 200, text: 'jobs of user_123' })
+  expect(await ask('/')).toMatchObject({ status: 401, challenge: 'Bearer realm="jobs"' })
+})
+
+test('a prefix on Fastify: only what is below it needs a credential', async () => {
+  const ask = await onFastify(await snippet('A prefix on Fastify'))
+  expect(await ask('/healthz')).toMatchObject({ status: 200 })
+  expect(await ask('/v1/jobs')).toMatchObject({ status: 401 })
+  expect(await ask('/v1/none')).toMatchObject({ status: 401 })
+  expect(await ask('/v1/jobs', { authorization: `Bearer ${key}` })).toMatchObject({ status: 200 })
+})
+
+test('readiness on Koa needs no credential', async () => {
+  const ask = await onKoa(await snippet('Readiness on Koa'))
+  expect(await ask('/readyz')).toMatchObject({ status: 503, text: 'not ready' })
+  expect(await ask('/')).toMatchObject({ status: 401 })
+})
+
+describe('rate limits', () => {
+  test('on Express count before authentication, and behind it by caller', async () => {
+    const ask = await onExpress(await snippet('Rate limits before authentication', 'express'))
+    const statuses = await statusesOf(301, () => ask('/v1/jobs'))
+    expect([statuses[0], statuses[299], statuses[300]]).toEqual([401, 401, 429])
+  })
+
+  test('on Express count by caller behind authentication', async () => {
+    const ask = await onExpress(await snippet('Rate limits before authentication', 'express'))
+    const statuses = await statusesOf(101, () => ask('/v1/jobs', { authorization: `Bearer ${key}` }))
+    expect([statuses[0], statuses[99], statuses[100]]).toEqual([200, 200, 429])
+  })
+
+  test('on Fastify count before authentication', async () => {
+    const ask = await onFastify(await snippet('Rate limits before authentication', 'fastify'))
+    const statuses = await statusesOf(301, () => ask('/v1/jobs'))
+    expect([statuses[0], statuses[299], statuses[300]]).toEqual([401, 401, 429])
+  })
+
+  test('on Koa count before authentication', async () => {
+    const ask = await onKoa(await snippet('Rate limits before authentication', 'koa'))
+    const statuses = await statusesOf(301, () => ask('/v1/jobs'))
+    expect([statuses[0], statuses[299], statuses[300]]).toEqual([401, 401, 429])
+  })
+})
+
+test('CORS: a preflight passes, and scripts can read the challenge of a refusal', async () => {
+  const { app } = await snippet<{ app: RequestListener }>('CORS')
+  const url = await urlOf(createServer(app))
+  const preflight = await fetch(url, {
+    method: 'OPTIONS',
+    headers: { 'access-control-request-headers': 'authorization' },
+  })
+  expect(preflight.status).toBe(204)
+  const refused = await fetch(url, { headers: { origin: 'https://app.example.com' } })
+  expect([refused.status, refused.headers.get('access-control-expose-headers')]).toEqual([
+    401,
+    'WWW-Authenticate,Retry-After',
+  ])
+})
+
+describe('problem details', () => {
+  test.each([
+    ['express', onExpress],
+    ['koa', onKoa],
+    ['fastify', onFastify],
+  ] as const)('on %s are the answer of the mount and of a guard, with the challenge', async (framework, listen) => {
+    const ask = await listen(await snippet('Problem details (RFC 9457)', framework))
+    const refused = await ask('/v1/jobs', { authorization: 'Bearer nonsense' })
+    expect(refused).toMatchObject({ status: 401, type: expect.stringContaining('application/problem+json') })
+    expect(refused.challenge).toContain('error="invalid_token"')
+    expect(JSON.parse(refused.text)).toEqual({
+      type: 'about:blank',
+      title: 'Unauthorized',
+      status: 401,
+      detail: 'The access token provided is invalid',
+    })
+    expect(await ask('/v1/jobs', { authorization: `Bearer ${key}` })).toMatchObject({ status: 200, text: '[]' })
+  })
+})
+
+test('browsers: a session stands for the token, and the header of the client counts for nothing', async () => {
+  const browsers = await snippet<{ app: RequestListener; tokens: Map<string, string> }>('Browsers', 'express')
+  browsers.tokens.set('s1', key)
+  const ask = await onExpress(browsers)
+  expect(await ask('/v1/jobs', { cookie: 'a=b; session=s1' })).toMatchObject({ status: 200 })
+  expect(await ask('/v1/jobs', { cookie: 'session=s2', authorization: `Bearer ${key}` })).toMatchObject({ status: 401 })
+})
+
+/** The first snippet below a heading that imports the adapter, if one is named. */
+async function snippet<T>(heading: string, framework = ''): Promise<T> {
+  const section = recipes.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
+  const codes = [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
+  const code = codes.find((candidate) => candidate.includes(framework && `'vantage-auth/${framework}'`))
+  if (code === undefined) throw new Error(`no snippet for ${framework} below ${heading}`)
+  // A file of its own for each test: state in a module is not shared.
+  const file = join(mkdtempSync(join(folder, 'snippet-')), 'snippet.ts')
+  writeFileSync(file, code)
+  return (await import(file)) as T
+}
+
+interface Answered {
+  readonly status: number
+  readonly text: string
+  readonly type: string | null
+  readonly challenge: string | null
+}
+
+type Ask = (path: string, headers?: Record<string, string>) => Promise<Answered>
+
+const onExpress = ({ app }: { app: RequestListener }): Promise<Ask> => listen(createServer(app))
+const onKoa = ({ app }: { app: Koa }): Promise<Ask> => listen(createServer(app.callback()))
+async function onFastify({ app }: { app: FastifyInstance }): Promise<Ask> {
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  opened.push(() => app.close())
+  return (path, headers = {}) => ask(url + path, headers)
+}
+
+async function listen(server: Server): Promise<Ask> {
+  const url = await urlOf(server)
+  return (path, headers = {}) => ask(url + path, headers)
+}
+
+async function urlOf(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  opened.push(() => server.close())
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+async function ask(url: string, headers: Record<string, string>): Promise<Answered> {
+  const response = await fetch(url, { headers })
+  return {
+    status: response.status,
+    text: await response.text(),
+    type: response.headers.get('content-type'),
+    challenge: response.headers.get('www-authenticate'),
+  }
+}
+
+async function statusesOf(count: number, once: () => Promise<Answered>): Promise<number[]> {
+  const statuses: number[] = []
+  for (let n = 0; n < count; n++) statuses.push((await once()).status)
+  return statuses
+}
