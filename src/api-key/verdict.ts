@@ -4,7 +4,7 @@ import { isEnvironment } from '../core/environments.js'
 import type { Reason } from '../core/errors.js'
 import { createScopeReader } from '../core/scope.js'
 import type { StoredKey } from '../store/contract.js'
-import type { CheckReport } from '../token/check-report.js'
+import { type CheckReport, show } from '../token/check-report.js'
 import type { ParsedApiKey } from './format.js'
 
 /**
@@ -55,7 +55,10 @@ const digestCheck: KeyCheck = {
   reason: 'unknown',
   holds: (stored, presented) => sameDigest(stored.digest, presented.digest),
   expected: () => 'that of the stored key',
-  found: (stored, presented) => (sameDigest(stored.digest, presented.digest) ? 'the same' : 'another'),
+  found: (stored, presented) =>
+    sameDigest(stored.digest, presented.digest)
+      ? 'that of the stored key'
+      : 'another: the key has the id of a stored one, and another secret',
 }
 
 /** Everything that refuses a key that the store has, in the fixed order. */
@@ -73,14 +76,16 @@ const keyChecks: readonly KeyCheck[] = [
     reason: 'revoked',
     holds: ({ revokedAt }) => revokedAt === null,
     expected: () => 'no',
-    found: ({ revokedAt }) => (revokedAt === null ? 'no' : `at ${showInstant(revokedAt)}`),
+    found: ({ revokedAt, revokedReason }) =>
+      revokedAt === null ? 'no' : `at ${showInstant(revokedAt)}${revokedReason ? `: ${show(revokedReason)}` : ''}`,
   },
   {
     name: 'expires',
     reason: 'expired',
     holds: ({ expiresAt }, _, now) => expiresAt === null || now < expiresAt,
     expected: (_, now) => `later than ${showInstant(now)}`,
-    found: ({ expiresAt }) => (expiresAt === null ? 'never' : showInstant(expiresAt)),
+    found: ({ expiresAt, replacedBy }) =>
+      `${expiresAt === null ? 'never' : showInstant(expiresAt)}${replacedBy ? `; replaced by ${show(replacedBy)}` : ''}`,
   },
 ]
 
@@ -126,7 +131,7 @@ export function reportStoredKey(
     expected: check.expected(presented, now),
     found: check.found(stored, presented),
   }))
-  return [{ ...inStore, passed: true, found: 'one' }, ...reports]
+  return [{ ...inStore, passed: true, found: `a key with the id ${presented.id}` }, ...reports]
 }
 
 // By their JSON, since stores make a new list for each answer: keys with the same scopes share one frozen list, which

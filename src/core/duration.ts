@@ -34,3 +34,10 @@ function durationMs(value: unknown): number | undefined {
   const match = typeof value === 'string' ? DURATION.exec(value) : null
   return match ? Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS] : undefined
 }
+
+/** A span of time for people, in its largest unit: `42 s`, `5 min`, `3 h`, `90 days`. */
+export function formatSpan(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`
+}

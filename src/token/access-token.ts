@@ -40,7 +40,7 @@ export function reportClaims(token: UnverifiedAccessToken, nowSeconds: number): 
     reason: check.reason,
     passed: check.holds(token, nowSeconds),
     expected: check.expected(token, nowSeconds),
-    found: check.found(token),
+    found: check.found(token, nowSeconds),
   }))
 }
 

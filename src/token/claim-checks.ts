@@ -1,3 +1,4 @@
+import { formatSpan } from '../core/duration.js'
 import type { Reason } from '../core/errors.js'
 import { parseScopeClaim } from '../core/scope.js'
 import { show } from './check-report.js'
@@ -11,8 +12,8 @@ interface Described {
   readonly reason: Reason
   /** For people: what would have passed. */
   expected(token: UnverifiedAccessToken, nowSeconds: number): string
-  /** For people: what is there. Never the token or a part of its encoding. */
-  found(token: UnverifiedAccessToken): string
+  /** For people: what is there, whether it passes or not. Never the token or a part of its encoding. */
+  found(token: UnverifiedAccessToken, nowSeconds: number): string
 }
 
 /**
@@ -47,7 +48,7 @@ const rows: readonly ClaimRow[] = [
     name: 'at_hash, c_hash, s_hash',
     holds: ({ claims }) => !hasAny(claims, ID_TOKEN_HASHES),
     expected: 'none: only ID tokens have them (OpenID Connect Core §3.3.2.11)',
-    found: ({ claims }) => show(ID_TOKEN_HASHES.filter((name) => hasAny(claims, [name]))),
+    found: ({ claims }) => ID_TOKEN_HASHES.filter((name) => hasAny(claims, [name])).join(', ') || 'none',
   }),
   ofLenientIssuers({
     name: 'events',
@@ -81,7 +82,7 @@ const rows: readonly ClaimRow[] = [
     reason: 'claims',
     holds: ({ claims }) => audiences(claims) !== undefined,
     expected: () => 'a string or an array of strings (RFC 7519 §4.1.3)',
-    found: ({ claims }) => show(own(claims, 'aud')),
+    found: ({ claims }) => kindOfAudience(own(claims, 'aud')),
   },
   {
     name: 'aud',
@@ -95,30 +96,30 @@ const rows: readonly ClaimRow[] = [
     reason: 'claims',
     holds: ({ claims }) => isTime(own(claims, 'exp')),
     expected: () => 'seconds since the epoch, present (RFC 7519 §4.1.4)',
-    found: ({ claims }) => show(own(claims, 'exp')),
+    found: ({ claims }) => kindOfTime(own(claims, 'exp')),
   },
   {
     name: 'exp',
     reason: 'expired',
     endsAt: ({ claims }) => timeOf(claims, 'exp'),
     expected: ({ policy }, nowSeconds) =>
-      `later than ${showTime(nowSeconds)}, less ${policy.clockToleranceSeconds} s of tolerance`,
-    found: ({ claims }) => showTime(own(claims, 'exp')),
+      `later than ${showInstant(nowSeconds)}, less ${policy.clockToleranceSeconds} s of tolerance`,
+    found: ({ claims }, nowSeconds) => showTime(own(claims, 'exp'), nowSeconds),
   },
   {
     name: 'nbf is a time',
     reason: 'claims',
     holds: ({ claims }) => own(claims, 'nbf') === undefined || isTime(own(claims, 'nbf')),
     expected: () => 'seconds since the epoch, or none (RFC 7519 §4.1.5)',
-    found: ({ claims }) => show(own(claims, 'nbf')),
+    found: ({ claims }) => kindOfTime(own(claims, 'nbf')),
   },
   {
     name: 'nbf',
     reason: 'not_active',
     startsAt: ({ claims }) => (own(claims, 'nbf') === undefined ? Number.NEGATIVE_INFINITY : timeOf(claims, 'nbf')),
     expected: ({ policy }, nowSeconds) =>
-      `not later than ${showTime(nowSeconds)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
-    found: ({ claims }) => showTime(own(claims, 'nbf')),
+      `not later than ${showInstant(nowSeconds)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
+    found: ({ claims }, nowSeconds) => showTime(own(claims, 'nbf'), nowSeconds),
   },
   {
     name: 'iat is a time',
@@ -127,15 +128,15 @@ const rows: readonly ClaimRow[] = [
       isTime(own(claims, 'iat')) ||
       (own(claims, 'iat') === undefined && policy.profile === 'lenient' && policy.maxTokenAgeSeconds === undefined),
     expected: () => 'seconds since the epoch, present unless the profile is lenient (RFC 9068 §2.2)',
-    found: ({ claims }) => show(own(claims, 'iat')),
+    found: ({ claims }) => kindOfTime(own(claims, 'iat')),
   },
   {
     name: 'iat',
     reason: 'not_active',
     startsAt: ({ claims }) => (own(claims, 'iat') === undefined ? Number.NEGATIVE_INFINITY : timeOf(claims, 'iat')),
     expected: ({ policy }, nowSeconds) =>
-      `not later than ${showTime(nowSeconds)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
-    found: ({ claims }) => showTime(own(claims, 'iat')),
+      `not later than ${showInstant(nowSeconds)}, plus ${policy.clockToleranceSeconds} s of tolerance`,
+    found: ({ claims }, nowSeconds) => showTime(own(claims, 'iat'), nowSeconds),
   },
   {
     name: 'age',
@@ -146,7 +147,7 @@ const rows: readonly ClaimRow[] = [
       maxTokenAgeSeconds === undefined
         ? 'any age: no maxTokenAgeSeconds is set'
         : `issued at most ${maxTokenAgeSeconds} s ago`,
-    found: ({ claims }) => showTime(own(claims, 'iat')),
+    found: ({ claims }, nowSeconds) => showTime(own(claims, 'iat'), nowSeconds),
   },
   {
     name: 'sub',
@@ -170,7 +171,7 @@ const rows: readonly ClaimRow[] = [
         ? 'anything: no clientIdClaim is set'
         : `${clientIdClaim}: a string, not empty, present unless the profile is lenient`,
     found: ({ claims, policy: { clientIdClaim } }) =>
-      show(clientIdClaim === undefined ? undefined : own(claims, clientIdClaim)),
+      clientIdClaim === undefined ? NOT_LOOKED_AT : show(own(claims, clientIdClaim)),
   },
   identifier('jti'),
   {
@@ -181,7 +182,10 @@ const rows: readonly ClaimRow[] = [
       return claim === undefined || typeof claim === 'string' || parseScopeClaim(claim) !== undefined
     },
     expected: () => 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)',
-    found: ({ claims, policy }) => show(policy.scopeClaims.map((claim) => own(claims, claim))),
+    found: (token) => {
+      const name = scopeClaimNameOf(token)
+      return name === undefined ? 'none: it grants no scope' : `${show(own(token.claims, name))} in ${show(name)}`
+    },
   },
   {
     name: 'tenant',
@@ -192,7 +196,7 @@ const rows: readonly ClaimRow[] = [
     },
     expected: ({ policy: { tenantClaim } }) =>
       tenantClaim === undefined ? 'anything: no tenantClaim is set' : `${tenantClaim}: a string, not empty, or none`,
-    found: (token) => show(tenantClaimOf(token)),
+    found: (token) => (token.policy.tenantClaim === undefined ? NOT_LOOKED_AT : show(tenantClaimOf(token))),
   },
   {
     // RFC 7800 §3.1: such a token is only good with a proof of possession, which a plain Bearer request does not carry.
@@ -200,7 +204,8 @@ const rows: readonly ClaimRow[] = [
     reason: 'sender_constrained',
     holds: ({ claims }) => !Object.hasOwn(claims, 'cnf'),
     expected: () => 'none: a plain bearer request proves no possession',
-    found: ({ claims }) => `bound by ${show(Object.keys(Object(own(claims, 'cnf'))))}`,
+    found: ({ claims }) =>
+      Object.hasOwn(claims, 'cnf') ? `bound by ${show(Object.keys(Object(own(claims, 'cnf'))))}` : 'none',
   },
 ]
 
@@ -237,6 +242,7 @@ function ofLenientIssuers(row: {
     holds: (token) => token.policy.profile !== 'lenient' || row.holds(token),
     expected: ({ policy }) =>
       policy.profile === 'lenient' ? row.expected : 'anything: typ has told the kind of token',
+    found: (token) => (token.policy.profile === 'lenient' ? row.found(token) : NOT_LOOKED_AT),
   }
 }
 
@@ -261,9 +267,13 @@ function identifier(name: 'client_id' | 'jti'): ClaimRow {
 }
 
 /** The first claim of the policy's `scopeClaims` that is present decides. */
-export function scopeClaimOf({ claims, policy }: UnverifiedAccessToken): unknown {
-  const name = policy.scopeClaims.find((claim) => Object.hasOwn(claims, claim))
-  return name === undefined ? undefined : claims[name]
+export function scopeClaimOf(token: UnverifiedAccessToken): unknown {
+  const name = scopeClaimNameOf(token)
+  return name === undefined ? undefined : token.claims[name]
+}
+
+function scopeClaimNameOf({ claims, policy }: UnverifiedAccessToken): string | undefined {
+  return policy.scopeClaims.find((claim) => Object.hasOwn(claims, claim))
 }
 
 export function tenantClaimOf({ claims, policy }: UnverifiedAccessToken): unknown {
@@ -312,6 +322,28 @@ function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 
-function showTime(value: unknown): string {
-  return isTime(value) ? new Date(value * 1000).toISOString() : show(value)
+/** What is found by a check that the policy does not ask for. */
+const NOT_LOOKED_AT = 'not looked at'
+
+// What it says is for the next check.
+function kindOfAudience(value: unknown): string {
+  if (typeof value === 'string') return 'a string'
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+    ? `${value.length} strings`
+    : show(value)
+}
+
+function kindOfTime(value: unknown): string {
+  return isTime(value) ? 'a time' : show(value)
+}
+
+function showInstant(seconds: number): string {
+  return new Date(seconds * 1000).toISOString()
+}
+
+function showTime(value: unknown, nowSeconds: number): string {
+  if (!isTime(value)) return show(value)
+  const instant = showInstant(value)
+  const distance = formatSpan(Math.abs(value - nowSeconds))
+  return value > nowSeconds ? `${instant}, in ${distance}` : `${instant}, ${distance} ago`
 }

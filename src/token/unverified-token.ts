@@ -44,9 +44,11 @@ interface Step<In, Out> {
   read(input: In, issuers: Issuers): Out | null
   /** For people: what would have passed. */
   expected(input: In): string
-  /** For people: what is there. Never the token or a part of its encoding. */
-  found(input: In): string
+  /** For people: what is there, whether it passes or not. Never the token or a part of its encoding. */
+  found(input: In, passed: boolean): string
 }
+
+const PART_NAMES = ['header', 'payload', 'signature'] as const
 
 interface Parts {
   readonly header: string
@@ -72,7 +74,10 @@ const shape: Step<string, Parts> = {
     return { header: text.slice(0, first), payload: text.slice(first + 1, second), signature: text.slice(second + 1) }
   },
   expected: () => 'three parts separated by dots (RFC 7515 §3.1)',
-  found: (text) => `${text.split('.').length} part(s)`,
+  found: (text) => {
+    const parts = text.split('.').length
+    return parts === 1 ? 'one part, no dot' : `${parts} parts`
+  },
 }
 
 const encoding: Step<Parts, Parts> = {
@@ -84,7 +89,10 @@ const encoding: Step<Parts, Parts> = {
     return canonical && isCanonicalBase64url(payload) && isCanonicalBase64url(signature) ? parts : null
   },
   expected: () => 'canonical base64url without padding (RFC 7515 §2)',
-  found: () => 'another encoding',
+  found: (parts, passed) =>
+    passed
+      ? 'base64url'
+      : `not so in its ${PART_NAMES.filter((name) => !isCanonicalBase64url(parts[name])).join(' and ')}`,
 }
 
 const headerText: Step<Parts, JsonObject> = {
@@ -92,7 +100,15 @@ const headerText: Step<Parts, JsonObject> = {
   reason: 'malformed',
   read: ({ header }) => decodeHeader(header),
   expected: () => 'a JSON object in UTF-8 (RFC 7515 §4)',
-  found: () => 'something else',
+  found: ({ header }) => membersOf(decodeHeader(header)),
+}
+
+function membersOf(object: JsonObject | null): string {
+  if (object === null) return 'something else'
+  const names = show(Object.keys(object))
+    .replace(/["[\]]/g, '')
+    .replaceAll(',', ', ')
+  return `a JSON object with ${names || 'no members'}`
 }
 
 /** RFC 8725 §3.11: keeps ID tokens, logout tokens and DPoP proofs out. */
@@ -113,7 +129,8 @@ const extensions: Step<JsonObject, JsonObject> = {
   reason: 'malformed',
   read: (header) => (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64') ? null : header),
   expected: () => 'neither',
-  found: (header) => `crit ${show(own(header, 'crit'))}, b64 ${show(own(header, 'b64'))}`,
+  found: (header, passed) =>
+    passed ? 'neither' : `crit ${show(own(header, 'crit'))}, b64 ${show(own(header, 'b64'))}`,
 }
 
 const alg: Step<JsonObject, Algorithm> = {
@@ -132,7 +149,7 @@ const payload: Step<Parts, JsonObject> = {
   reason: 'malformed',
   read: (parts) => decodeObject(parts.payload),
   expected: () => 'a JSON object in UTF-8 without byte order mark (RFC 7519 §7.2)',
-  found: () => 'something else',
+  found: (parts) => membersOf(decodeObject(parts.payload)),
 }
 
 /** The only claim that is read before the signature is verified: it says whose keys to verify with. */
@@ -190,7 +207,8 @@ export function parseAccessToken(
     const part = step.read(input, issuers)
     if (report !== undefined) {
       const { name, reason } = step
-      report({ name, reason, passed: part !== null, expected: step.expected(input), found: step.found(input) })
+      const passed = part !== null
+      report({ name, reason, passed, expected: step.expected(input), found: step.found(input, passed) })
     }
     return part
   }

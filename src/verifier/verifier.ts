@@ -1,5 +1,6 @@
-import { digestApiKey, fingerprint, idOf, looksLikeApiKey, parseApiKey } from '../api-key/format.js'
+import { digestApiKey, fingerprint, idOf, looksLikeApiKey } from '../api-key/format.js'
 import type { FoundKey } from '../api-key/key-lookup.js'
+import { parsePresentedKey } from '../api-key/presented-key.js'
 import { type AcceptedKey, judgeStoredKey } from '../api-key/verdict.js'
 import { describePolicy, type EffectivePolicy } from '../config/effective-policy.js'
 import type { AwaitedKeyStore, ConfiguredKeyStore } from '../config/key-store.js'
@@ -183,10 +184,9 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (trace && refusal !== undefined) trace.keyId = idOf(key)
     if (refusal !== undefined) return refusal
 
-    const parsed = parseApiKey(key)
-    if (typeof parsed === 'string') return refused(parsed)
+    const parsed = parsePresentedKey(key, config.environment)
     if (trace) trace.keyId = parsed.id
-    if (parsed.environment !== config.environment) return refused('environment')
+    if ('reason' in parsed) return refused(parsed.reason)
     if (config.keys === false) return refused('unknown')
     if (keys === undefined) return new UnavailableError(new Error(awaited?.missing))
 

@@ -63,8 +63,8 @@ test('who does not hold the whole key is told nothing of the row', () => {
   const { key, stored } = createTestKey({ revokedAt: 1 })
   const other = { ...present(generateApiKey('live').key), id: stored.id }
   expect(reportStoredKey(stored, other, NOW).map(({ name, found }) => [name, found])).toEqual([
-    ['store', 'one'],
-    ['digest', 'another'],
+    ['store', `a key with the id ${stored.id}`],
+    ['digest', 'another: the key has the id of a stored one, and another secret'],
   ])
   expect(reportStoredKey(undefined, present(key), NOW)).toMatchObject([{ passed: false, reason: 'unknown' }])
 })
