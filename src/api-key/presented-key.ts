@@ -22,7 +22,8 @@ interface KeyStep {
   found(parsed: ReturnType<typeof parseApiKey>, length: number): string
 }
 
-const FORMAT = `${formatChoice(KEY_PREFIXES.map((prefix) => `"${prefix}"`))}, then ${KEY_BODY_LENGTH} letters and digits`
+const BODY = `prefix, then ${KEY_BODY_LENGTH} letters and digits`
+const FORMAT = `${formatChoice(KEY_PREFIXES.map((prefix) => `"${prefix}"`))} as ${BODY}`
 
 /** In the fixed order. */
 const steps: readonly KeyStep[] = [
@@ -31,7 +32,7 @@ const steps: readonly KeyStep[] = [
     reason: 'malformed',
     holds: (parsed) => parsed !== 'malformed',
     expected: () => FORMAT,
-    found: (parsed, length) => (parsed === 'malformed' ? `other text, ${length} characters long` : FORMAT),
+    found: (parsed, length) => (parsed === 'malformed' ? `other text, ${length} characters long` : BODY),
   },
   {
     name: 'checksum',

@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { withoutSecrets } from '../core/given.js'
 import { type Command, EXIT, faultOfArguments, readArguments } from './command.js'
+import { endModule } from './config-file.js'
 import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
 import { allCommands, COMMANDS, GROUPS } from './program.js'
 import { didYouMean } from './suggestion.js'
@@ -13,6 +14,7 @@ const EXIT_CODES =
   'Exit codes: 0; 1 for an unknown id, or trouble with the store; 2 for a wrong argument; 3 when something was found, such as keys that are due.'
 
 process.exitCode = await main(process.argv.slice(2))
+await endModule()
 
 async function main(words: readonly string[]): Promise<number> {
   // A reader that stops early, such as head(1), is not an error.

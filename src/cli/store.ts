@@ -71,20 +71,6 @@ export function storeUrl(given: Arguments): { readonly url: string; readonly nam
   return variable ? { url: variable, name: 'VANTAGE_KEY_STORE' } : { url: DEFAULT_STORE, name: '--store' }
 }
 
-/**
- * Whether there is a store for a service with these settings. `none`: it is to refuse every API key, and asks no store of
- * tokens. `absent`: the file is not there.
- */
-export function findStore(
-  given: Arguments,
-): { readonly kind: 'present' } | { readonly kind: 'none' | 'absent'; readonly because: string } {
-  const { url, name } = storeUrl(given)
-  // As services read the variable, see `keys` of their options.
-  if (name === 'VANTAGE_KEY_STORE' && url === 'false') return { kind: 'none', because: 'VANTAGE_KEY_STORE is false' }
-  const path = sqlitePath(url)
-  return path === undefined || existsSync(path) ? { kind: 'present' } : { kind: 'absent', because: `no file ${path}` }
-}
-
 /** The store that `--store` or VANTAGE_KEY_STORE names. */
 export function openStore(given: Arguments): KeyStore {
   const { url, name } = storeUrl(given)

@@ -34,7 +34,8 @@ export interface MountOptions<R> extends VerifierOptions {
   forwardErrors?: boolean | undefined
 }
 
-const MOUNT_OPTION_NAMES = Object.keys({
+/** Every option of a mount that no verifier has. */
+export const MOUNT_OPTION_NAMES = Object.keys({
   verifier: 0,
   optional: 0,
   skip: 0,

@@ -323,7 +323,7 @@ function isText(value: unknown): value is string {
 }
 
 /** What is found by a check that the policy does not ask for. */
-const NOT_LOOKED_AT = 'not looked at'
+export const NOT_LOOKED_AT = 'not looked at'
 
 // What it says is for the next check.
 function kindOfAudience(value: unknown): string {

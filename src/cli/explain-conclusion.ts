@@ -1,0 +1,136 @@
+import type { Auth } from '../core/auth.js'
+import type { Reason } from '../core/errors.js'
+import type { Explanation } from './explain-credential.js'
+import type { Finding } from './finding.js'
+
+/** The answer of a whole explanation. */
+export interface Conclusion {
+  readonly verdict: 'accepted' | 'refused' | 'undecided'
+  /** What a verifier would log. */
+  readonly reason: Reason | null
+  /** `accepted as …`, `refused because …` or `undecided because …`. */
+  readonly summary: string
+  /** What to do about it, or to know of it. */
+  readonly cure: string
+}
+
+/** The first check that fails decides, as in a service; then the first that is open. */
+export function conclude(explanation: Explanation): Conclusion {
+  const { findings, auth } = explanation
+  const failure = findings.find(({ outcome }) => outcome === 'failed')
+  if (failure !== undefined) {
+    const reason = failure.reason ?? 'malformed'
+    const [because, cure] = REFUSALS[reason](failure, explanation)
+    return { verdict: 'refused', reason, summary: `refused because ${because} (${reason})`, cure }
+  }
+  const opened = findings.find(({ outcome }) => outcome === 'open')
+  if (opened !== undefined || auth === undefined) {
+    const because = opened === undefined ? 'a check is missing' : openWords(opened)
+    return { verdict: 'undecided', reason: null, summary: `undecided because ${because}`, cure: opened?.cure ?? '' }
+  }
+  const [who, cure] = acceptedWords(auth, explanation)
+  return { verdict: 'accepted', reason: null, summary: `accepted as ${who}`, cure }
+}
+
+function openWords({ check, found }: Finding): string {
+  if (check === 'signature') return 'its signature is not verified'
+  if (check === 'key') return `the issuer's keys are not to be had: ${found}`
+  return found.replace(/^The /, 'the ')
+}
+
+function acceptedWords(auth: Auth, { stored, findings }: Explanation): readonly [who: string, cure: string] {
+  const scopes = auth.scopes.length === 0 ? 'without a scope' : `with ${auth.scopes.join(' ')}`
+  const from = auth.kind === 'api_key' ? `key ${auth.keyId}` : `token of ${auth.issuer}`
+  const who = `${auth.subject} ${scopes} (${from})`
+  if (stored?.replacedBy) {
+    const end = auth.expiresAt === null ? '' : `, this one ends ${auth.expiresAt.toISOString()}`
+    return [who, `change to the key that replaces it, ${stored.replacedBy}${end}`]
+  }
+  if (findings.some(({ outcome }) => outcome === 'skipped')) {
+    return [who, "unless the service's isRevoked refuses it, which was not called here"]
+  }
+  return [who, 'a 403 means that the route asks for another scope']
+}
+
+type Words = (failure: Finding, explanation: Explanation) => readonly [because: string, cure: string]
+
+const whole: Words = (_, { kind }) =>
+  kind === 'API key'
+    ? ['it is not a whole API key', 'copy it again, all of it']
+    : ['it is neither an API key nor a JWT', 'copy it again, all of it; opaque access tokens are not accepted']
+
+/** Why, in words that follow "refused because", and the cure. A reason without an entry does not compile. */
+const REFUSALS: { readonly [R in Reason]: Words } = {
+  malformed: (failure, explanation) =>
+    ['size', 'format', 'shape'].includes(failure.check)
+      ? whole(failure, explanation)
+      : [
+          `its ${failure.check} is ${failure.found}`,
+          `it must be ${failure.expected}; copy it again, or ask its issuer`,
+        ],
+  checksum: () => ['its checksum does not fit', 'it is mistyped or cut: copy it again'],
+  environment: ({ found, expected, check }) => [
+    `it is a key of ${found}, and the service accepts those of ${expected.split(',')[0]}`,
+    check === 'environment'
+      ? 'use another key, or set environment (VANTAGE_ENVIRONMENT) of the service'
+      : 'its row in the store was changed by hand: make a new key',
+  ],
+  unknown: ({ check, found }) => [
+    check === 'digest'
+      ? 'the store has another secret for its id'
+      : check === 'store' && found !== 'none'
+        ? found
+        : 'the store has no such key',
+    check === 'digest'
+      ? 'copy the key again; if it is whole, somebody has made it up'
+      : 'compare the store of the service with the one that the key was created in',
+  ],
+  algorithm: ({ found, expected }) => [
+    `its algorithm is ${found}`,
+    `the issuer must sign with ${expected.replace(/^one of /, '')}`,
+  ],
+  type: ({ check, found }) => [
+    `it is no access token, by its ${check}: ${found}`,
+    'send the access token, not the ID token; for an issuer without at+jwt set profile lenient (VANTAGE_PROFILE)',
+  ],
+  issuer: ({ found, expected }) => [
+    `its issuer ${found} is not configured`,
+    `configured is ${expected}; set issuer (VANTAGE_ISSUER) to the iss of the token, character for character, if you trust it`,
+  ],
+  key: ({ check, found }) => [
+    check === 'kid' ? `its kid is ${found}` : 'its issuer does not publish the key that it names',
+    'get a new token; if that one is refused too, compare its kid with the key set: vantage-auth doctor',
+  ],
+  signature: () => [
+    "its signature is not by the issuer's key",
+    'get a new token from the issuer, and find out who made this one',
+  ],
+  claims: ({ check, found, expected }) => [
+    `its ${check.split(' ')[0]} is ${found}`,
+    `the issuer must send ${expected}`,
+  ],
+  audience: ({ found, expected }) => [
+    `it is for ${found === 'none' ? 'no audience' : found}`,
+    `the service is ${expected}: ask the issuer for a token for that, or set audience (VANTAGE_AUDIENCE)`,
+  ],
+  expired: ({ found }, { stored }) => [
+    `it ended ${found}`,
+    stored?.replacedBy ? `use the key that replaces it, ${stored.replacedBy}` : 'get a new one',
+  ],
+  not_active: ({ check, found }) => [
+    `its ${check} is ${found}`,
+    'wait, or set the clocks right: vantage-auth doctor compares them',
+  ],
+  too_old: ({ found, expected }) => [
+    `it was issued ${found}`,
+    `the service takes those ${expected} (maxTokenAgeSeconds): get a new one`,
+  ],
+  sender_constrained: ({ found }) => [
+    `it is ${found}`,
+    'a plain bearer request proves no possession: ask the issuer for a bearer token',
+  ],
+  revoked: (_, { kind }) => [
+    'it is revoked',
+    kind === 'API key' ? 'create another one: a revocation is final' : 'get a new one',
+  ],
+}
