@@ -1,4 +1,5 @@
 import { debuglog } from 'node:util'
+import { emitProcessWarning } from '../core/process-warning.js'
 
 const debug = debuglog('vantage-auth')
 const said = new Set<string>()
@@ -25,18 +26,18 @@ export function tellDefaults(issuer: string | undefined, audience: string | unde
 /** @param name the variable that holds the URL; the URL itself may hold a secret */
 export function warnInsecureHttp(name: string): void {
   once('insecure', () =>
-    process.emitWarning(
+    emitProcessWarning(
+      'VANTAGE_INSECURE_HTTP',
       `${name} is http outside loopback, permitted by VANTAGE_ALLOW_INSECURE_HTTP: whoever can change the traffic to the issuer can forge every access token. Use https, or a closed network.`,
-      { code: 'VANTAGE_INSECURE_HTTP' },
     ),
   )
 }
 
 export function warnNothingAccepted(): void {
   once('nothing', () =>
-    process.emitWarning(
+    emitProcessWarning(
+      'VANTAGE_NOTHING_ACCEPTED',
       'A verifier accepts nothing: issuer: false refuses every access token, and keys: false every API key. Configure one of them.',
-      { code: 'VANTAGE_NOTHING_ACCEPTED' },
     ),
   )
 }
