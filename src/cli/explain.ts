@@ -4,7 +4,7 @@ import { type Conclusion, conclude } from './explain-conclusion.js'
 import { type Explanation, explainCredential } from './explain-credential.js'
 import { wrap } from './help.js'
 import { readService, SERVICE_OPTIONS } from './service.js'
-import { outputColumns, paint, printable, printJsonLine } from './terminal.js'
+import { outputColumns, paint, printable } from './terminal.js'
 
 const LONGEST_INPUT = 64 * 1024
 
@@ -34,7 +34,7 @@ export const explain: Command = {
     const explanation = await explainCredential(await readCredential(), service, given.is('fetch'))
     const conclusion = conclude(explanation)
     const { kind, findings: checks } = explanation
-    if (given.is('json')) printJsonLine({ kind, ...conclusion, checks })
+    if (given.is('json')) process.stdout.write(`${JSON.stringify({ kind, ...conclusion, checks })}\n`)
     else process.stdout.write(format(explanation, conclusion))
     return conclusion.verdict === 'accepted' ? EXIT.ok : EXIT.trouble
   },
