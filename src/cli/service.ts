@@ -122,7 +122,9 @@ function findStore(given: Arguments, keys: VerifierOptions['keys'], path: string
 function resolveOwnStore(keys: KeyStore | false, path: string): ServiceStore {
   try {
     const own = resolveKeyStore({ value: keys, name: 'keys', fromEnvironment: false })
-    return own && 'store' in own ? { kind: 'own', store: own.store } : { kind: 'none', because: 'the option keys is false' }
+    return own && 'store' in own
+      ? { kind: 'own', store: own.store }
+      : { kind: 'none', because: 'the option keys is false' }
   } catch (error) {
     throw inWordsOf(path, error)
   }
