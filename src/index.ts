@@ -1,6 +1,7 @@
 export type { EffectivePolicy } from './config/effective-policy.js'
 export type { CacheOptions, IssuerOptions, VerifierOptions } from './config/options.js'
 export { isScope, type VocabularyOptions } from './config/vocabulary.js'
+export { assertScope } from './core/assert-scope.js'
 export type { AccessTokenAuth, ApiKeyAuth, Auth } from './core/auth.js'
 export type { Duration } from './core/duration.js'
 export type { Environment } from './core/environments.js'
@@ -17,11 +18,14 @@ export {
   KeyStoreError,
   MissingCredentialsError,
   type Reason,
+  type RefusalReason,
+  type RefusedCredential,
   UnavailableError,
 } from './core/errors.js'
 // A user's `declare module 'vantage-auth'` reaches VantageScopes and VantageVocabulary through these names.
 export {
   DOCUMENTED_SCOPES,
+  hasAnyScope,
   hasScope,
   type Scope,
   type SomeScopes,
@@ -29,6 +33,7 @@ export {
   type VantageVocabulary,
 } from './core/scope.js'
 export type { DecisionEvent, KeySetEvent, StoreEvent } from './core/telemetry.js'
+export { type Answer, answerTo, authTestAnswer } from './http/answers.js'
 export type * from './keyring/contract.js'
 export { createKeyring } from './keyring/keyring.js'
 export type { AuditEntry, KeyRecord, TokenRevocation } from './keyring/records.js'

@@ -1,6 +1,6 @@
 import type { JSONWebKeySet } from 'jose'
 import { ArgumentError } from '../core/argument-error.js'
-import type { Auth } from '../core/auth.js'
+import { type Auth, DEFAULT_REALM } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
 import type { ScopeSeparator } from '../core/scope.js'
@@ -199,7 +199,7 @@ const SETTINGS = {
   isRevoked: reader<Configuration['isRevoked']>(({ value, name }) => checkFunction(value, name), undefined),
   keySetMaxStaleSeconds: number({ min: 1, max: 604_800 }, 3600),
   storeMaxStaleSeconds: number({ min: 0, max: 86_400 }, 0),
-  realm: reader(checkRealm, 'vantage'),
+  realm: reader(checkRealm, DEFAULT_REALM),
   fetch: reader<typeof globalThis.fetch>(({ value, name }) => checkFunction(value, name), globalFetch),
   timeoutMs: number({ min: 1, max: 60_000 }, 3000),
   clock: reader(checkClock, systemClock),

@@ -1,4 +1,6 @@
 import type { JWTPayload } from 'jose'
+import type { RefusedCredential } from './errors.js'
+import { ofProcess } from './of-process.js'
 
 /** Who calls and what they may do. Deeply frozen: it is shared between the requests of one credential. */
 export type Auth = ApiKeyAuth | AccessTokenAuth
@@ -76,6 +78,39 @@ const expiresAtOfToken = {
   get(this: Pick<AccessTokenAuth, 'claims'>): Date {
     return new Date((this.claims.exp as number) * 1000)
   },
+}
+
+/** What errors and events say of a credential that was accepted. */
+export function credentialOf(auth: Auth): RefusedCredential {
+  return auth.kind === 'api_key'
+    ? { kind: 'api_key', keyId: auth.keyId }
+    : { kind: 'access_token', issuer: auth.issuer }
+}
+
+/** Whether a value has what every Auth has. A verifier may be the application's own. */
+export function isAuth(value: unknown): value is Auth {
+  const auth = value as Partial<Auth> | null | undefined
+  return (
+    (auth?.kind === 'api_key' || auth?.kind === 'access_token') &&
+    typeof auth.subject === 'string' &&
+    Array.isArray(auth.scopes)
+  )
+}
+
+/** The realm where no option names one. */
+export const DEFAULT_REALM = 'vantage'
+
+/** Of the Auths whose verifier has a realm of its own. Not in the Auth, which is frozen and shown to handlers. */
+const realms = ofProcess('realms', () => new WeakMap<Auth, string>())
+
+/** Notes the realm of the verifier that accepted a credential. */
+export function noteRealm(auth: Auth, realm: string): void {
+  if (realm !== DEFAULT_REALM) realms.set(auth, realm)
+}
+
+/** The realm of the verifier that made an Auth; the default one for an Auth that was made otherwise. */
+export function realmFor(auth: Auth): string {
+  return realms.get(auth) ?? DEFAULT_REALM
 }
 
 /** Freezes parsed JSON at every level. It does not recurse: an 8 KiB token can nest thousands of levels. */

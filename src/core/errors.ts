@@ -1,7 +1,7 @@
 import { formatChallenge } from './challenge.js'
 
 /**
- * Why a credential was refused. For logs and telemetry only: the client is told the same for each of them.
+ * Which check of a credential failed. For logs and telemetry only: the client is told the same for each of them.
  *
  * The list is closed within a major version.
  */
@@ -22,6 +22,38 @@ export type Reason =
   | 'too_old'
   | 'sender_constrained'
   | 'revoked'
+
+/**
+ * Why a request was not let through. For logs and telemetry: what a client may know is in the answer.
+ *
+ * | reason | status | |
+ * |---|---|---|
+ * | those of {@link Reason} | 401 | a check of the credential failed |
+ * | `kind` | 401 | the route takes the other kind of credential: `requireKind()` |
+ * | `missing` | 401 | there is no bearer credential |
+ * | `repeated` | 400 | there are several Authorization header lines |
+ * | `scope` | 403 | the credential lacks a scope |
+ * | `rule` | 403 | a rule of the application said no: `authorize()` |
+ * | `unavailable` | 503 | it cannot be decided now |
+ *
+ * The list is closed within a major version.
+ */
+export type RefusalReason = Reason | 'kind' | 'missing' | 'repeated' | 'scope' | 'rule' | 'unavailable'
+
+/**
+ * What may be logged of the credential that an {@link AuthError} is about. Frozen.
+ *
+ * It is only what the credential claims, and anybody can write that, unless the error's `reason` says that the credential
+ * itself was found to be genuine: `expired`, `revoked`, `scope`, `kind`, `rule`.
+ */
+export interface RefusedCredential {
+  /** Whether it was read as an API key, which begins with `vak_`, or as an access token. */
+  readonly kind: 'api_key' | 'access_token'
+  /** Public id of a well-formed API key. Such a key need not exist. */
+  readonly keyId?: string
+  /** One of the configured issuers, never text of a token that names another. */
+  readonly issuer?: string
+}
 
 /** The body of a refusal, as the Vantage API documents it. */
 export interface ErrorBody {
@@ -50,13 +82,31 @@ class StacklessError extends Error {
   }
 }
 
+// Not written into the classes: a class that names itself in its body is called `_InvalidTokenError` in the build.
+const MISSING_CODE = 'ERR_VANTAGE_CREDENTIALS_MISSING'
+const REQUEST_CODE = 'ERR_VANTAGE_REQUEST_INVALID'
+const TOKEN_CODE = 'ERR_VANTAGE_TOKEN_INVALID'
+const SCOPE_CODE = 'ERR_VANTAGE_SCOPE_INSUFFICIENT'
+const UNAVAILABLE_CODE = 'ERR_VANTAGE_UNAVAILABLE'
+const KEY_STORE_CODE = 'ERR_VANTAGE_KEY_STORE'
+const KEY_NOT_FOUND_CODE = 'ERR_VANTAGE_KEY_NOT_FOUND'
+const KEY_STATE_CODE = 'ERR_VANTAGE_KEY_STATE'
+
 /**
- * A request that is not let through. `message` is a fixed sentence that may be shown to anybody; what happened is in
- * `cause`, and, for a refused credential, in `reason`.
+ * A request that is not let through. `message` is a fixed sentence that may be shown to anybody; why it was is in `reason`,
+ * and what went wrong beneath in `cause`.
  * It carries no stack trace.
  */
 export abstract class AuthError extends StacklessError {
   abstract readonly code: string
+  /** Why, for logs and telemetry. `DecisionEvent.reason` is the same. Never sent to the client. */
+  abstract readonly reason: RefusalReason
+  /**
+   * What is known of the credential. Before the reasons `expired`, `revoked`, `scope`, `kind` and `rule` it is only what
+   * the credential claims. `undefined` where there is none to tell of: for the reasons `missing` and `repeated`, for an
+   * empty one, and in an error that the application made without it. Not in `toJSON()`.
+   */
+  readonly credential: RefusedCredential | undefined
   /** HTTP status. Writable, since frameworks assign to it. */
   status: number
   /** The same status under the name that Fastify and Express look for. */
@@ -67,11 +117,18 @@ export abstract class AuthError extends StacklessError {
   expose = true
   readonly #error: ErrorBody['error']
 
-  constructor(status: number, body: ErrorBody, headers: Record<string, string>, cause?: unknown) {
+  constructor(
+    status: number,
+    body: ErrorBody,
+    headers: Record<string, string>,
+    credential?: RefusedCredential,
+    cause?: unknown,
+  ) {
     super(body.error_description, cause === undefined ? undefined : { cause })
     this.status = status
     this.statusCode = status
     this.headers = headers
+    this.credential = credential && Object.freeze(credential)
     this.#error = body.error
   }
 
@@ -113,8 +170,9 @@ function challengeHeaders(realm: string, body?: ErrorBody, scope?: readonly stri
  * @see {@link https://www.rfc-editor.org/rfc/rfc6750#section-3.1 RFC 6750 §3.1}
  */
 export class MissingCredentialsError extends AuthError {
-  static readonly code = 'ERR_VANTAGE_CREDENTIALS_MISSING'
-  readonly code = MissingCredentialsError.code
+  static readonly code = MISSING_CODE
+  readonly code = MISSING_CODE
+  readonly reason = 'missing'
   static {
     this.prototype.name = 'MissingCredentialsError'
   }
@@ -126,8 +184,9 @@ export class MissingCredentialsError extends AuthError {
 
 /** The request carries more than one Authorization header line, so that nobody can say which one counts. */
 export class InvalidRequestError extends AuthError {
-  static readonly code = 'ERR_VANTAGE_REQUEST_INVALID'
-  readonly code = InvalidRequestError.code
+  static readonly code = REQUEST_CODE
+  readonly code = REQUEST_CODE
+  readonly reason = 'repeated'
   static {
     this.prototype.name = 'InvalidRequestError'
   }
@@ -139,50 +198,68 @@ export class InvalidRequestError extends AuthError {
 
 /** The credential was looked at and refused. */
 export class InvalidTokenError extends AuthError {
-  static readonly code = 'ERR_VANTAGE_TOKEN_INVALID'
-  readonly code = InvalidTokenError.code
-  /** The first check that failed. Never sent to the client. */
-  readonly reason: Reason
+  static readonly code = TOKEN_CODE
+  readonly code = TOKEN_CODE
+  /** The first check that failed, or `kind`, where the route takes the other kind of credential. */
+  readonly reason: Reason | 'kind'
   static {
     this.prototype.name = 'InvalidTokenError'
   }
 
-  constructor(realm: string, reason: Reason) {
-    super(401, INVALID_TOKEN, challengeHeaders(realm, INVALID_TOKEN))
+  constructor(realm: string, reason: Reason | 'kind', credential?: RefusedCredential) {
+    super(401, INVALID_TOKEN, challengeHeaders(realm, INVALID_TOKEN), credential)
     this.reason = reason
   }
 }
 
-/** The credential is good and does not grant what the route requires. */
+/** The credential is good and does not grant what the route requires, or a rule of the application says no. */
 export class InsufficientScopeError extends AuthError {
-  static readonly code = 'ERR_VANTAGE_SCOPE_INSUFFICIENT'
-  readonly code = InsufficientScopeError.code
-  /** The scopes that the route names, in its order. */
+  static readonly code = SCOPE_CODE
+  readonly code = SCOPE_CODE
+  /** `scope`, or `rule` where `authorize()` refused. */
+  readonly reason: 'scope' | 'rule'
+  /** The scopes that the route names, in its order; none for a rule, which no scope satisfies. */
   readonly required: readonly string[]
+  /** The name that the route gave to `authorize()`. */
+  readonly rule: string | undefined
   static {
     this.prototype.name = 'InsufficientScopeError'
   }
 
-  constructor(realm: string, required: readonly string[]) {
-    super(403, INSUFFICIENT_SCOPE, challengeHeaders(realm, INSUFFICIENT_SCOPE, required))
+  constructor(realm: string, required: readonly string[], credential?: RefusedCredential, rule?: string) {
+    // RFC 6750 §3: `scope` has one scope at least. Without it a client does not ask for another token.
+    const scope = required.length > 0 ? required : undefined
+    super(403, INSUFFICIENT_SCOPE, challengeHeaders(realm, INSUFFICIENT_SCOPE, scope), credential)
+    this.reason = rule === undefined ? 'scope' : 'rule'
     // A copy: what an observer does to its list changes no other.
     this.required = Object.freeze([...required])
+    this.rule = rule
   }
 }
 
 /** It cannot be decided now whether the credential is good: a key set or the key store is out of reach. */
 export class UnavailableError extends AuthError {
-  static readonly code = 'ERR_VANTAGE_UNAVAILABLE'
-  readonly code = UnavailableError.code
+  static readonly code = UNAVAILABLE_CODE
+  readonly code = UNAVAILABLE_CODE
+  readonly reason = 'unavailable'
   static {
     this.prototype.name = 'UnavailableError'
   }
 
   /** @param retryAfterMs time until the next attempt is permitted; answered in whole seconds from 1 to 30 */
-  constructor(cause: unknown, retryAfterMs = 0) {
+  constructor(cause: unknown, retryAfterMs = 0, credential?: RefusedCredential) {
     const seconds = retryAfterMs > 0 ? Math.min(30, Math.ceil(retryAfterMs / 1000)) : 1
-    super(503, UNAVAILABLE, { 'Cache-Control': 'no-store', 'Retry-After': String(seconds) }, cause)
+    super(503, UNAVAILABLE, { 'Cache-Control': 'no-store', 'Retry-After': String(seconds) }, credential, cause)
   }
+}
+
+/**
+ * Adds what is known of the credential to an error that was made where that was not known.
+ *
+ * @internal
+ */
+export function addCredential(error: AuthError, credential: RefusedCredential | undefined): void {
+  if (error.credential === undefined) Object.assign(error, { credential })
 }
 
 /** Every error that a decision can end in; a `switch` on `code` is exhaustive. */
@@ -200,8 +277,8 @@ export function isAuthError(value: unknown): value is AnyAuthError {
 
 /** A key store cannot be used as it is: absent, of another version, not a database. The message names the cure. */
 export class KeyStoreError extends Error {
-  static readonly code = 'ERR_VANTAGE_KEY_STORE'
-  readonly code = KeyStoreError.code
+  static readonly code = KEY_STORE_CODE
+  readonly code = KEY_STORE_CODE
   static {
     this.prototype.name = 'KeyStoreError'
   }
@@ -209,8 +286,8 @@ export class KeyStoreError extends Error {
 
 /** No key of this id is in the store. */
 export class KeyNotFoundError extends Error {
-  static readonly code = 'ERR_VANTAGE_KEY_NOT_FOUND'
-  readonly code = KeyNotFoundError.code
+  static readonly code = KEY_NOT_FOUND_CODE
+  readonly code = KEY_NOT_FOUND_CODE
   static {
     this.prototype.name = 'KeyNotFoundError'
   }
@@ -218,8 +295,8 @@ export class KeyNotFoundError extends Error {
 
 /** The key is not in a state that permits the operation, for example the rotation of a revoked key. */
 export class KeyStateError extends Error {
-  static readonly code = 'ERR_VANTAGE_KEY_STATE'
-  readonly code = KeyStateError.code
+  static readonly code = KEY_STATE_CODE
+  readonly code = KEY_STATE_CODE
   static {
     this.prototype.name = 'KeyStateError'
   }

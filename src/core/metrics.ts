@@ -21,13 +21,13 @@ const MAX_ISSUERS = 100
  *
  * | metric | kind | attributes |
  * |---|---|---|
- * | `vantage_auth.decisions` | counter | `outcome`, `reason` (of a refused credential), `kind` |
+ * | `vantage_auth.decisions` | counter | `outcome`, `reason` (of a refusal), `rule` (of `authorize()`), `kind` |
  * | `vantage_auth.decision.duration` | histogram, seconds | `outcome`, `kind`, `cached` |
  * | `vantage_auth.decisions.stale` | counter: accepted in an outage | `kind` |
  * | `vantage_auth.key_set.age` | gauge, seconds since the set in use was fetched | `issuer` |
  * | `vantage_auth.revocation.lag` | histogram, seconds from a change of a key until this process heard of it | none |
  *
- * Every attribute is out of a closed list or the configuration: no subject, key id or other text of a credential.
+ * Every attribute is out of a closed list, the configuration or the code of the application: no subject, key id or other text of a credential.
  *
  * @returns a function that stops it
  * @throws {TypeError} without a `meterProvider` where the package `@opentelemetry/api` is not installed
@@ -61,8 +61,8 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
   const fetchedAt = new Map<string, number>()
 
   const onDecision = (message: unknown) => {
-    const { outcome, decidedBy, reason, kind, cached, stale: isStale, durationMs } = message as DecisionEvent
-    decisions.add(1, { outcome, ...(reason && { reason }), ...(kind && { kind }) })
+    const { outcome, decidedBy, reason, rule, kind, cached, stale: isStale, durationMs } = message as DecisionEvent
+    decisions.add(1, { outcome, ...(reason && { reason }), ...(rule && { rule }), ...(kind && { kind }) })
     if (isStale && outcome === 'accepted') stale.add(1, { ...(kind && { kind }) })
     // The request that a guard or a handler refuses was recorded when the verifier decided.
     if (decidedBy === 'verifier') durations.record(durationMs / 1000, { outcome, cached, ...(kind && { kind }) })

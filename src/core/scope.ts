@@ -103,6 +103,18 @@ export function hasScope<List extends Scope[]>(
   return grantsAll(auth.scopes, checkScopes('hasScope', scopes))
 }
 
+/**
+ * Whether the credential grants one of the scopes, at least.
+ *
+ * @throws {TypeError} when none is given: a check of nothing is a mistake, not a permission
+ */
+export function hasAnyScope<List extends Scope[]>(
+  auth: { readonly scopes: readonly string[] },
+  ...scopes: SomeScopes<List>
+): boolean {
+  return grantsAny(auth.scopes, checkScopes('hasAnyScope', scopes))
+}
+
 /** Whether all of the required scopes are granted. @internal */
 export function grantsAll(granted: readonly string[], required: readonly string[]): boolean {
   return required.every((scope) => granted.includes(scope))

@@ -1,7 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
-import type { Auth } from './auth.js'
-import { type AnyAuthError, isAuthError, type Reason } from './errors.js'
+import { type Auth, credentialOf } from './auth.js'
+import { type AnyAuthError, isAuthError, type RefusalReason, type RefusedCredential } from './errors.js'
+import { ofProcess } from './of-process.js'
 
 const CODE_PREFIX = 'ERR_VANTAGE_'
 
@@ -12,8 +13,8 @@ type OutcomeOf<Code extends `${typeof CODE_PREFIX}${string}`> = Code extends `${
 
 /**
  * Published on the channel `vantage-auth:decision` of `node:diagnostics_channel`: once for each request that a verifier
- * decided, and once more when a guard refuses it, or `authErrors()` (on Koa the middleware itself) answers or passes on an
- * AuthError that a handler has thrown.
+ * decided, and once more when a guard or `assertScope()` refuses it, or `authErrors()` (on Koa the middleware itself) answers
+ * or passes on another AuthError that a handler has thrown.
  *
  * @see {@link https://nodejs.org/api/diagnostics_channel.html diagnostics_channel}: an error that a subscriber throws
  *   does not reach the decision; Node raises it as an uncaught exception
@@ -22,12 +23,14 @@ export interface DecisionEvent {
   /** `accepted`, or the code of the error without `ERR_VANTAGE_`, in lower case: `scope_insufficient`, for example. */
   outcome: 'accepted' | OutcomeOf<AnyAuthError['code']>
   /**
-   * What decided. A request that a guard or a handler refuses has an event of the verifier as well, unless `skip` let it
+   * What decided; `assertScope()` is part of a handler. A request that a guard or a handler refuses has an event of the verifier as well, unless `skip` let it
    * through: count requests by those of the verifier.
    */
   decidedBy: 'verifier' | 'guard' | 'handler'
-  /** Why a credential was refused; only with `token_invalid`. */
-  reason: Reason | undefined
+  /** Why the request was refused, as the error says it; `undefined` where it was accepted. */
+  reason: RefusalReason | undefined
+  /** The name of the rule, with the reason `rule`: what the application gave to `authorize()`. */
+  rule: string | undefined
   /** `undefined` when there was no credential to look at. */
   kind: 'api_key' | 'access_token' | undefined
   /** One of the configured issuers, never text of a token that names another. */
@@ -93,25 +96,27 @@ export function decisionsObserved(): boolean {
   return decisions.hasSubscribers || debug.enabled
 }
 
-/** What is known of a decision while it is made. Filled in only when somebody listens. */
-export type Trace = Pick<DecisionEvent, 'kind' | 'issuer' | 'keyId' | 'cached' | 'stale'>
+/** How a decision is made. Filled in only when somebody listens. */
+export type Trace = Pick<DecisionEvent, 'cached' | 'stale'>
 
 /** Makes a decision and publishes how it ended. */
-export function observeDecision<T>(decide: (trace: Trace) => T | Promise<T>): T | Promise<T> {
-  const trace: Trace = { kind: undefined, issuer: undefined, keyId: undefined, cached: false, stale: false }
+export function observeDecision(decide: (trace: Trace) => Auth | Promise<Auth>): Auth | Promise<Auth> {
+  const trace: Trace = { cached: false, stale: false }
   const begunAt = performance.now()
   const publishEnd = (end: End) =>
-    publishDecision({ ...trace, ...end, decidedBy: 'verifier', durationMs: performance.now() - begunAt })
-  const accepted = (result: T): T => {
-    publishEnd({ outcome: 'accepted', reason: undefined })
-    return result
+    publishDecision({ ...end, ...trace, decidedBy: 'verifier', durationMs: performance.now() - begunAt })
+  const accepted = (auth: Auth): Auth => {
+    publishEnd({ outcome: 'accepted', reason: undefined, rule: undefined, ...identityOf(credentialOf(auth)) })
+    return auth
   }
   const refused = (error: unknown): never => {
-    if (isAuthError(error)) publishedByVerifiers.add(error)
-    publishEnd(endOf(error))
+    if (isAuthError(error)) {
+      published.add(error)
+      publishEnd({ ...endOf(error), ...identityOf(error.credential) })
+    }
     throw error
   }
-  let result: T | Promise<T>
+  let result: Auth | Promise<Auth>
   try {
     result = decide(trace)
   } catch (error) {
@@ -120,38 +125,50 @@ export function observeDecision<T>(decide: (trace: Trace) => T | Promise<T>): T 
   return result instanceof Promise ? result.then(accepted, refused) : accepted(result)
 }
 
-type End = Pick<DecisionEvent, 'outcome' | 'reason'>
+type Identity = Pick<DecisionEvent, 'kind' | 'issuer' | 'keyId'>
+type End = Pick<DecisionEvent, 'outcome' | 'reason' | 'rule'> & Identity
 
-function endOf(error: unknown): End {
-  if (!isAuthError(error)) return { outcome: 'unavailable', reason: undefined }
+function endOf(error: AnyAuthError): Omit<End, keyof Identity> {
   return {
     // What OutcomeOf says in types.
     outcome: error.code.slice(CODE_PREFIX.length).toLowerCase() as OutcomeOf<typeof error.code>,
-    reason: error.code === 'ERR_VANTAGE_TOKEN_INVALID' ? error.reason : undefined,
+    reason: error.reason,
+    rule: error.code === 'ERR_VANTAGE_SCOPE_INSUFFICIENT' ? error.rule : undefined,
   }
 }
 
-// A guard or a handler that asks a verifier itself may pass on its refusal.
-const publishedByVerifiers = new WeakSet<object>()
+function identityOf(credential: RefusedCredential | undefined): Identity {
+  return { kind: credential?.kind, issuer: credential?.issuer, keyId: credential?.keyId }
+}
 
 /**
- * Publishes a refusal by a guard or a handler, unless it is one of a verifier, which has published it. The same error may
+ * Refusals that are published already: a guard or a handler may pass on that of a verifier, and authErrors() that of
+ * assertScope().
+ */
+const published = ofProcess('published', () => new WeakSet<object>())
+
+/**
+ * Publishes a refusal by a guard or a handler, unless it is one that was published where it was made. The same error may
  * refuse several requests.
  *
  * @param auth of the credential that the middleware had accepted
  */
 export function publishRefusal(error: AnyAuthError, auth: Auth | undefined, decidedBy: 'guard' | 'handler'): void {
-  if (!decisionsObserved() || publishedByVerifiers.has(error)) return
+  if (!decisionsObserved() || published.has(error)) return
   publishDecision({
     ...endOf(error),
+    ...identityOf(auth === undefined ? error.credential : credentialOf(auth)),
     decidedBy,
-    kind: auth?.kind,
-    issuer: auth?.kind === 'access_token' ? auth.issuer : undefined,
-    keyId: auth?.kind === 'api_key' ? auth.keyId : undefined,
     cached: false,
     stale: false,
     durationMs: 0,
   })
+}
+
+/** Publishes a refusal on behalf of the handler that is about to throw it, so that it is not published again later. */
+export function publishBeforeThrow(error: AnyAuthError, auth: Auth): void {
+  publishRefusal(error, auth, 'handler')
+  published.add(error)
 }
 
 function publishDecision(event: DecisionEvent): void {
@@ -160,9 +177,11 @@ function publishDecision(event: DecisionEvent): void {
 }
 
 /** For `NODE_DEBUG=vantage-auth`. Of a credential it shows only the id of a well-formed key. */
-function debugLine({ outcome, reason, keyId, issuer }: DecisionEvent): string {
+function debugLine({ outcome, reason, rule, keyId, issuer }: DecisionEvent): string {
   const code = `${CODE_PREFIX}${outcome.toUpperCase()}`
-  return [code, reason, keyId ? `key ${keyId}` : issuer && `issuer ${issuer}`].filter(Boolean).join(' ')
+  // Of the other codes the reason says nothing more.
+  const detail = outcome === 'token_invalid' ? reason : rule && `rule ${rule}`
+  return [code, detail, keyId ? `key ${keyId}` : issuer && `issuer ${issuer}`].filter(Boolean).join(' ')
 }
 
 /** @param describe called only when somebody subscribed */

@@ -1,4 +1,4 @@
-import type { Auth } from '../core/auth.js'
+import { type Auth, credentialOf } from '../core/auth.js'
 import { InsufficientScopeError, MissingCredentialsError } from '../core/errors.js'
 import { checkScopes, grantsAll, grantsAny, type Scope, type SomeScopes } from '../core/scope.js'
 import { publishRefusal } from '../core/telemetry.js'
@@ -50,7 +50,7 @@ function scopeGuard(caller: string, scopes: readonly unknown[], grants: typeof g
   return {
     name: `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`,
     check(auth, _request, realm) {
-      return grants(auth.scopes, required) ? 'pass' : new InsufficientScopeError(realm, required)
+      return grants(auth.scopes, required) ? 'pass' : new InsufficientScopeError(realm, required, credentialOf(auth))
     },
   }
 }

@@ -1,6 +1,6 @@
 import { readOptions } from '../config/checks.js'
 import { OPTION_NAMES, type VerifierOptions } from '../config/options.js'
-import type { Auth } from '../core/auth.js'
+import { type Auth, isAuth } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
 import { type AnyAuthError, isAuthError, MissingCredentialsError } from '../core/errors.js'
 import { createVerifier, type Verifier } from '../verifier/verifier.js'
@@ -168,11 +168,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /** A verifier may be the application's own: an answer that is no Auth never gives access. */
 function checkAuth(answer: unknown): Auth {
-  const auth = answer as Partial<Auth> | null | undefined
-  const isAuth =
-    (auth?.kind === 'api_key' || auth?.kind === 'access_token') &&
-    typeof auth.subject === 'string' &&
-    Array.isArray(auth.scopes)
-  if (!isAuth) throw new MountError('the verifier of vantageAuth() answered with something that is no Auth')
-  return auth as Auth
+  if (isAuth(answer)) return answer
+  throw new MountError('the verifier of vantageAuth() answered with something that is no Auth')
 }

@@ -1,17 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import { isWithin } from '../core/duration.js'
-import type { Reason } from '../core/errors.js'
-import type { IssuerPolicy } from '../token/policy.js'
+import type { Reason, RefusedCredential } from '../core/errors.js'
 
 /** What a refusal was based on: an issuer's key set, or what had been heard of the key store. */
 export interface Basis {
   /** Goes up with each change. A credential that was refused before may be good afterwards. */
   readonly generation: number
-  readonly policy?: IssuerPolicy
 }
 
 export interface Refusal {
   readonly reason: Reason
+  readonly credential: RefusedCredential
   /** `undefined` for a refusal that follows from the configuration alone. */
   readonly basis: Basis | undefined
   /** Generation of the basis when the refusal was found. */

@@ -6,17 +6,19 @@ import { describePolicy, type EffectivePolicy } from '../config/effective-policy
 import type { AwaitedKeyStore, ConfiguredKeyStore } from '../config/key-store.js'
 import { type Configuration, resolveOptions, type VerifierOptions } from '../config/options.js'
 import { warnNothingAccepted } from '../config/start-notices.js'
-import type { Auth } from '../core/auth.js'
+import { type Auth, credentialOf, noteRealm } from '../core/auth.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { allReady } from '../core/deadline.js'
 import { isWithin } from '../core/duration.js'
 import {
   type AnyAuthError,
+  addCredential,
   InvalidRequestError,
   InvalidTokenError,
   isAuthError,
   MissingCredentialsError,
   type Reason,
+  type RefusedCredential,
   UnavailableError,
 } from '../core/errors.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
@@ -28,6 +30,7 @@ import { parseAccessToken } from '../token/unverified-token.js'
 import { createCaches } from './caches.js'
 import { connectStore } from './connected-store.js'
 import { createIsRevoked, type IsRevoked } from './is-revoked.js'
+import { createLoggableCredentials } from './loggable-credentials.js'
 import type { Basis } from './refusals.js'
 
 type HeaderLines = string | readonly string[] | undefined
@@ -73,6 +76,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   const caches = config.cache === false ? undefined : createCaches(config.cache)
   const { awaited, configured } = sortKeys(config.keys)
   let connected = configured && connectStore(configured, config, caches)
+  const loggable = createLoggableCredentials(issuers)
   const isRevokedWithoutStore = createIsRevoked(undefined, config.isRevoked, timeoutMs)
   let wasReady = false
   let closing: Promise<void> | undefined
@@ -89,8 +93,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const credential = parseAuthorization(authorization)
     if (credential.kind === 'none') return new MissingCredentialsError(realm)
     if (credential.kind === 'repeated') return new InvalidRequestError(realm)
-    if (closing !== undefined) return new UnavailableError(new Error('the verifier is closed'))
-    if (credential.kind === 'malformed') return refused('malformed')
+    if (closing !== undefined) throw new Error('the verifier is closed')
+    if (credential.kind === 'malformed') return refused('malformed', loggable.line(authorization))
     return decideBearer(credential.token, trace, undefined)
   }
 
@@ -109,7 +113,6 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
   ): Decision | Promise<Decision> {
-    if (trace) trace.kind = 'access_token'
     const digest = fingerprint(text)
     const now = clock()
     const known = caches?.tokens.get(digest, now)
@@ -117,7 +120,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       const freshness = known.issuer.freshness(known.key, now)
       if (freshness !== undefined) {
         known.issuer.refreshIfDue(now)
-        if (trace) Object.assign(trace, { issuer: known.auth.issuer, cached: true, stale: freshness === 'stale' })
+        if (trace) Object.assign(trace, { cached: true, stale: freshness === 'stale' })
         return admit(known.auth, now, text, asked)
       }
     }
@@ -125,8 +128,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (refusal !== undefined) return refusal
 
     const token = parseAccessToken(text, issuers)
-    if (trace) trace.issuer = token.issuer?.policy.issuer
-    if ('reason' in token) return refusedFor(digest, token.reason, token.issuer)
+    const claimed = loggable.token(token.issuer)
+    if ('reason' in token) return refuseAndRemember(digest, token.reason, claimed, token.issuer)
     const { issuer, alg, kid } = token
     const askForKeys = (attempt: number): Decision | Promise<Decision> => {
       const candidates = issuer.keysFor(alg, kid)
@@ -135,7 +138,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
         : verify(candidates, attempt)
     }
     const verify = (candidates: readonly VerificationKey[], attempt: number): Decision | Promise<Decision> => {
-      if (candidates.length === 0) return refused('key')
+      if (candidates.length === 0) return refused('key', claimed)
       const { generation } = issuer
       const verified = verifyAccessToken(token, candidates)
       return verified instanceof Promise
@@ -147,15 +150,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       generation: number,
       attempt: number,
     ): Decision | Promise<Decision> => {
-      if (signed === undefined) return refusedFor(digest, 'signature', issuer, generation)
+      if (signed === undefined) return refuseAndRemember(digest, 'signature', claimed, issuer, generation)
       const now = clock()
       const accepted = checkClaims(signed, now / 1000)
-      if (typeof accepted === 'string') return refusedFor(digest, accepted, issuer, generation)
+      if (typeof accepted === 'string') return refuseAndRemember(digest, accepted, claimed, issuer, generation)
       const { signer } = signed
       // A newer set has withdrawn it while the signature was verified, or has the same key with other members (`alg` added).
-      if (!signer.isCurrent()) return attempt === 1 ? askForKeys(2) : refused('key')
+      if (!signer.isCurrent()) return attempt === 1 ? askForKeys(2) : refused('key', claimed)
       if (trace) trace.stale = issuer.freshness(signer, now) === 'stale'
       const { auth, endsAt } = accepted
+      noteRealm(auth, realm)
       const entry = { auth, issuer, key: signer, confirmedAt: now, endsAt: endsAt * 1000 }
       caches?.tokens.set(digest, entry, text.length)
       return admit(auth, now, text, asked)
@@ -168,7 +172,6 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
   ): Decision | Promise<Decision> {
-    if (trace) trace.kind = 'api_key'
     const digest = fingerprint(key)
     const keys = connected?.keys
     // Before the cache is asked: a change that is heard of now drops what is cached.
@@ -176,19 +179,18 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const now = clock()
     const known = epoch === undefined ? undefined : caches?.keys.get(idOf(key), digest, now)
     if (known !== undefined && known.epoch === epoch) {
-      if (trace) Object.assign(trace, { keyId: known.auth.keyId, cached: true })
+      if (trace) trace.cached = true
       return admit(known.auth, now, key, asked)
     }
 
     const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
-    if (trace && refusal !== undefined) trace.keyId = idOf(key)
     if (refusal !== undefined) return refusal
 
     const parsed = parsePresentedKey(key, config.environment)
-    if (trace) trace.keyId = parsed.id
-    if ('reason' in parsed) return refused(parsed.reason)
-    if (config.keys === false) return refused('unknown')
-    if (keys === undefined) return new UnavailableError(new Error(awaited?.missing))
+    const claimed = loggable.key(parsed.id)
+    if ('reason' in parsed) return refused(parsed.reason, claimed)
+    if (config.keys === false) return refused('unknown', claimed)
+    if (keys === undefined) throw new Error(awaited?.missing)
 
     const judge = ({ key: stored, epoch, generation }: FoundKey): AcceptedKey | Reason => {
       const now = clock()
@@ -197,11 +199,18 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
         caches?.keys.delete(parsed.id, digest)
-        caches?.refusals.add(digest, { reason: verdict, basis: keys.changes, generation, refusedAt: now })
+        caches?.refusals.add(digest, {
+          reason: verdict,
+          credential: claimed,
+          basis: keys.changes,
+          generation,
+          refusedAt: now,
+        })
         return verdict
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
+      noteRealm(verdict.auth, realm)
       caches?.keys.set({ ...verdict, digest, confirmedAt: now, epoch }, key.length)
       return verdict
     }
@@ -216,7 +225,9 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     }
     return keys
       .find(parsed.id, judge, digest, lastConfirmed)
-      .then((verdict) => (typeof verdict === 'string' ? refused(verdict) : admit(verdict.auth, clock(), key, asked)))
+      .then((verdict) =>
+        typeof verdict === 'string' ? refused(verdict, claimed) : admit(verdict.auth, clock(), key, asked),
+      )
   }
 
   /** The last word on every request, cached or not: whether the store or the application has revoked the credential. */
@@ -230,9 +241,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     // Another one is asked where a store was connected in between.
     if (asked === isRevoked) return accepted(auth, now)
     const revoked = isRevoked(auth)
-    if (!(revoked instanceof Promise)) return revoked ? refused('revoked') : accepted(auth, now)
+    if (!(revoked instanceof Promise)) return revoked ? refused('revoked', credentialOf(auth)) : accepted(auth, now)
     // The answer took time, in which the credential may have ended, or the key of a signature have been withdrawn.
-    return revoked.then((answer) => (answer ? refused('revoked') : decideBearer(credential, undefined, isRevoked)))
+    return revoked.then((answer) =>
+      answer ? refused('revoked', credentialOf(auth)) : decideBearer(credential, undefined, isRevoked),
+    )
   }
 
   function accepted(auth: Auth, now: number): Decision {
@@ -240,20 +253,34 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return auth
   }
 
-  function refused(reason: Reason): InvalidTokenError {
-    return new InvalidTokenError(realm, reason)
+  function refused(reason: Reason, credential: RefusedCredential | undefined): InvalidTokenError {
+    return new InvalidTokenError(realm, reason, credential)
   }
 
-  function refusedFor(digest: string, reason: Reason, basis: Basis | undefined, generation = basis?.generation) {
-    caches?.refusals.add(digest, { reason, basis, generation, refusedAt: clock() })
-    return refused(reason)
+  /** Remembers the refusal of a token, so that the next request with it is refused without a look at the token. */
+  function refuseAndRemember(
+    digest: string,
+    reason: Reason,
+    credential: RefusedCredential,
+    basis: Basis | undefined,
+    generation = basis?.generation,
+  ): InvalidTokenError {
+    caches?.refusals.add(digest, { reason, credential, basis, generation, refusedAt: clock() })
+    return refused(reason, credential)
   }
 
   function rememberedRefusal(digest: string, now: number, trace: Trace | undefined): InvalidTokenError | undefined {
     const refusal = caches?.refusals.get(digest, now)
     if (refusal === undefined) return undefined
-    if (trace) Object.assign(trace, { issuer: refusal.basis?.policy?.issuer, cached: true })
-    return refused(refusal.reason)
+    if (trace) trace.cached = true
+    return refused(refusal.reason, refusal.credential)
+  }
+
+  /** What is thrown deep inside says nothing of the credential, so that is added here. */
+  function failure(error: unknown, authorization: unknown): AnyAuthError {
+    const refusal = isAuthError(error) ? error : new UnavailableError(error)
+    addCredential(refusal, loggable.line(authorization))
+    return refusal
   }
 
   /** Nothing but an AuthError leaves: what a clock, a store or a defect throws is an outage. */
@@ -263,9 +290,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       // Null as well: what `Headers.get()` answers for no header.
       decision = decide((authorization ?? undefined) as HeaderLines, trace)
     } catch (error) {
-      decision = failure(error)
+      decision = failure(error, authorization)
     }
-    return decision instanceof Promise ? decision.catch(failure).then(deliver) : deliver(decision)
+    return decision instanceof Promise
+      ? decision.catch((error: unknown) => failure(error, authorization)).then(deliver)
+      : deliver(decision)
   }
 
   async function shutDown(): Promise<void> {
@@ -303,10 +332,6 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 function sortKeys(keys: Configuration['keys']): { awaited?: AwaitedKeyStore; configured?: ConfiguredKeyStore } {
   if (keys === false) return {}
   return 'look' in keys ? { awaited: keys } : { configured: keys }
-}
-
-function failure(error: unknown): AnyAuthError {
-  return isAuthError(error) ? error : new UnavailableError(error)
 }
 
 function deliver(decision: Decision): Auth {

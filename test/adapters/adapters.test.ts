@@ -12,6 +12,7 @@ import {
   type KeyStore,
   MissingCredentialsError,
   memoryKeyStore,
+  type RefusalReason,
   type Verifier,
 } from 'vantage-auth'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -187,14 +188,13 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
   )
 
   test('tells onError of each refusal, with the request that handlers receive', async () => {
-    const seen: [string, string | undefined, boolean][] = []
+    const seen: [string, RefusalReason, boolean][] = []
     const calls: object[] = []
     const { port } = await serve({
       mounts: [
         {
           ...options,
-          onError: (error, request: object) =>
-            seen.push([error.code, (error as { reason?: string }).reason, request === calls.at(-1)]),
+          onError: (error, request: object) => seen.push([error.code, error.reason, request === calls.at(-1)]),
         },
       ],
       before: [(call) => calls.push(call.request)],
@@ -210,10 +210,10 @@ describe.each(FRAMEWORKS)('$name', (framework) => {
       await exchange(port, { authorization })
     }
     expect(seen).toEqual([
-      ['ERR_VANTAGE_CREDENTIALS_MISSING', undefined, true],
+      ['ERR_VANTAGE_CREDENTIALS_MISSING', 'missing', true],
       ['ERR_VANTAGE_TOKEN_INVALID', 'malformed', true],
       ['ERR_VANTAGE_TOKEN_INVALID', 'revoked', true],
-      ['ERR_VANTAGE_SCOPE_INSUFFICIENT', undefined, true],
+      ['ERR_VANTAGE_SCOPE_INSUFFICIENT', 'scope', true],
     ])
   })
 

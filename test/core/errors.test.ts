@@ -13,6 +13,7 @@ import {
   KeyStateError,
   KeyStoreError,
   MissingCredentialsError,
+  type RefusalReason,
   UnavailableError,
 } from '../../src/core/errors.js'
 
@@ -23,6 +24,7 @@ const answers: {
   error: () => AnyAuthError
   name: string
   code: string
+  reason: RefusalReason
   status: number
   body: string
   headers: Record<string, string>
@@ -31,6 +33,7 @@ const answers: {
     error: () => new MissingCredentialsError('vantage'),
     name: 'MissingCredentialsError',
     code: 'ERR_VANTAGE_CREDENTIALS_MISSING',
+    reason: 'missing',
     status: 401,
     body: '{"error":"invalid_token","error_description":"The access token provided is invalid"}',
     headers: { 'Cache-Control': 'no-store', 'WWW-Authenticate': 'Bearer realm="vantage"' },
@@ -39,6 +42,7 @@ const answers: {
     error: () => new InvalidTokenError('vantage', 'signature'),
     name: 'InvalidTokenError',
     code: 'ERR_VANTAGE_TOKEN_INVALID',
+    reason: 'signature',
     status: 401,
     body: '{"error":"invalid_token","error_description":"The access token provided is invalid"}',
     headers: { 'Cache-Control': 'no-store', 'WWW-Authenticate': `Bearer realm="vantage", ${INVALID_TOKEN}` },
@@ -47,6 +51,7 @@ const answers: {
     error: () => new InvalidRequestError('vantage'),
     name: 'InvalidRequestError',
     code: 'ERR_VANTAGE_REQUEST_INVALID',
+    reason: 'repeated',
     status: 400,
     body: '{"error":"invalid_request","error_description":"The request is malformed"}',
     headers: {
@@ -59,6 +64,7 @@ const answers: {
     error: () => new InsufficientScopeError('vantage', ['jobs:write', 'jobs:read']),
     name: 'InsufficientScopeError',
     code: 'ERR_VANTAGE_SCOPE_INSUFFICIENT',
+    reason: 'scope',
     status: 403,
     body: '{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided"}',
     headers: {
@@ -71,13 +77,14 @@ const answers: {
     error: () => new UnavailableError(new Error('canary'), 7001),
     name: 'UnavailableError',
     code: 'ERR_VANTAGE_UNAVAILABLE',
+    reason: 'unavailable',
     status: 503,
     body: '{"error":"temporarily_unavailable","error_description":"The credentials cannot be verified at the moment"}',
     headers: { 'Cache-Control': 'no-store', 'Retry-After': '8' },
   },
 ]
 
-describe.each(answers)('$name', ({ error: create, name, code, status, body, headers }) => {
+describe.each(answers)('$name', ({ error: create, name, code, reason, status, body, headers }) => {
   const error = create()
 
   test('is the documented answer', () => {
@@ -85,6 +92,12 @@ describe.each(answers)('$name', ({ error: create, name, code, status, body, head
     expect(JSON.stringify(error)).toBe(body)
     expect(error.message).toBe(JSON.parse(body).error_description)
     expect((error.constructor as unknown as { code: string }).code).toBe(code)
+  })
+
+  test('has the reason and the credential as properties of its own, which no client is told', () => {
+    expect(Object.keys(error)).toEqual(expect.arrayContaining(['reason', 'credential']))
+    expect(error.reason).toBe(reason)
+    expect(error.credential).toBeUndefined()
   })
 
   test('is an AuthError and an Error', () => {
@@ -138,6 +151,29 @@ test('keeps the reason, the scopes and the cause for those who look', () => {
   expect(Object.isFrozen(error.required)).toBe(true)
   expect(new UnavailableError(cause).cause).toBe(cause)
   expect('cause' in new InvalidTokenError('r', 'audience')).toBe(false)
+})
+
+test('keeps what it is told of the credential, frozen and out of the body', () => {
+  const credential = { kind: 'api_key', keyId: 'Cvr9ZyvaWKKY' } as const
+  for (const error of [
+    new InvalidTokenError('r', 'kind', { ...credential }),
+    new InsufficientScopeError('r', ['a'], { ...credential }),
+    new UnavailableError(new Error('x'), 0, { ...credential }),
+  ]) {
+    expect(error.credential).toEqual(credential)
+    expect(Object.isFrozen(error.credential)).toBe(true)
+    expect(inspect(error)).toContain('Cvr9ZyvaWKKY')
+    expect(JSON.stringify(error)).not.toContain('Cvr9ZyvaWKKY')
+  }
+})
+
+test('of a rule names the rule, and no scope that would let the request through', () => {
+  const error = new InsufficientScopeError('r', [], { kind: 'api_key' }, 'owns-job')
+  expect(error).toMatchObject({ status: 403, reason: 'rule', rule: 'owns-job', required: [] })
+  expect(error.headers['WWW-Authenticate']).toBe(
+    'Bearer realm="r", error="insufficient_scope", error_description="The request requires higher privileges than provided"',
+  )
+  expect(new InsufficientScopeError('r', ['a'])).toMatchObject({ reason: 'scope', rule: undefined })
 })
 
 test('writes the realm into every challenge', () => {

@@ -65,6 +65,8 @@ describe('recordMetrics', () => {
       'guard',
     )
     publishRefusal(new MissingCredentialsError('vantage'), undefined, 'handler')
+    const credential = { kind: 'api_key', keyId: key.id } as const
+    publishRefusal(new InsufficientScopeError('vantage', [], credential, 'owns-job'), undefined, 'guard')
     await verifier.close()
     await outcomeOf(verifier, key.key)
 
@@ -73,9 +75,10 @@ describe('recordMetrics', () => {
       'vantage_auth.decisions{kind=api_key,outcome=accepted}': 4,
       'vantage_auth.decisions{kind=access_token,outcome=accepted}': 1,
       'vantage_auth.decisions{kind=access_token,outcome=token_invalid,reason=audience}': 1,
-      'vantage_auth.decisions{outcome=credentials_missing}': 2,
-      'vantage_auth.decisions{kind=api_key,outcome=scope_insufficient}': 1,
-      'vantage_auth.decisions{outcome=unavailable}': 1,
+      'vantage_auth.decisions{outcome=credentials_missing,reason=missing}': 2,
+      'vantage_auth.decisions{kind=api_key,outcome=scope_insufficient,reason=scope}': 1,
+      'vantage_auth.decisions{kind=api_key,outcome=unavailable,reason=unavailable}': 1,
+      'vantage_auth.decisions{kind=api_key,outcome=scope_insufficient,reason=rule,rule=owns-job}': 1,
       'vantage_auth.decision.duration{cached=true,kind=api_key,outcome=accepted}': { count: 3 },
       'vantage_auth.decision.duration{cached=false,kind=api_key,outcome=accepted}': { count: 1 },
       'vantage_auth.decision.duration{cached=false,outcome=credentials_missing}': { count: 1 },
@@ -179,6 +182,6 @@ describe('recordMetrics', () => {
     stops.push(recordMetrics())
     const verifier = createVerifier({ issuer: false, keys: false })
     expect(() => verifier.authenticate({ authorization: undefined })).toThrow()
-    expect(await points()).toMatchObject({ 'vantage_auth.decisions{outcome=credentials_missing}': 1 })
+    expect(await points()).toMatchObject({ 'vantage_auth.decisions{outcome=credentials_missing,reason=missing}': 1 })
   })
 })

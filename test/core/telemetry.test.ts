@@ -51,7 +51,7 @@ describe('vantage-auth:decision', () => {
     for (const credential of [...twice, 'x', '']) await outcomeOf(verifier, credential)
     expect(() => verifier.authenticate({ authorization: undefined })).toThrow()
     expect(() => verifier.authenticate({ authorization: ['a', 'b'] })).toThrow()
-    const nothing = { reason: undefined, kind: undefined, issuer: undefined, keyId: undefined }
+    const nothing = { reason: undefined, rule: undefined, kind: undefined, issuer: undefined, keyId: undefined }
     const plain = { ...nothing, decidedBy: 'verifier', cached: false, stale: false, durationMs: expect.any(Number) }
     const ofKey = { ...plain, kind: 'api_key', keyId: key.id }
     const ofUnknown = { ...plain, outcome: 'token_invalid', reason: 'unknown', kind: 'api_key', keyId: unknown.id }
@@ -69,8 +69,8 @@ describe('vantage-auth:decision', () => {
       { ...plain, outcome: 'token_invalid', reason: 'issuer', kind: 'access_token', cached: true },
       { ...plain, outcome: 'token_invalid', reason: 'malformed', kind: 'access_token' },
       { ...plain, outcome: 'token_invalid', reason: 'malformed' },
-      { ...plain, outcome: 'credentials_missing' },
-      { ...plain, outcome: 'request_invalid' },
+      { ...plain, outcome: 'credentials_missing', reason: 'missing' },
+      { ...plain, outcome: 'request_invalid', reason: 'repeated' },
     ])
   })
 
@@ -91,8 +91,23 @@ describe('vantage-auth:decision', () => {
     expect(events).toMatchObject([
       { outcome: 'accepted', decidedBy: 'verifier', keyId: key.id, cached: false, stale: false },
       { outcome: 'accepted', decidedBy: 'verifier', keyId: key.id, cached: true, stale: true },
-      { outcome: 'scope_insufficient', decidedBy: 'guard', keyId: key.id, cached: false, stale: false, durationMs: 0 },
-      { outcome: 'unavailable', decidedBy: 'verifier', keyId: other.id, cached: false, stale: false },
+      {
+        outcome: 'scope_insufficient',
+        reason: 'scope',
+        decidedBy: 'guard',
+        keyId: key.id,
+        cached: false,
+        stale: false,
+        durationMs: 0,
+      },
+      {
+        outcome: 'unavailable',
+        reason: 'unavailable',
+        decidedBy: 'verifier',
+        keyId: other.id,
+        cached: false,
+        stale: false,
+      },
     ])
   })
 
@@ -292,6 +307,7 @@ describe('a process', () => {
       import { publishRefusal } from './src/core/telemetry.js'
       const verifier = createVerifier({
         issuer: ${JSON.stringify(issuer.issuer)},
+        audience: 'https://api.vantage.omnivector.solutions',
         jwks: ${JSON.stringify(issuer.jwks)},
         keys: { find: async (id) => (id === ${JSON.stringify(good.id)} ? ${JSON.stringify(good.stored)} : undefined) },
       })
@@ -324,7 +340,7 @@ describe('a process', () => {
   test('prints nothing without it', async () => {
     const program = `
       import { createVerifier } from './src/verifier/verifier.js'
-      const verifier = createVerifier({ issuer: false, keys: false })
+      const verifier = createVerifier({ keys: false })
       try { verifier.authenticate({ authorization: 'Bearer x' }) } catch {}
     `
     expect(await run(program, { NODE_DEBUG: '' })).toEqual({ code: 0, stdout: '', stderr: '' })

@@ -148,8 +148,12 @@ describe('every entry', () => {
       'KeyStoreError',
       'MissingCredentialsError',
       'UnavailableError',
+      'answerTo',
+      'assertScope',
+      'authTestAnswer',
       'createKeyring',
       'createVerifier',
+      'hasAnyScope',
       'hasScope',
       'isAuthError',
       'isScope',
@@ -170,6 +174,26 @@ describe('every entry', () => {
     const cjs = await names(project, 'commonjs', 'require(entry)')
     expect(esm).toEqual(cjs)
     expect(esm).toEqual(publicNames)
+  })
+
+  test('has errors that logs show by the name they are exported under, in both formats', async () => {
+    const program = (load: string) => `
+      const names = Object.entries(${load}).filter(([name]) => name.endsWith('Error'))
+      const shown = require('node:util').inspect(Object.fromEntries(names)['InvalidTokenError'].prototype.constructor)
+      console.log(JSON.stringify([names.length, names.filter(([name, { name: own, prototype }]) => own !== name || prototype.name !== (name === 'AuthError' ? 'Error' : name)), shown.split(' ')[1]]))`
+    const esm = await node(
+      'bare',
+      'module',
+      `import { createRequire } from 'node:module'
+      const require = createRequire(import.meta.url)
+      ${program("await import('vantage-auth')")}`,
+    )
+    const cjs = await node('bare', 'commonjs', program("require('vantage-auth')"))
+    expect([esm.stderr + cjs.stderr, esm.stdout.trim(), cjs.stdout.trim()]).toEqual([
+      '',
+      '[9,[],"InvalidTokenError"]',
+      '[9,[],"InvalidTokenError"]',
+    ])
   })
 
   test('reaches nothing behind it', async () => {

@@ -1,4 +1,4 @@
-import { type AnyAuthError, isAuthError } from '../../src/core/errors.js'
+import { isAuthError } from '../../src/core/errors.js'
 import type { Verifier } from '../../src/verifier/verifier.js'
 
 /** What a verifier says of a bearer credential: `accepted`, the reason of a refusal, or the code of another error. */
@@ -19,7 +19,6 @@ export async function decide(verifier: Verifier, credential: string): Promise<st
     return 'accepted'
   } catch (error) {
     if (!isAuthError(error)) throw error
-    const { status, reason } = error as AnyAuthError & { reason?: string }
-    return reason === undefined ? String(status) : `${status} ${reason}`
+    return error.code === 'ERR_VANTAGE_TOKEN_INVALID' ? `${error.status} ${error.reason}` : String(error.status)
   }
 }

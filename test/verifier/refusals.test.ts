@@ -5,7 +5,14 @@ import { createRefusals, type Refusal } from '../../src/verifier/refusals.js'
 const NOW = 1_000_000
 
 function refusal(reason: Reason, over: Partial<Refusal> = {}): Refusal {
-  return { reason, basis: undefined, generation: undefined, refusedAt: NOW, ...over }
+  return {
+    reason,
+    credential: { kind: 'access_token' },
+    basis: undefined,
+    generation: undefined,
+    refusedAt: NOW,
+    ...over,
+  }
 }
 
 test.each(['signature', 'type', 'issuer', 'audience', 'expired', 'claims', 'revoked', 'unknown'] as const)(

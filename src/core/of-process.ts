@@ -1,0 +1,11 @@
+/**
+ * State that the ESM and the CommonJS build share where one process has both: what one of them noted, the other finds.
+ *
+ * @param create makes it when it is asked for the first time
+ */
+export function ofProcess<T extends object>(name: string, create: () => T): T {
+  const holder = globalThis as unknown as Record<symbol, T | undefined>
+  const key = Symbol.for(`vantage-auth.${name}`)
+  holder[key] ??= create()
+  return holder[key]
+}
