@@ -1,35 +1,116 @@
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
-import type { JSONWebKeySet, JWTPayload } from 'jose'
+import { randomUUID } from 'node:crypto'
+import type { JSONWebKeySet } from 'jose'
+import { checkClock, checkOneOf, namesOf, optionSetting, readOptions } from '../config/checks.js'
+import { metadataUrls } from '../token/issuer/discovery.js'
+import { markInProcess } from '../token/issuer/in-process-fetch.js'
+import { PROVIDERS, type ProviderOptions, RFC9068, type TestProvider } from './providers.js'
+import { createSigningKey, TEST_ALGORITHMS, type TestAlgorithm } from './signing-key.js'
 
 /** See {@link createTestIssuer}. */
 export interface TestIssuerOptions {
-  /** Default: `https://issuer.test`. */
-  issuer?: string
+  /** Default: `https://issuer.test`, or one that looks like the provider's. */
+  issuer?: string | undefined
   /** Default: the default audience of a verifier. */
-  audience?: string | readonly string[]
+  audience?: string | readonly string[] | undefined
+  /** What it signs with. RSA keys take a tenth of a second to make. Default: `'ES256'`. */
+  algorithm?: TestAlgorithm | undefined
+  /**
+   * Whose access tokens its own look like: type, names of the claims for client and scopes, further claims. Default: RFC
+   * 9068, as the Vantage API's own.
+   */
+  provider?: TestProvider | undefined
   /** What `iat` and `exp` are counted from, in milliseconds since the epoch. Default: `Date.now`. */
-  clock?: () => number
+  clock?: (() => number) | undefined
 }
 
-/** An issuer inside a test: it signs real tokens, and nothing is fetched. */
+/** Claims of a token, in place of what {@link TestIssuer.mint} writes; `undefined` leaves a claim out. */
+export interface TestClaims {
+  iss?: string | undefined
+  sub?: string | undefined
+  aud?: string | readonly string[] | undefined
+  /** Seconds since the epoch. */
+  exp?: number | undefined
+  /** Seconds since the epoch. */
+  nbf?: number | undefined
+  /** Seconds since the epoch. */
+  iat?: number | undefined
+  jti?: string | undefined
+  /** Goes into the claim that the provider names the client with. */
+  client_id?: string | undefined
+  /** Separated by spaces. Goes into the claim that the provider keeps scopes in, as a list where that is one. */
+  scope?: string | undefined
+  [claim: string]: unknown
+}
+
+/** An issuer inside a test: it signs real tokens, and there is no network. */
 export interface TestIssuer {
   readonly issuer: string
-  /** Its public key, as the option `jwks` takes it. */
+  /**
+   * Its public key, as the option `jwks` takes it, for a verifier that is to fetch nothing: `{ issuer, audience, jwks }`.
+   * After `rotate()` it is the new one, of which a verifier that was given the old one never hears.
+   */
   readonly jwks: JSONWebKeySet
-  /** Options for `vantageAuth()` and `createVerifier()` that accept its tokens: `{ issuer, audience, jwks }`. */
-  readonly options: {
+  /**
+   * Options for `vantageAuth()` and `createVerifier()` that accept its tokens. The key set is fetched, in this process:
+   * `fetch` answers for this issuer and for nobody else. A `kid` that is not known yet is asked for at once, however many
+   * there are.
+   */
+  readonly options: ProviderOptions & {
     readonly issuer: string
     readonly audience: string | readonly string[]
-    readonly jwks: JSONWebKeySet
+    readonly jwksUri: string
+    readonly fetch: typeof globalThis.fetch
+    /** Where the issuer was given one. */
+    readonly clock?: () => number
   }
   /**
-   * Signs an access token (RFC 9068, ES256): subject `user_123`, client `client_123`, no scope, good for five minutes.
+   * Signs an access token: subject `user_123`, client `client_123`, no scope, good for five minutes.
    *
    * @param claims in place of those; `undefined` leaves a claim out
    * @param header members in place of `{ alg, kid, typ }`, for what must be refused
    */
-  mint(claims?: JWTPayload & { scope?: string }, header?: Readonly<Record<string, unknown>>): string
+  mint(claims?: TestClaims, header?: Readonly<Record<string, unknown>>): string
+  /** A token that ended an hour ago: refused as `expired`. */
+  expired(claims?: TestClaims): string
+  /** A token for another API: refused as `audience`. */
+  wrongAudience(claims?: TestClaims): string
+  /** A token that names another issuer: refused as `issuer`. */
+  wrongIssuer(claims?: TestClaims): string
+  /** A token of another kind than access tokens: refused as `type`. */
+  wrongType(claims?: TestClaims): string
+  /** A token signed with a key that the issuer does not publish: refused as `key`. */
+  wrongKey(claims?: TestClaims): string
+  /** A token that is good in an hour: refused as `not_active`. */
+  notYetValid(claims?: TestClaims): string
+  /** A token without any scope: accepted, and refused as `scope` (403) by `requireScope()`. */
+  withoutScope(claims?: TestClaims): string
+  /**
+   * Signs with a new key from now on, and publishes no other. A token of the new key is accepted at once, since its `kid` is
+   * asked for. One of the old key is accepted until then: while the last set serves, nobody asks.
+   */
+  rotate(): void
+  /**
+   * Takes its key set off the network: fetches fail. A verifier that has no key set yet answers 503. One that has loaded it
+   * goes on: for ten minutes it does not ask, and then the last set serves until `keySetMaxStaleSeconds` (default an hour)
+   * after it was fetched; only a `kid` that it does not know is 503.
+   */
+  down(): void
+  /**
+   * Puts it back. A verifier asks again when its back-off has passed, which is 1 to 1.5 s after a first failure and at most
+   * 30 s: `clock.advance('30s')` where it has a test clock.
+   */
+  up(): void
 }
+
+/** Names of the options; one that is not here does not compile. */
+const OPTIONS: { readonly [N in keyof TestIssuerOptions]-?: true } = {
+  issuer: true,
+  audience: true,
+  algorithm: true,
+  provider: true,
+  clock: true,
+}
+const HOUR = 3600
 
 /**
  * Creates an issuer with a new key, for unit tests of routes. It belongs into tests alone: whoever holds it can be
@@ -40,37 +121,94 @@ export interface TestIssuer {
  * app.use(vantageAuth({ ...issuer.options, keys: false }))
  * const authorization = `Bearer ${issuer.mint({ scope: 'jobs:read' })}`
  * ```
+ *
+ * @throws {TypeError} for a wrong or unknown option
  */
-export function createTestIssuer({
-  issuer = 'https://issuer.test',
-  audience = 'https://api.vantage.omnivector.solutions',
-  clock = Date.now,
-}: TestIssuerOptions = {}): TestIssuer {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const kid = randomUUID()
-  const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' }] } as JSONWebKeySet
+export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
+  const given = readOptions(options, namesOf(OPTIONS), 'option of createTestIssuer()') as TestIssuerOptions
+  const { provider, algorithm = 'ES256' } = given
+  checkOneOf(optionSetting(algorithm, 'algorithm'), TEST_ALGORITHMS)
+  if (provider !== undefined) checkOneOf(optionSetting(provider, 'provider'), namesOf(PROVIDERS))
+  const shape = provider === undefined ? RFC9068 : PROVIDERS[provider]
+  const { issuer = shape.issuer, audience = 'https://api.vantage.omnivector.solutions' } = given
+  const clock = given.clock && checkClock(optionSetting(given.clock, 'clock'))
 
-  return {
-    issuer,
-    jwks,
-    options: { issuer, audience, jwks },
+  let key = createSigningKey(algorithm)
+  let isDown = false
+  const jwksUri = `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`
+  const metadata = Object.values(metadataUrls(issuer)).map(({ href }) => href)
 
-    mint(claims = {}, header = {}) {
-      const now = Math.floor(clock() / 1000)
-      const standard = {
-        iss: issuer,
-        aud: audience,
-        sub: 'user_123',
-        client_id: 'client_123',
-        iat: now,
-        exp: now + 300,
-        jti: randomUUID(),
-      }
-      const input = `${encode({ alg: 'ES256', kid, typ: 'at+jwt', ...header })}.${encode({ ...standard, ...claims })}`
-      const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
-      return `${input}.${signature.toString('base64url')}`
-    },
+  const nowSeconds = () => Math.floor((clock ?? Date.now)() / 1000)
+  const keySet = (): JSONWebKeySet => ({ keys: [key.jwk] })
+
+  const fetch = markInProcess(async (input, init) => {
+    const { href } = new URL(input instanceof Request ? input.url : input)
+    init?.signal?.throwIfAborted()
+    if (isDown) throw new TypeError('fetch failed', { cause: new Error(`the test issuer ${issuer} is down`) })
+    if (href === new URL(jwksUri).href) return Response.json(keySet())
+    if (metadata.includes(href)) return Response.json({ issuer, jwks_uri: jwksUri })
+    throw new TypeError('fetch failed', { cause: new Error(`the test issuer ${issuer} answers for itself alone`) })
+  })
+
+  /** Client and scopes go into the claims that the shape has for them. */
+  function rename(claims: TestClaims): TestClaims {
+    const { client_id, scope, ...others } = claims
+    const scopes = shape.scopeIsList ? scope?.split(/ +/).filter((text) => text !== '') : scope
+    return {
+      ...('client_id' in claims && { [shape.client]: client_id }),
+      ...('scope' in claims && { [shape.scope]: scopes }),
+      ...others,
+    }
   }
+
+  function mint(claims: TestClaims = {}, header: Readonly<Record<string, unknown>> = {}, signer = key): string {
+    const now = nowSeconds()
+    const standard = {
+      iss: issuer,
+      aud: audience,
+      sub: 'user_123',
+      [shape.client]: 'client_123',
+      iat: now,
+      exp: now + 300,
+    }
+    const payload = { ...standard, ...shape.claims(now, audience, issuer), ...rename(claims) }
+    const heading = { alg: algorithm, kid: signer.kid, typ: shape.typ, ...header }
+    const input = `${encode(heading)}.${encode(payload)}`
+    return `${input}.${signer.sign(input).toString('base64url')}`
+  }
+
+  return Object.freeze({
+    issuer,
+    get jwks() {
+      return keySet()
+    },
+    options: Object.freeze({ issuer, audience, jwksUri, fetch, ...shape.options, ...(clock && { clock }) }),
+
+    mint: (claims?: TestClaims, header?: Readonly<Record<string, unknown>>) => mint(claims, header),
+    expired: (claims) => mint({ iat: nowSeconds() - 2 * HOUR, nbf: undefined, exp: nowSeconds() - HOUR, ...claims }),
+    wrongAudience: (claims) => mint({ aud: 'https://another-api.test', ...claims }),
+    wrongIssuer: (claims) => mint({ iss: `https://another-issuer.test/${randomUUID()}`, ...claims }),
+    wrongType: (claims) => mint(claims, { typ: 'logout+jwt' }),
+    wrongKey: (claims) => mint(claims, {}, createSigningKey(algorithm)),
+    notYetValid: (claims) => mint({ nbf: nowSeconds() + HOUR, exp: nowSeconds() + 2 * HOUR, ...claims }),
+    withoutScope: (claims) =>
+      mint({ ...claims, ...Object.fromEntries(scopeClaims(shape.options).map((name) => [name, undefined])) }),
+
+    rotate() {
+      key = createSigningKey(algorithm)
+    },
+    down() {
+      isDown = true
+    },
+    up() {
+      isDown = false
+    },
+  } satisfies TestIssuer)
+}
+
+/** The claims of a shape that grant scopes. */
+function scopeClaims({ scopeClaims = ['scope', 'scp'] }: ProviderOptions): readonly string[] {
+  return ['scope', ...scopeClaims]
 }
 
 function encode(part: object): string {

@@ -165,7 +165,13 @@ describe('every entry', () => {
     'vantage-auth/fastify': adapter,
     'vantage-auth/sqlite': ['sqliteKeyStore'],
     'vantage-auth/postgres': ['postgresKeyStore'],
-    'vantage-auth/testing': ['createTestIssuer', 'keyStoreContract'],
+    'vantage-auth/testing': [
+      'createTestAuth',
+      'createTestClock',
+      'createTestIssuer',
+      'createTestKeys',
+      'keyStoreContract',
+    ],
     'vantage-auth/otel': ['recordMetrics'],
   }
 

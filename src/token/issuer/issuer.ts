@@ -3,6 +3,7 @@ import { type KeySet, parseKeySet, type VerificationKey } from '../key-set.js'
 import type { IssuerPolicy } from '../policy.js'
 import { createBackOff } from './back-off.js'
 import { createDiscovery } from './discovery.js'
+import { isInProcess } from './in-process-fetch.js'
 import { createKeySetFetcher } from './key-set-fetcher.js'
 import { createLoadedKeySet, type Freshness } from './loaded-key-set.js'
 import { momentOf } from './moment.js'
@@ -62,7 +63,7 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
   const discovery = createDiscovery(policy.issuer, source, fetch, timeoutMs)
   const shared = { clock, timeoutMs, closing: closing.signal, loaded, backOff }
   const fetcher = createKeySetFetcher({ ...shared, issuer: policy.issuer, fetch, discovery })
-  const unknownKids = createUnknownKidGate({ ...shared, fetcher, unavailable })
+  const unknownKids = createUnknownKidGate({ ...shared, fetcher, unavailable, hasGap: !isInProcess(fetch) })
 
   function unavailable(permittedAt: (now: number) => number = backOff.permittedAt): UnavailableError {
     const now = clock()

@@ -42,9 +42,11 @@ export function createUnknownKidGate(parts: {
   readonly backOff: BackOff
   /** The error for a request that cannot be decided, by when the next fetch is permitted. */
   readonly unavailable: (permittedAt: (now: number) => number) => Error
+  /** Whether the issuer is to be protected from a flood; a test's issuer in the same process is not. Default: true. */
+  readonly hasGap?: boolean
 }): UnknownKidGate {
-  const { clock, timeoutMs, closing, loaded, fetcher, backOff, unavailable } = parts
-  const gapMs = Math.round(Math.min(Math.max(GAP_SHARE * timeoutMs, SHORTEST_GAP_MS), LONGEST_GAP_MS))
+  const { clock, timeoutMs, closing, loaded, fetcher, backOff, unavailable, hasGap = true } = parts
+  const gapMs = !hasGap ? 0 : Math.round(Math.min(Math.max(GAP_SHARE * timeoutMs, SHORTEST_GAP_MS), LONGEST_GAP_MS))
   let lastFetchAt = Number.NEGATIVE_INFINITY
   /** The fetch that has still to begin, shared by all that wait. */
   let next: Promise<boolean> | undefined
