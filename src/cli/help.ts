@@ -63,7 +63,8 @@ function wordOf(option: string, { value }: Option): string {
   return value === undefined ? `--${option}` : `--${option} ${value}`
 }
 
-function meaningOf({ help, choices = [], default: otherwise, variable, required, repeatable }: Option): string {
+/** What the help says of an option: its sentence, variable and default. */
+export function meaningOf({ help, choices = [], default: otherwise, variable, required, repeatable }: Option): string {
   return [
     help ?? formatChoice(choices),
     variable === undefined ? '' : `[${variable}]`,

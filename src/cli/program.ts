@@ -1,4 +1,5 @@
 import type { Command } from './command.js'
+import { completionCommand } from './completion.js'
 import { explain } from './explain.js'
 import { keysCommands } from './keys.js'
 import { tokensCommands } from './tokens.js'
@@ -16,7 +17,13 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 }
 
 /** The commands that stand alone. */
-export const COMMANDS: Readonly<Record<string, Command>> = { explain }
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  explain,
+  completion: completionCommand(() => [
+    ...Object.entries(GROUPS).map(([name, group]) => ({ name, ...group })),
+    ...Object.entries(COMMANDS).map(([name, command]) => ({ name, summary: command.summary, command })),
+  ]),
+}
 
 /** Every command, with its name as it is typed: `keys show`. */
 export function allCommands(): (readonly [string, Command])[] {

@@ -1,5 +1,8 @@
 import { ArgumentError } from './argument-error.js'
-/** A span of time: `'15s'`, `'30m'`, `'24h'`, `'90d'`, or a number of whole seconds. */
+/**
+ * A span of time: `'15s'`, `'30m'`, `'24h'`, `'90d'`, or a number of whole seconds: `90` is 90 seconds, not days. (The command
+ * line takes no number without its unit.)
+ */
 export type Duration = string | number
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const

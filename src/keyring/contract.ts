@@ -10,7 +10,10 @@ import type { TokenSelector } from './token-selector.js'
 export interface KeyringOptions extends VocabularyOptions {
   /** Deployment that new keys belong to. Services of another one refuse them. Default: `'live'`. */
   environment?: Environment | undefined
-  /** Life of keys that are created without one of their own; `null` for keys without an end. Default: `'365d'`. */
+  /**
+   * Life of keys that are created without one of their own; `null` for keys without an end. A number is seconds: `90` is a
+   * minute and a half, `'90d'` are 90 days. Default: `'365d'`.
+   */
   expiresIn?: Duration | null | undefined
   /** Milliseconds since the epoch; for tests. A store's own entries, of its audit trail for example, are not of this time. Default: `Date.now`. */
   clock?: (() => number) | undefined
@@ -29,7 +32,10 @@ export interface CreateKeyOptions {
   name?: string | null | undefined
   /** What `auth.tenant` will be. */
   tenant?: string | null | undefined
-  /** From now, at least one second; `null` for a key without an end. Default: the keyring's `expiresIn`. */
+  /**
+   * From now, at least one second; `null` for a key without an end. A number is seconds: `90` is a minute and a half, `'90d'`
+   * are 90 days. Default: the keyring's `expiresIn`.
+   */
   expiresIn?: Duration | null | undefined
   /** Who creates it, for the record. */
   actor?: string | null | undefined

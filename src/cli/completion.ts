@@ -1,0 +1,24 @@
+import type { Command } from './command.js'
+import { bashCompletion, fishCompletion, type Word, zshCompletion } from './completion-scripts.js'
+
+const SCRIPTS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const
+
+/** @param program resolves to all words that there are; called when the command runs, since this command is one of them */
+export function completionCommand(program: () => readonly Word[]): Command {
+  return {
+    summary: 'print a script that completes commands, options and values',
+    about: [
+      'The script completes the word vantage-auth, not npx vantage-auth. It contains no key, no id and no path.',
+      'bash: source <(vantage-auth completion bash), in ~/.bashrc.',
+      'zsh: source <(vantage-auth completion zsh), in ~/.zshrc, behind compinit.',
+      'fish: vantage-auth completion fish > ~/.config/fish/completions/vantage-auth.fish',
+    ],
+    options: {},
+    operand: { name: 'SHELL', choices: Object.keys(SCRIPTS) },
+    examples: ['vantage-auth completion bash > ~/.local/share/bash-completion/completions/vantage-auth'],
+    async run(given) {
+      // One of the choices.
+      process.stdout.write(SCRIPTS[given.operand as keyof typeof SCRIPTS](program()))
+    },
+  }
+}
