@@ -139,7 +139,7 @@ export function reportStoredKey(
 const shareScopes = createScopeReader((json) => Object.freeze(JSON.parse(json) as string[]))
 
 /** In constant time. Digests give little away anyhow, but it costs nothing. */
-function sameDigest(stored: string, presented: string): boolean {
+export function sameDigest(stored: string, presented: string): boolean {
   const [a, b] = [Buffer.from(stored), Buffer.from(presented)]
   return a.length === b.length && timingSafeEqual(a, b)
 }

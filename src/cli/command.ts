@@ -13,6 +13,19 @@ export class UsageError extends Error {
   }
 }
 
+/** What went wrong while a command ran, in words for whoever typed it: the command exits with 1. */
+export class CommandError extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
+    super(message)
+  }
+  static {
+    this.prototype.name = 'CommandError'
+  }
+}
+
 /** How the command line names the arguments and options of the library. */
 const FLAGS_OF: Readonly<Record<string, string>> = {
   subject: '--subject',

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { withoutSecrets } from '../core/given.js'
-import { type Command, EXIT, faultOfArguments, readArguments } from './command.js'
+import { type Command, CommandError, EXIT, faultOfArguments, readArguments } from './command.js'
 import { endModule } from './config-file.js'
 import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
 import { allCommands, COMMANDS, GROUPS } from './program.js'
@@ -12,6 +12,9 @@ import { paint, printable, proseColumns, releaseNotices, withholdNotices } from 
 
 const EXIT_CODES =
   'Exit codes: 0; 1 for an unknown id, or trouble with the store; 2 for a wrong argument; 3 when something was found, such as keys that are due.'
+
+/** Errors whose messages are for whoever typed the command. */
+const KNOWN = [KeyStoreError, KeyNotFoundError, KeyStateError, CommandError]
 
 process.exitCode = await main(process.argv.slice(2))
 await endModule()
@@ -71,8 +74,8 @@ function refuse(fault: string, usage: string): number {
 }
 
 function fail(name: string, error: unknown): number {
-  const isKnown = error instanceof KeyStoreError || error instanceof KeyNotFoundError || error instanceof KeyStateError
-  if (isKnown) complain(error.code, `${name}: ${error.message}`)
+  if (KNOWN.some((known) => error instanceof known))
+    complain((error as CommandError).code, `${name}: ${(error as Error).message}`)
   else complain('ERR_VANTAGE_UNEXPECTED', `${name}: it failed unexpectedly; NODE_DEBUG=vantage-auth shows more`)
   if (/\bvantage-auth\b/.test(process.env.NODE_DEBUG ?? '')) {
     process.stderr.write(`${withoutSecrets(inspect(error))}\n`)

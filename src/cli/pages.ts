@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { type Arguments, type Options, UsageError } from './command.js'
-import { notice, outputColumns, printJson, withProgress } from './terminal.js'
+import { notice, outputColumns, printJson, printPart, withProgress } from './terminal.js'
 
 /** Options of a command that prints a list which can be long. */
 export const PAGE_OPTIONS: Options = {
@@ -79,7 +78,7 @@ async function readPages<T>(
 /** Prints one JSON document a line. Waits for a slow reader, so that a long list is not kept in memory. */
 export async function printLines(documents: readonly unknown[]): Promise<void> {
   const lines = documents.map((document) => `${JSON.stringify(document)}\n`).join('')
-  if (lines !== '' && !process.stdout.write(lines)) await once(process.stdout, 'drain')
+  if (lines !== '') await printPart(lines)
 }
 
 /** @throws {UsageError} for two formats */

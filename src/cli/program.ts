@@ -2,6 +2,7 @@ import type { Command } from './command.js'
 import { completionCommand } from './completion.js'
 import { explain } from './explain.js'
 import { keysCommands } from './keys.js'
+import { scan } from './scan/scan.js'
 import { tokensCommands } from './tokens.js'
 
 /** Commands about one thing. */
@@ -19,6 +20,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 /** The commands that stand alone. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   explain,
+  scan,
   completion: completionCommand(() => [
     ...Object.entries(GROUPS).map(([name, group]) => ({ name, ...group })),
     ...Object.entries(COMMANDS).map(([name, command]) => ({ name, summary: command.summary, command })),

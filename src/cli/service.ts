@@ -6,7 +6,7 @@ import { ArgumentError } from '../core/argument-error.js'
 import { ENVIRONMENTS } from '../core/environments.js'
 import { MOUNT_OPTION_NAMES } from '../http/mount.js'
 import type { KeyStore } from '../store/contract.js'
-import { openKeyStore, sqlitePath } from '../store/open.js'
+import { openKeyStoreForReading, sqlitePath } from '../store/open.js'
 import { type Arguments, type Options, UsageError } from './command.js'
 import { type GivenOptions, readConfigFile } from './config-file.js'
 import { openStore, storeUrl } from './store.js'
@@ -116,7 +116,11 @@ function findStore(given: Arguments, keys: VerifierOptions['keys'], path: string
   if (option === 'memory:') return { kind: 'absent', because: 'keys is memory:, which ends with the service', url }
   const file = sqlitePath(url)
   if (file !== undefined && !existsSync(file)) return { kind: 'absent', because: `there is no file ${file}`, url }
-  return { kind: 'url', url, open: () => (option === undefined ? openStore(given) : openOwn(url, String(path))) }
+  return {
+    kind: 'url',
+    url,
+    open: () => (option === undefined ? openStore(given, { reads: true }) : openOwn(url, String(path))),
+  }
 }
 
 function resolveOwnStore(keys: KeyStore | false, path: string): ServiceStore {
@@ -132,7 +136,7 @@ function resolveOwnStore(keys: KeyStore | false, path: string): ServiceStore {
 
 function openOwn(url: string, path: string): KeyStore {
   try {
-    return openKeyStore(url)
+    return openKeyStoreForReading(url)
   } catch (error) {
     throw inWordsOf(path, error instanceof TypeError ? new TypeError(`keys: ${error.message}`) : error)
   }

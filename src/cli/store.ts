@@ -5,7 +5,7 @@ import type { Keyring } from '../keyring/contract.js'
 import { createKeyring } from '../keyring/keyring.js'
 import type { KeyStore } from '../store/contract.js'
 import { DriverMissingError } from '../store/driver-missing.js'
-import { openKeyStore, sqlitePath } from '../store/open.js'
+import { openKeyStore, openKeyStoreForReading, sqlitePath } from '../store/open.js'
 import { type Arguments, type Options, UsageError } from './command.js'
 import { notice } from './terminal.js'
 
@@ -24,7 +24,7 @@ export const STORE_OPTIONS: Options = {
 interface KeyringNeeds {
   /** Whether a file that is not there is created. To commands that look for a key, a missing file means a wrong path. */
   mayCreate?: boolean
-  /** For a command that only reads. */
+  /** For a command that only reads: nothing is written, created or migrated. */
   reads?: boolean
   environment?: Environment
 }
@@ -32,12 +32,12 @@ interface KeyringNeeds {
 /** Opens the keyring of the store that the arguments name, and closes it. */
 export async function withKeyring<T>(
   given: Arguments,
-  { mayCreate = false, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
-  use: (keyring: Keyring) => Promise<T>,
+  { mayCreate = false, reads = false, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
+  use: (keyring: Keyring, store: KeyStore) => Promise<T>,
 ): Promise<T> {
   const { url } = storeUrl(given)
   const path = sqlitePath(url)
-  const store = openStore(given)
+  const store = openStore(given, { reads })
   try {
     const keyring = createKeyring(store, { environment })
     if (!mayCreate && path !== undefined && !existsSync(path)) {
@@ -45,7 +45,7 @@ export async function withKeyring<T>(
         `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: ${commandFor(given, 'keys migrate')}`,
       )
     }
-    return await use(keyring)
+    return await use(keyring, store)
   } finally {
     await store.close()
   }
@@ -71,8 +71,12 @@ export function storeUrl(given: Arguments): { readonly url: string; readonly nam
   return variable ? { url: variable, name: 'VANTAGE_KEY_STORE' } : { url: DEFAULT_STORE, name: '--store' }
 }
 
-/** The store that `--store` or VANTAGE_KEY_STORE names. */
-export function openStore(given: Arguments): KeyStore {
+/**
+ * The store that `--store` or VANTAGE_KEY_STORE names.
+ *
+ * @param needs.reads for a command that only reads: permission to read a SQLite file is enough then
+ */
+export function openStore(given: Arguments, { reads = false } = {}): KeyStore {
   const { url, name } = storeUrl(given)
   if (url === 'memory:')
     throw new UsageError(`${name} names a store in memory, which would be gone when the command ends`)
@@ -82,7 +86,7 @@ export function openStore(given: Arguments): KeyStore {
     )
   }
   try {
-    return openKeyStore(url)
+    return reads ? openKeyStoreForReading(url) : openKeyStore(url)
   } catch (error) {
     // Whoever lacks a package has typed nothing wrong.
     if (error instanceof DriverMissingError) throw new KeyStoreError(error.message, { cause: error })

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 
 /** What a reader of standard output, or of standard error, has for us. */
@@ -39,6 +40,12 @@ function writeNotice(sentence: string): void {
 export function printJson(value: unknown): void {
   run.clearProgress?.()
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** Prints a part of a long output. Waits for a slow reader, so that the rest is not kept in memory. */
+export async function printPart(text: string): Promise<void> {
+  run.clearProgress?.()
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
 
 /**

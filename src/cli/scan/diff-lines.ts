@@ -1,3 +1,6 @@
+/** What a diff does to a line; `kept` is one around what it changes. */
+export type Change = 'added' | 'kept' | 'removed'
+
 /** Where a line of a unified diff belongs. */
 export interface DiffLine {
   /** The file, as the diff names it. */
@@ -6,17 +9,13 @@ export interface DiffLine {
   readonly line: number
   /** How many characters stand before the text of the line: one, or one for each parent of a merge. */
   readonly markers: number
-  readonly removed: boolean
+  readonly change: Change
 }
 
 /** Finds out, line by line, which file of a diff a line belongs to. */
 export interface DiffReader {
-  /**
-   * Takes the next line.
-   *
-   * @param head the line, or its beginning if it is longer than {@link HEAD_LIMIT}
-   */
-  begin(head: Buffer): void
+  /** Takes the next line: the bytes from `start` to `end`, or of a longer line the first {@link HEAD_LIMIT}. */
+  begin(bytes: Buffer, start: number, end: number): void
   /** Where the line that was taken last belongs; `undefined` when it is outside of all hunks. */
   place(): DiffLine | undefined
 }
@@ -87,13 +86,17 @@ export function createDiffReader(): DiffReader {
       counter.rest--
     }
     const path = (removed ? (names?.before ?? names?.after) : (names?.after ?? names?.before)) ?? ''
-    current = { path, line, markers: parents.length, removed }
+    const change = removed ? 'removed' : markers.includes(PLUS) ? 'added' : 'kept'
+    current = { path, line, markers: parents.length, change }
     return true
   }
 
   return {
-    begin(head) {
+    begin(bytes, start, end) {
       current = undefined
+      // Most lines of most files are neither in a hunk nor begin like a header.
+      if (hunk === undefined && previous === undefined && bytes[start] !== MINUS) return
+      const head = bytes.subarray(start, end)
       if (hunk !== undefined) {
         if (head[0] === BACKSLASH) return
         if (readHunkLine(hunk, head)) {

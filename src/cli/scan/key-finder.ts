@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { KEY_BODY_LENGTH, KEY_PREFIXES, type ParsedApiKey, parseApiKey } from '../../api-key/format.js'
-import { createDiffReader, type DiffReader, HEAD_LIMIT } from './diff-lines.js'
+import { type Change, createDiffReader, type DiffReader, HEAD_LIMIT } from './diff-lines.js'
 
 /** A key in an input. */
 export interface FoundKey extends ParsedApiKey {
@@ -10,8 +10,8 @@ export interface FoundKey extends ParsedApiKey {
   readonly line: number
   /** From 1, in bytes: one more than the bytes before it in the line; in a diff without the markers `+`, `-` and space. */
   readonly column: number
-  /** Whether a diff removes the line. */
-  readonly removed: boolean
+  /** What a diff does to the line; `undefined` outside of a diff. */
+  readonly change: Change | undefined
   /** The secret itself. */
   readonly key: string
 }
@@ -98,7 +98,7 @@ export function createKeyFinder(buffer: Buffer, { readDiff }: { readonly readDif
         path: place?.path,
         line: place?.line ?? line,
         column: at - lineStart - (place?.markers ?? 0) + 1,
-        removed: place?.removed ?? false,
+        change: place?.change,
         key,
       }
     })
@@ -118,7 +118,7 @@ export function createKeyFinder(buffer: Buffer, { readDiff }: { readonly readDif
 
   function tellDiff(window: Buffer, lineEnd: number): void {
     const end = Math.min(lineStart + HEAD_LIMIT, lineEnd === -1 ? length : lineEnd)
-    diff?.begin(window.subarray(lineStart, end))
+    diff?.begin(window, lineStart, end)
     isNew = false
   }
 

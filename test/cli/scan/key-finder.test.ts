@@ -46,7 +46,7 @@ describe('a key is found', () => {
     ['in quotes', `{"key":"${KEY}"}`, 9],
   ])('%s', (_, text, column) => {
     expect(scan(text)).toEqual([
-      { key: KEY, id: ID, environment: 'live', line: 1, column, path: undefined, removed: false },
+      { key: KEY, id: ID, environment: 'live', line: 1, column, path: undefined, change: undefined },
     ])
   })
 
@@ -187,13 +187,13 @@ new file mode 100644
       `src/one.ts:91:1 ${ID}`,
       `two.txt:2:5 ${OTHER_ID}`,
     ])
-    expect(found.map(({ removed }) => removed)).toEqual([false, false, false, false, false])
+    expect(found.map(({ change }) => change)).toEqual([undefined, 'added', 'kept', 'added', 'added'])
   })
 
   test('a removed line is told by the old file, and marked', () => {
     const found = diff(`--- a/old.ts\n+++ b/new.ts\n@@ -7,3 +20,2 @@\n \n-- ${KEY}\n+\n-${OTHER}\n`)
     expect(places(found)).toEqual([`old.ts:8:3 ${ID}`, `old.ts:9:1 ${OTHER_ID}`])
-    expect(found.every(({ removed }) => removed)).toBe(true)
+    expect(found.map(({ change }) => change)).toEqual(['removed', 'removed'])
   })
 
   test('a merge has a marker for each parent', () => {
