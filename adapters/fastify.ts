@@ -64,6 +64,12 @@ export const requireScope: guards.ScopeGuard<Hook> = guard(guards.requireScope)
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
 export const requireAnyScope: guards.ScopeGuard<Hook> = guard(guards.requireAnyScope)
 
+/** Lets a request pass that came with this kind of credential; answers 401 otherwise. */
+export const requireKind = guard(guards.requireKind)
+
+/** Lets a request pass of which `check(auth, request)` says `true`; answers 403 for `false`, and everything else is a 500. */
+export const authorize = guard(guards.authorize<FastifyRequest>)
+
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guards.guardsAs(toHandler)(guards.authTest)
 

@@ -50,6 +50,12 @@ export const requireScope: guards.ScopeGuard<Middleware> = guard(guards.requireS
 /** Lets a request pass that grants one of the scopes at least; answers 403 otherwise. */
 export const requireAnyScope: guards.ScopeGuard<Middleware> = guard(guards.requireAnyScope)
 
+/** Lets a request pass that came with this kind of credential; answers 401 otherwise. */
+export const requireKind = guard(guards.requireKind)
+
+/** Lets a request pass of which `check(auth, ctx)` says `true`; answers 403 for `false`, and everything else is a 500. */
+export const authorize = guard(guards.authorize<Context>)
+
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guard(guards.authTest)
 

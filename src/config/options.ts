@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from 'jose'
 import { ArgumentError } from '../core/argument-error.js'
 import { type Auth, DEFAULT_REALM } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
+import { DEFAULT_TIMEOUT_MS } from '../core/deadline.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
 import type { ScopeSeparator } from '../core/scope.js'
 import type { KeyStore } from '../store/contract.js'
@@ -201,7 +202,7 @@ const SETTINGS = {
   storeMaxStaleSeconds: number({ min: 0, max: 86_400 }, 0),
   realm: reader(checkRealm, DEFAULT_REALM),
   fetch: reader<typeof globalThis.fetch>(({ value, name }) => checkFunction(value, name), globalFetch),
-  timeoutMs: number({ min: 1, max: 60_000 }, 3000),
+  timeoutMs: number({ min: 1, max: 60_000 }, DEFAULT_TIMEOUT_MS),
   clock: reader(checkClock, systemClock),
 } satisfies {
   readonly [N in Exclude<keyof VerifierOptions, keyof SharedPolicy | SourceName>]-?: Reader<unknown>

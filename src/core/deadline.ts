@@ -1,3 +1,6 @@
+/** How long others may take to answer where no option says it. */
+export const DEFAULT_TIMEOUT_MS = 3000
+
 /**
  * Waits for an answer, at most for the time limit. A late answer is dropped. The timer does not keep the process alive.
  *

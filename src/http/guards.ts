@@ -1,11 +1,14 @@
 import { type Auth, credentialOf } from '../core/auth.js'
-import { InsufficientScopeError, MissingCredentialsError } from '../core/errors.js'
+import { answerWithin } from '../core/deadline.js'
+import { InsufficientScopeError, InvalidTokenError, MissingCredentialsError } from '../core/errors.js'
+import { formatGiven } from '../core/given.js'
 import { checkScopes, grantsAll, grantsAny, type Scope, type SomeScopes } from '../core/scope.js'
 import { publishRefusal } from '../core/telemetry.js'
 import { authTestAnswer } from './answers.js'
 import { type PortableMiddleware, runCheck, type Verdict } from './middleware.js'
-import { notMounted } from './mount-error.js'
+import { MountError, notMounted } from './mount-error.js'
 import { findOutcome } from './outcome.js'
+import { isThenable } from './thenable.js'
 import { refuseUncalled } from './uncalled.js'
 
 /**
@@ -19,9 +22,10 @@ export interface Guard<R extends object = object> {
   readonly name: string
   /**
    * @param realm of the mount, which refusals name
+   * @param timeoutMs of the mount's verifier: how long a check that asks somebody may take
    * @throws what it throws is refused if it is an AuthError, and a failure of the application otherwise
    */
-  check(auth: Auth, request: R, realm: string): Verdict | Promise<Verdict>
+  check(auth: Auth, request: R, realm: string, timeoutMs: number): Verdict | Promise<Verdict>
 }
 
 /** How an adapter exports a guard of scopes. */
@@ -35,6 +39,64 @@ export function requireScope(...scopes: Scope[]): Guard {
 /** Passes a request whose credential grants one of the scopes, at least. */
 export function requireAnyScope(...scopes: Scope[]): Guard {
   return scopeGuard('requireAnyScope', scopes, grantsAny)
+}
+
+/** Passes a request that came with this kind of credential. Another is refused 401, with the reason `kind`. */
+export function requireKind(kind: Auth['kind']): Guard {
+  refuseUncalled('requireKind', [kind], "requireKind('api_key')")
+  if (kind !== 'api_key' && kind !== 'access_token') {
+    throw new TypeError(`requireKind() takes 'api_key' or 'access_token', not ${formatGiven(kind)}`)
+  }
+  return {
+    name: `requireKind('${kind}')`,
+    check: (auth, _request, realm) =>
+      auth.kind === kind ? 'pass' : new InvalidTokenError(realm, 'kind', credentialOf(auth)),
+  }
+}
+
+/** A rule of the application, for {@link authorize}. */
+export type RuleCheck<R extends object> = (auth: Auth, request: R) => boolean | Promise<boolean>
+
+/**
+ * Passes a request of which the rule says `true`. `false` is refused 403, and everything else, an AuthError too, is a 500:
+ * a rule that fails gives no access and no reason to try other credentials. What it answers after `timeoutMs` is ignored.
+ *
+ * @param name what telemetry shows: 1 to 64 of `A-Z a-z 0-9 _ . : -`
+ * @throws {TypeError} for another name, and where `check` is no function
+ */
+export function authorize<R extends object>(name: string, check: RuleCheck<R>): Guard<R> {
+  refuseUncalled('authorize', [name], "authorize('owns-job', check)")
+  if (typeof name !== 'string' || !/^[A-Za-z0-9_.:-]{1,64}$/.test(name)) {
+    throw new TypeError(
+      `authorize() takes a name of 1 to 64 letters, digits and _ . : - for telemetry, not ${formatGiven(name)}`,
+    )
+  }
+  if (typeof check !== 'function') {
+    throw new TypeError(`authorize('${name}') needs a function that returns true or false, or a promise of one`)
+  }
+  const failure = (problem: string, cause?: unknown) =>
+    new MountError(`the check of authorize('${name}') ${problem}`, cause === undefined ? undefined : { cause })
+  return {
+    name: `authorize('${name}')`,
+    check(auth, request, realm, timeoutMs) {
+      const judge = (answer: unknown): Verdict => {
+        if (answer === true) return 'pass'
+        if (answer === false) return new InsufficientScopeError(realm, [], credentialOf(auth), name)
+        throw failure('must return true or false, or a promise of one')
+      }
+      const fail = (cause: unknown): never => {
+        throw failure('threw, or did not answer in time', cause)
+      }
+      let answer: unknown
+      try {
+        answer = check(auth, request)
+        if (isThenable(answer)) return answerWithin(timeoutMs, `authorize('${name}')`, answer).then(judge, fail)
+      } catch (error) {
+        return fail(error)
+      }
+      return judge(answer)
+    },
+  }
 }
 
 /** Passes nothing on: answers as the documentation says of `/v1/auth/test`. */
@@ -62,7 +124,9 @@ export function guardMiddleware<R extends object>(guard: Guard<R>): PortableMidd
     if (outcome === undefined) return actions.fail(notMounted(guard.name))
     const { auth, mount } = outcome
     const check = () =>
-      auth === undefined ? new MissingCredentialsError(mount.realm) : guard.check(auth, request, mount.realm)
+      auth === undefined
+        ? new MissingCredentialsError(mount.realm)
+        : guard.check(auth, request, mount.realm, mount.timeoutMs)
     return runCheck(check, mount, request, actions, (error) => publishRefusal(error, auth, 'guard'))
   }
 }

@@ -2,6 +2,7 @@ import { readOptions } from '../config/checks.js'
 import { OPTION_NAMES, type VerifierOptions } from '../config/options.js'
 import { type Auth, isAuth } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
+import { DEFAULT_TIMEOUT_MS } from '../core/deadline.js'
 import { type AnyAuthError, isAuthError, MissingCredentialsError } from '../core/errors.js'
 import { createVerifier, type Verifier } from '../verifier/verifier.js'
 import { type Message, readAuthorizationLines } from './authorization-lines.js'
@@ -9,6 +10,7 @@ import { askSkip } from './hooks.js'
 import { type PortableMiddleware, runCheck } from './middleware.js'
 import { MountError } from './mount-error.js'
 import { findOutcome, keepOutcome, type MountSettings } from './outcome.js'
+import { isThenable } from './thenable.js'
 import { refuseUncalled } from './uncalled.js'
 
 /** What a middleware takes besides the options of its verifier. `R` is what the framework's handlers receive. */
@@ -88,7 +90,12 @@ export function createMount<R extends object>(
   }
   if (shared !== undefined) checkShared(shared, verifierOptions)
   const verifier = shared ?? createVerifier(verifierOptions)
-  const settings: MountSettings = { realm: realmOf(verifier), forwardErrors, ...(onError && { onError }) }
+  const settings: MountSettings = {
+    realm: realmOf(verifier),
+    timeoutMs: timeoutOf(verifier),
+    forwardErrors,
+    ...(onError && { onError }),
+  }
   const outcomeWithoutAuth = { auth: undefined, mount: settings }
 
   /** A promise only when the verifier answers with one. */
@@ -161,9 +168,10 @@ function realmOf(verifier: Verifier): string {
   )
 }
 
-/** A verifier of the application's own may answer with a promise of another library or realm. */
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+/** What rules may take to answer. A verifier of the application's own need not know of a time limit. */
+function timeoutOf(verifier: Verifier): number {
+  const { timeoutMs } = verifier.describe() as { timeoutMs?: unknown }
+  return typeof timeoutMs === 'number' && timeoutMs > 0 ? timeoutMs : DEFAULT_TIMEOUT_MS
 }
 
 /** A verifier may be the application's own: an answer that is no Auth never gives access. */

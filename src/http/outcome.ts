@@ -14,6 +14,8 @@ export interface Outcome {
 /** How a mount refuses requests. */
 export interface MountSettings {
   readonly realm: string
+  /** How long a rule may take to answer. */
+  readonly timeoutMs: number
   readonly forwardErrors: boolean
   /** The application's observer. A method, so that it may ask for the request type of its framework. */
   onError?(error: AnyAuthError, request: object): unknown

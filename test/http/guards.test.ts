@@ -9,17 +9,19 @@ import {
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Answer } from '../../src/http/answers.js'
 import {
+  authorize,
   authTest,
   type Guard,
   guardMiddleware,
   guardsAs,
   requireAnyScope,
+  requireKind,
   requireScope,
 } from '../../src/http/guards.js'
 import type { Verdict } from '../../src/http/middleware.js'
 import { getAuth } from '../../src/http/outcome.js'
 import { actions, enter, type Request } from '../support/portable.js'
-import { keys, missing, options } from '../support/requests.js'
+import { forbidden, invalid, keys, missing, options } from '../support/requests.js'
 
 async function accepted(given = {}): Promise<Request> {
   const request: Request = { headers: { authorization: `Bearer ${keys.read}` } }
@@ -73,11 +75,160 @@ describe('requireScope and requireAnyScope', () => {
   })
 })
 
+describe('requireKind', () => {
+  test('passes its kind, and refuses another with the documented 401 and the reason kind', async () => {
+    const heard: AnyAuthError[] = []
+    const request = await accepted({ realm: 'own', onError: (error: AnyAuthError) => heard.push(error) })
+    expect(guardMiddleware(requireKind('api_key'))(request, actions)).toBe('passed')
+    const events = decisions()
+    const answer = guardMiddleware(requireKind('access_token'))(request, actions) as Answer
+    expect(answer).toMatchObject({ status: 401, body: invalid().body })
+    expect(answer.headers['WWW-Authenticate']).toMatch(/^Bearer realm="own", error="invalid_token"/)
+    const credential = { kind: 'api_key', keyId: keys.read.slice(9, 21) }
+    expect(heard).toMatchObject([{ code: 'ERR_VANTAGE_TOKEN_INVALID', reason: 'kind', credential }])
+    expect(events).toMatchObject([{ outcome: 'token_invalid', reason: 'kind', decidedBy: 'guard', ...credential }])
+  })
+
+  test.each([[undefined], ['key'], ['API_KEY'], [['api_key']], [null]])('takes no %j', (kind) => {
+    expect(() => requireKind(kind as 'api_key')).toThrow(/^requireKind\(\) takes 'api_key' or 'access_token'/)
+  })
+})
+
+describe('authorize', () => {
+  const throwing = () => {
+    throw new Error('hush')
+  }
+  const wrong = {
+    status: 500,
+    statusCode: 500,
+    expose: false,
+    message: expect.stringMatching(/^the check of authorize\('owns-job'\)/),
+  }
+
+  test('passes a request of which the rule says true, at once or later', async () => {
+    const request = await accepted()
+    const seen: unknown[] = []
+    const rule = authorize('owns-job', (...given: unknown[]) => seen.push(...given) > 0)
+    expect(guardMiddleware(rule)(request, actions)).toBe('passed')
+    expect(seen).toEqual([getAuth(request), request])
+    expect(await guardMiddleware(authorize('owns-job', async () => true))(request, actions)).toBe('passed')
+  })
+
+  test.each([
+    ['at once', () => false],
+    ['later', async () => false],
+  ])('refuses where it says false %s, with a 403 that no scope lifts', async (_, check) => {
+    const heard: AnyAuthError[] = []
+    const request = await accepted({ realm: 'own', onError: (error: AnyAuthError) => heard.push(error) })
+    const events = decisions()
+    const answer = (await guardMiddleware(authorize('owns-job', check))(request, actions)) as Answer
+    expect(answer.status).toBe(403)
+    expect(answer.body).toBe(forbidden('x').body)
+    expect(answer.headers['WWW-Authenticate']).toBe(
+      'Bearer realm="own", error="insufficient_scope", error_description="The request requires higher privileges than provided"',
+    )
+    const refusal = { reason: 'rule', rule: 'owns-job' }
+    expect(heard).toMatchObject([{ ...refusal, code: 'ERR_VANTAGE_SCOPE_INSUFFICIENT', required: [] }])
+    expect(events).toMatchObject([{ ...refusal, outcome: 'scope_insufficient', decidedBy: 'guard', kind: 'api_key' }])
+  })
+
+  test.each<[string, () => unknown]>([
+    ['undefined', () => undefined],
+    ['1', () => 1],
+    ['a text', () => 'true'],
+    ['an object', () => ({})],
+    ['a promise of 1', async () => 1],
+    ['a promise of nothing', async () => {}],
+    ['a promise that never settles', () => new Promise(() => {})],
+    [
+      'a throw',
+      () => {
+        throw new Error('hush')
+      },
+    ],
+    ['a rejection', () => Promise.reject(new Error('hush'))],
+    ['a rejection with nothing', () => Promise.reject(undefined)],
+    [
+      'a refusal that is thrown',
+      () => {
+        throw new InsufficientScopeError('x', ['jobs:read'])
+      },
+    ],
+    [
+      'an outage that is thrown',
+      async () => {
+        throw new UnavailableError(new Error('hush'))
+      },
+    ],
+    ['an object whose then throws', () => Object.defineProperty({}, 'then', { get: throwing })],
+    ['a promise-like that throws', () => Object.defineProperty({}, 'then', { value: throwing })],
+  ])('is a 500 of a fixed text for %s, and no decision', async (_, check) => {
+    const heard: unknown[] = []
+    const request = await accepted({ timeoutMs: 20, onError: (error: AnyAuthError) => heard.push(error) })
+    const events = decisions()
+    const error = await guardMiddleware(authorize('owns-job', check as () => boolean))(request, actions)
+    expect(error).toMatchObject(wrong)
+    expect((error as Error).message).not.toContain('hush')
+    expect([heard, events]).toEqual([[], []])
+  })
+
+  test('changes nothing by an answer that comes late', async () => {
+    const request = await accepted({ timeoutMs: 20 })
+    for (const late of [
+      () => true,
+      () => {
+        throw new Error('late')
+      },
+    ]) {
+      let answer = () => {}
+      const waiting = new Promise<boolean>((resolve, reject) => {
+        answer = () => {
+          try {
+            resolve(late())
+          } catch (error) {
+            reject(error)
+          }
+        }
+      })
+      const done: string[] = []
+      const counting = { ...actions, next: () => done.push('next'), fail: () => done.push('fail') }
+      await guardMiddleware(authorize('owns-job', () => waiting))(request, counting)
+      answer()
+      await new Promise(setImmediate)
+      expect(done).toEqual(['fail'])
+    }
+  })
+
+  test('is not asked where the request has no Auth, which is 401', async () => {
+    const request: Request = {}
+    await enter(request, { ...options, optional: true })
+    let asked = false
+    const rule = authorize('owns-job', () => {
+      asked = true
+      return true
+    })
+    expect(guardMiddleware(rule)(request, actions)).toMatchObject({ status: 401, body: missing().body })
+    expect(asked).toBe(false)
+  })
+
+  test.each([[''], ['x'.repeat(65)], ['owns job'], ['owns/job'], ['ö'], ['a\n'], [undefined], [7], [['a']]])(
+    'takes no %j for a name',
+    (name) => {
+      expect(() => authorize(name as string, () => true)).toThrow(/^authorize\(\) takes a name of 1 to 64/)
+    },
+  )
+
+  test('takes the longest name, and no rule that is no function', () => {
+    expect(authorize(`${'x'.repeat(59)}_.:-9`, () => true).name).toContain('xxx_.:-9')
+    expect(() => authorize('a', true as never)).toThrow(/^authorize\('a'\) needs a function/)
+  })
+})
+
 describe('a guard of any kind', () => {
   /** What a guard by tenant would be. */
   const tenant = (check: Guard['check']) => guardMiddleware({ name: "requireTenant('acme')", check })
 
-  test('is given the Auth, the request and the realm', async () => {
+  test('is given the Auth, the request, the realm and the time limit', async () => {
     const request = await accepted({ realm: 'own' })
     const seen: unknown[] = []
     const guard = tenant((...given) => {
@@ -85,7 +236,7 @@ describe('a guard of any kind', () => {
       return 'pass'
     })
     expect(guard(request, actions)).toBe('passed')
-    expect(seen).toEqual([getAuth(request), request, 'own'])
+    expect(seen).toEqual([getAuth(request), request, 'own', 3000])
   })
 
   test.each([
@@ -174,6 +325,8 @@ test.each<[string, (...given: never[]) => unknown]>([
   ['requireScope', requireScope],
   ['requireAnyScope', requireAnyScope],
   ['authTest', authTest],
+  ['requireKind', requireKind],
+  ['authorize', authorize],
 ])('%s that a framework calls itself says so, and nothing of the request', (name, guard) => {
   const request = { headers: { authorization: 'Bearer hush' }, toJSON: () => 'hush', toString: () => 'hush' }
   for (const given of [[request], [request, {}], [request, {}, () => {}]] as never[][]) {

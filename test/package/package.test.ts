@@ -135,7 +135,17 @@ describe('the tarball', () => {
 })
 
 describe('every entry', () => {
-  const adapter = ['authErrors', 'authTest', 'findAuth', 'getAuth', 'requireAnyScope', 'requireScope', 'vantageAuth']
+  const adapter = [
+    'authErrors',
+    'authTest',
+    'authorize',
+    'findAuth',
+    'getAuth',
+    'requireAnyScope',
+    'requireKind',
+    'requireScope',
+    'vantageAuth',
+  ]
   const publicNames = {
     'vantage-auth': [
       'AuthError',

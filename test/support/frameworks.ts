@@ -6,6 +6,7 @@ import Router from '@koa/router'
 import express from 'express'
 import fastify from 'fastify'
 import Koa from 'koa'
+import type { Auth } from 'vantage-auth'
 import * as onExpress from '../../adapters/express.js'
 import * as onFastify from '../../adapters/fastify.js'
 import * as onKoa from '../../adapters/koa.js'
@@ -36,6 +37,9 @@ export interface Route {
   readonly path: string
   readonly all?: Scopes
   readonly any?: Scopes
+  readonly kind?: Auth['kind']
+  /** Of `authorize('rule', …)`. */
+  readonly rule?: (auth: Auth, request: object) => boolean | Promise<boolean>
   /** What it returns is the body; the adapter's `authTest()` when there is none. */
   readonly answer?: Step
 }
@@ -107,10 +111,12 @@ function startExpress(create: typeof express): Framework['start'] {
     for (const step of before) app.use(middleware(step))
     for (const options of mounts) app.use(onExpress.vantageAuth(options))
     for (const step of after) app.use(middleware(step))
-    for (const { method = 'get', path, all, any, answer } of routes) {
+    for (const { method = 'get', path, all, any, kind, rule, answer } of routes) {
       const guards = [
         ...(all ? [onExpress.requireScope(...all)] : []),
         ...(any ? [onExpress.requireAnyScope(...any)] : []),
+        ...(kind ? [onExpress.requireKind(kind)] : []),
+        ...(rule ? [onExpress.authorize('rule', rule)] : []),
       ]
       const handler: express.RequestHandler = answer
         ? (req, res, next) =>
@@ -182,9 +188,11 @@ function startKoa(Application: typeof Koa): Framework['start'] {
     for (const step of before) app.use(middleware(step))
     for (const options of mounts) app.use(onKoa.vantageAuth(options))
     for (const step of after) app.use(middleware(step))
-    for (const { method = 'get', path, all, any, answer } of routes) {
+    for (const { method = 'get', path, all, any, kind, rule, answer } of routes) {
       if (all) router[method](path, onKoa.requireScope(...all))
       if (any) router[method](path, onKoa.requireAnyScope(...any))
+      if (kind) router[method](path, onKoa.requireKind(kind))
+      if (rule) router[method](path, onKoa.authorize('rule', rule))
       router[method](
         path,
         answer
@@ -240,10 +248,12 @@ function startFastify(create: typeof fastify): Framework['start'] {
     app.after(() => {
       for (const step of after) addStep(step)
     })
-    for (const { method = 'get', path, all, any, answer } of routes) {
+    for (const { method = 'get', path, all, any, kind, rule, answer } of routes) {
       const onRequest = [
         ...(all ? [onFastify.requireScope(...all)] : []),
         ...(any ? [onFastify.requireAnyScope(...any)] : []),
+        ...(kind ? [onFastify.requireKind(kind)] : []),
+        ...(rule ? [onFastify.authorize('rule', rule)] : []),
       ]
       app[method](
         path,

@@ -38,7 +38,7 @@ function outcome(verifier: Verifier, credential: string): Promise<unknown> {
   const decide = async () => verifier.authenticate({ authorization: `Bearer ${credential}` })
   return decide().then(
     () => 'accepted',
-    (error) => error.reason ?? error.code,
+    (error) => (error.code === 'ERR_VANTAGE_TOKEN_INVALID' ? error.reason : error.code),
   )
 }
 
