@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../keyring/records.js'
 import type { KeyState } from '../store/contract.js'
-import { type Column, printTable } from './table.js'
-import { formatDay, formatMinute, type Style } from './terminal.js'
+import { type Column, formatTable } from './table.js'
+import { formatDay, formatMinute, outputColumns, type Style } from './terminal.js'
 
 const STYLES: Readonly<Record<KeyState, Style>> = {
   active: 'green',
@@ -24,7 +24,12 @@ const COLUMNS: readonly (string | Column)[] = [
 ]
 
 export function printKeys(keys: readonly KeyRecord[]): void {
-  printTable(
+  process.stdout.write(formatKeys(keys, outputColumns()))
+}
+
+/** @param width columns of the terminal; `undefined` when it is a pipe */
+export function formatKeys(keys: readonly KeyRecord[], width: number | undefined): string {
+  return formatTable(
     COLUMNS,
     keys.map((key) => [
       key.id,
@@ -38,5 +43,6 @@ export function printKeys(keys: readonly KeyRecord[]): void {
       formatMinute(key.lastUsedAt) ?? 'never',
       key.scopes.join(','),
     ]),
+    width,
   )
 }

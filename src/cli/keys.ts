@@ -1,13 +1,14 @@
 import { formatChoice } from '../core/choice.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
-import { KeyNotFoundError } from '../core/errors.js'
-import { formatGiven } from '../core/given.js'
 import type { Scope } from '../core/scope.js'
 import type { KeyRecord } from '../keyring/records.js'
 import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from './command.js'
 import { audit } from './keys-audit.js'
 import { due } from './keys-due.js'
+import { edit } from './keys-edit.js'
 import { list } from './keys-list.js'
+import { revoke } from './keys-revoke.js'
+import { show } from './keys-show.js'
 import { openStore, STORE_OPTIONS, withKeyring } from './store.js'
 import { printFields, printTable } from './table.js'
 import { formatInstant, notice, printJson } from './terminal.js'
@@ -60,20 +61,6 @@ const create: Command = {
   },
 }
 
-const show: Command = {
-  summary: 'one key, without the key itself',
-  options: STORE_OPTIONS,
-  operand: { name: 'ID' },
-  examples: ['vantage-auth keys show Cvr9ZyvaWKKY'],
-  async run(given) {
-    await withKeyring(given, { reads: true }, async (keyring) => {
-      const record = await keyring.get(given.operand)
-      if (record === undefined) throw new KeyNotFoundError(`There is no key with the id ${formatGiven(given.operand)}`)
-      printRecord(given, record)
-    })
-  },
-}
-
 const rotate: Command = {
   summary: 'make a successor; standard output is its key, this once',
   about: ['The successor has the subject, scopes, tenant, name and life of the old key.'],
@@ -95,26 +82,6 @@ const rotate: Command = {
       printKey(given, key, { record, previous })
       notice(`Key ${record.id} for ${record.subject} ${describeEnd(record)}.`)
       notice(`The old key ${previous.id} ${describeEnd(previous)}.`)
-    })
-  },
-}
-
-const revoke: Command = {
-  summary: 'end a key at once and for good',
-  about: ['A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.'],
-  options: {
-    reason: { value: 'TEXT', help: 'why, for the record' },
-    actor: { value: 'TEXT', help: 'who revokes it, for the record' },
-    ...STORE_OPTIONS,
-  },
-  operand: { name: 'ID' },
-  examples: ["vantage-auth keys revoke Cvr9ZyvaWKKY --reason 'found in a public repository'"],
-  async run(given) {
-    await withKeyring(given, {}, async (keyring) => {
-      printRecord(
-        given,
-        await keyring.revoke(given.operand, { reason: given.text('reason'), actor: given.text('actor') }),
-      )
     })
   },
 }
@@ -172,6 +139,7 @@ export const keysCommands: Readonly<Record<string, Command>> = {
   create,
   list,
   show,
+  edit,
   rotate,
   revoke,
   usage,
@@ -193,32 +161,6 @@ function printKey(given: Arguments, key: string, records: Record<string, KeyReco
   if (given.is('json')) printJson({ key, ...records })
   else process.stdout.write(`${key}\n`)
   notice('The key is shown this once: store it now, where only its user can read it.')
-}
-
-function printRecord(given: Arguments, record: KeyRecord): void {
-  if (given.is('json')) {
-    printJson(record)
-    return
-  }
-  printFields([
-    ['id', record.id],
-    ['hint', record.hint],
-    ['state', record.state],
-    ['subject', record.subject],
-    ['name', record.name],
-    ['tenant', record.tenant],
-    ['environment', record.environment],
-    ['scopes', record.scopes.join(',')],
-    ['created', formatInstant(record.createdAt)],
-    ['created by', record.createdBy],
-    ['expires', formatInstant(record.expiresAt) ?? 'never'],
-    ['last used', formatInstant(record.lastUsedAt) ?? 'never'],
-    ['revoked', formatInstant(record.revokedAt)],
-    ['revoked by', record.revokedBy],
-    ['reason', record.revokedReason],
-    ['replaces', record.replaces],
-    ['replaced by', record.replacedBy],
-  ])
 }
 
 function describeEnd(record: KeyRecord): string {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { afterAll, beforeAll } from 'vitest'
@@ -19,18 +20,21 @@ export interface Circumstances {
   input?: string | Buffer
 }
 
+export interface OnTerminal extends Omit<Circumstances, 'through'> {
+  columns: number
+  question?: string | undefined
+  meanwhile?: (() => void) | undefined
+}
+
 export interface ShippedCommand {
   /** Runs the command as a process with pipes. */
   run(words: readonly string[], circumstances: Circumstances): Promise<ChildOutput>
   /**
    * Runs the command on a pseudo-terminal of so many columns. `stdout` is what the terminal shows, of both streams.
    *
-   * @param input what is typed
+   * What is typed is `input`, at once, or when the terminal shows `question`; `meanwhile` is called first.
    */
-  runOnTerminal(
-    words: readonly string[],
-    circumstances: Omit<Circumstances, 'through'> & { columns: number },
-  ): Promise<ChildOutput>
+  runOnTerminal(words: readonly string[], circumstances: OnTerminal): Promise<ChildOutput>
 }
 
 /** The command as it is shipped, one file for each source file: it starts in a fraction of the time that tsx takes. */
@@ -56,19 +60,37 @@ export function shippedCommand(): ShippedCommand {
     run(words, { cwd, env, through = [], input }) {
       const [command = process.execPath, ...flags] = [...through, process.execPath]
       const child = spawn(command, [...flags, main(), ...words], { cwd, env: { PATH: process.env.PATH, ...env } })
+      // It may stop reading before the end.
+      child.stdin.on('error', () => {})
       if (input !== undefined) child.stdin.end(input)
       return outputOf(child)
     },
-    async runOnTerminal(words, { cwd, env, columns, input = '' }) {
+    async runOnTerminal(words, { cwd, env, columns, input = '', question, meanwhile }) {
       const command = [process.execPath, main(), ...words].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
       const child = spawn('script', ['-qec', `stty cols ${columns} rows 50; exec ${command}`, '/dev/null'], {
         cwd,
         env: { PATH: process.env.PATH, TERM: 'xterm', ...env },
       })
-      child.stdin.write(input)
+      const type = () => {
+        meanwhile?.()
+        child.stdin.write(input)
+      }
+      if (question === undefined) type()
+      else waitFor(child.stdout, question, type)
       const { stdout, stderr, code } = await outputOf(child)
       child.stdin.end()
       return { stdout: stdout.replaceAll('\r\n', '\n'), stderr, code }
     },
   }
+}
+
+function waitFor(output: Readable, text: string, then: () => void): void {
+  let shown = ''
+  const look = (chunk: Buffer | string) => {
+    shown += chunk
+    if (!shown.includes(text)) return
+    output.off('data', look)
+    then()
+  }
+  output.on('data', look)
 }

@@ -1,0 +1,160 @@
+import { KeyNotFoundError } from '../core/errors.js'
+import { checkOptionalText } from '../keyring/arguments.js'
+import type { Keyring, RevokeKeyOptions } from '../keyring/contract.js'
+import type { KeyRecord } from '../keyring/records.js'
+import { type Arguments, type Command, EXIT, UsageError } from './command.js'
+import { type ChosenKeys, findChosenKeys, formatIds, type KeyChoice, readKeyChoice } from './key-selection.js'
+import { printRecord } from './keys-record.js'
+import { formatKeys, printKeys } from './keys-table.js'
+import { STORE_OPTIONS, withKeyring } from './store.js'
+import { canAsk, confirm, notice, outputColumns, printable, printJson, withProgress } from './terminal.js'
+
+export const revoke: Command = {
+  summary: 'end keys at once and for good',
+  usage: '(ID… | - | --subject TEXT | --tenant TEXT | --unused DURATION) [options]',
+  about: [
+    'All that is given must hold. Without ids it ends keys that are still accepted. With - it reads ids from standard input.',
+    'On a terminal it shows what it will end, and asks. Where nobody can be asked, as under --json, more than one key needs --yes. What was shown is what is ended: keys that are made meanwhile are not.',
+    'A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.',
+  ],
+  options: {
+    subject: { value: 'TEXT', help: 'keys of this subject' },
+    tenant: { value: 'TEXT', help: 'keys of this tenant' },
+    unused: { value: 'DURATION', help: 'keys that were not used for that long, such as 90d' },
+    reason: { value: 'TEXT', help: 'why, for the record' },
+    actor: { value: 'TEXT', help: 'who revokes them, for the record' },
+    yes: { help: 'do not ask' },
+    'dry-run': { help: 'show what would be ended, and end nothing' },
+    ...STORE_OPTIONS,
+  },
+  operand: { name: 'ID', least: 0, most: Number.POSITIVE_INFINITY },
+  examples: [
+    "vantage-auth keys revoke Cvr9ZyvaWKKY --reason 'found in a public repository'",
+    'vantage-auth keys revoke --tenant acme --unused 90d --dry-run',
+    "cat leaked.txt | vantage-auth keys revoke - --yes --reason 'laptop stolen'",
+  ],
+  exitCodes:
+    '0; 1 when a key was not ended: for an unknown id, one that does not meet the filters, a no, or trouble with the store; 2 for a wrong argument, and when --yes is missing: then nothing was ended.',
+  async run(given) {
+    const options = {
+      reason: checkOptionalText(given.text('reason'), 'reason'),
+      actor: checkOptionalText(given.text('actor'), 'actor'),
+    }
+    const choice = await readKeyChoice(given)
+    const isDryRun = given.is('dry-run')
+    return withKeyring(given, { reads: isDryRun }, async (keyring) => {
+      let found = 0
+      const chosen = await withProgress(
+        () => `${found} keys found`,
+        () =>
+          findChosenKeys(keyring, choice, (count) => {
+            found = count
+          }),
+      )
+      if (choice.isOne && chosen.unknown.length > 0) throw notFound(chosen.unknown)
+      if (isDryRun) showOnly(given, choice, chosen)
+      else if (!(await isWanted(given, chosen.keys))) {
+        notice('Nothing was ended.')
+        return EXIT.trouble
+      } else if (choice.isOne) await endOne(given, keyring, chosen, options)
+      else return endAll(given, keyring, chosen, options)
+      return complainOfOthers(chosen)
+    })
+  },
+}
+
+/** @throws {UsageError} when there is nobody to ask */
+async function isWanted(given: Arguments, keys: readonly KeyRecord[]): Promise<boolean> {
+  if (given.is('yes') || keys.length === 0) return true
+  // Whoever pipes ids in cannot answer.
+  if (canAsk() && !given.operands.includes('-')) {
+    const what = keys.length === 1 ? 'This key' : `These ${keys.length} keys`
+    process.stderr.write(`${what} will be ended at once and for good:\n`)
+    // Beside the question: standard output may be a pipe.
+    process.stderr.write(formatKeys(keys, outputColumns(process.stderr)))
+    return confirm(keys.length === 1 ? 'End it?' : 'End them?')
+  }
+  if (keys.length === 1) return true
+  throw new UsageError(`--yes is missing: it would end ${keys.length} keys, and there is nobody to ask`)
+}
+
+function showOnly(given: Arguments, { isOne }: KeyChoice, { keys, revoked, unknown, unmatched }: ChosenKeys): void {
+  if (given.is('json')) {
+    if (isOne) printJson(keys[0] ?? revoked[0])
+    else printJson({ wouldRevoke: keys, already: revoked, unknown, ...(unmatched.length > 0 && { unmatched }) })
+    return
+  }
+  if (keys.length > 0) printKeys(keys)
+  for (const record of revoked) notice(`${record.id} is ${describeFirst(record)}.`)
+  notice(`It would end ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}. Nothing was ended.`)
+}
+
+async function endOne(
+  given: Arguments,
+  keyring: Keyring,
+  { keys: [key], revoked: [before] }: ChosenKeys,
+  options: RevokeKeyOptions,
+): Promise<void> {
+  const record = key === undefined ? before : await keyring.revoke(key.id, options)
+  if (record === undefined) return
+  if (before !== undefined && !given.is('json')) notice(`Key ${record.id} was ${describeFirst(record)}.`)
+  printRecord(given, record)
+}
+
+async function endAll(
+  given: Arguments,
+  keyring: Keyring,
+  chosen: ChosenKeys,
+  options: RevokeKeyOptions,
+): Promise<number> {
+  const isJson = given.is('json')
+  const revoked: KeyRecord[] = []
+  const unknown = [...chosen.unknown]
+  const tell = (record: KeyRecord, what: string) => {
+    if (!isJson) process.stdout.write(`${printable(`${record.id}  ${what}`)}\n`)
+  }
+  const end = async () => {
+    for (const { id } of chosen.keys) {
+      try {
+        const record = await keyring.revoke(id, options)
+        revoked.push(record)
+        tell(record, 'revoked')
+      } catch (error) {
+        // Somebody has deleted it since it was shown.
+        if (!(error instanceof KeyNotFoundError)) throw error
+        unknown.push(id)
+      }
+    }
+  }
+  if (!isJson && chosen.keys.length + chosen.revoked.length === 0) notice('There are no such keys.')
+  for (const record of chosen.revoked) tell(record, describeFirst(record))
+  try {
+    // On a terminal each key that is ended is a line, and says how far it is.
+    await (outputColumns() === undefined
+      ? withProgress(() => `${revoked.length} of ${chosen.keys.length} keys`, end)
+      : end())
+  } finally {
+    // Also what was ended before the store failed.
+    if (isJson) {
+      const { revoked: already, unmatched } = chosen
+      printJson({ revoked, already, unknown, ...(unmatched.length > 0 && { unmatched }) })
+    }
+  }
+  return complainOfOthers({ ...chosen, unknown })
+}
+
+/** @throws {KeyNotFoundError} for ids that no key has */
+function complainOfOthers({ unknown, unmatched }: ChosenKeys): number {
+  if (unmatched.length > 0)
+    notice(`Not ended, since the filters leave them out: ${formatIds(unmatched.map(({ id }) => id))}.`)
+  if (unknown.length > 0) throw notFound(unknown)
+  return unmatched.length > 0 ? EXIT.trouble : EXIT.ok
+}
+
+function notFound(ids: readonly string[]): KeyNotFoundError {
+  return new KeyNotFoundError(`There is no key with the id ${formatIds(ids)}`)
+}
+
+function describeFirst({ revokedReason }: KeyRecord): string {
+  return `already revoked (first reason: ${revokedReason ?? 'none'})`
+}
