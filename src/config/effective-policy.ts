@@ -1,7 +1,7 @@
 import type { IssuerPolicy } from '../token/policy.js'
 import type { Configuration } from './options.js'
 
-/** What a verifier requires of credentials. No secrets: stores as scheme and host, URLs without their query. */
+/** What a verifier requires of credentials. No secrets: stores as role, host, port and database, or path; URLs without their query. */
 export interface EffectivePolicy {
   readonly issuers: readonly EffectiveIssuerPolicy[]
   /** `false`: every API key is refused. `null`: there is no store yet, and API keys are 503. */

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArgumentError } from '../core/argument-error.js'
+import { oneLine } from '../core/cause.js'
 import { emitProcessWarning } from '../core/process-warning.js'
 import type { KeyStore } from '../store/contract.js'
 import { openKeyStore, sqlitePath } from '../store/open.js'
@@ -12,7 +13,7 @@ export interface ConfiguredKeyStore {
   readonly store: KeyStore
   /** Whether it was opened here: whoever uses the configuration closes it then. */
   readonly owned: boolean
-  /** What may be shown of it: scheme and host. */
+  /** What may be shown of it: role, host, port and database, or the path of its file. */
   readonly label: string
 }
 
@@ -52,7 +53,8 @@ export function resolveKeyStore({
   }
   if (typeof value === 'string') return openStore(value, name)
   if (isRecord(value) && typeof value.find === 'function') {
-    return Object.freeze({ store: value as unknown as KeyStore, owned: false, label: 'a KeyStore of the application' })
+    const store = value as unknown as KeyStore
+    return Object.freeze({ store, owned: false, label: labelOf(store) })
   }
   throw new ArgumentError(
     name,
@@ -66,10 +68,10 @@ function openStore(url: string, name: string): ConfiguredKeyStore {
   if (path !== undefined && !existsSync(path)) {
     throw new ArgumentError(
       name,
-      `names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: vantage-auth keys migrate`,
+      `names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: npx vantage-auth keys migrate --store sqlite:PATH`,
     )
   }
-  return open(() => openKeyStore(url), url, name)
+  return open(() => openKeyStore(url), name)
 }
 
 /** The path is that of the working directory at start, whichever it is later. */
@@ -90,7 +92,7 @@ function awaitDefaultStore(): AwaitedKeyStore {
           // A file that was seen stays the store: its revocations count, and without a driver nobody can read them.
           if (failure === undefined && !existsSync(path)) return undefined
           failure = undefined
-          found = open(() => sqliteKeyStore({ path }), 'sqlite:', path)
+          found = open(() => sqliteKeyStore({ path }), path)
         } catch (error) {
           failure = error
         }
@@ -110,19 +112,24 @@ function workingDirectory(): string {
   }
 }
 
-function open(openStore: () => KeyStore, url: string, name: string): ConfiguredKeyStore {
+function open(openStore: () => KeyStore, name: string): ConfiguredKeyStore {
   try {
-    return Object.freeze({ store: openStore(), owned: true, label: storeLabel(url) })
+    const store = openStore()
+    return Object.freeze({ store, owned: true, label: labelOf(store) })
   } catch (error) {
     throw new TypeError(`${name}: ${(error as Error).message}`)
   }
 }
 
-/** Scheme and host, since the rest of a store URL may be secret. */
-function storeLabel(url: string): string {
-  if (!URL.canParse(url)) return url.slice(0, url.indexOf(':') + 1)
-  const { protocol, host } = new URL(url)
-  return host === '' ? protocol : `${protocol}//${host}`
+/** What a store says of itself. One of the application's own may say anything, or nothing. */
+function labelOf(store: KeyStore): string {
+  try {
+    const told: unknown = store.describe?.()
+    if (typeof told === 'string' && told !== '') return oneLine(told)
+  } catch {
+    // It says nothing then.
+  }
+  return 'a KeyStore of the application'
 }
 
 let warned = false

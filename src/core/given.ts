@@ -23,8 +23,13 @@ export function withoutSecrets(text: string): string {
   return (
     text
       .replace(/vak_\w{8,}/g, 'vak_…')
-      // A token is base64url. Names of tables, options and hosts that messages contain are shorter; the shortest signature has 43.
-      .replace(/[\w.-]{40,}/g, '…')
+      // A token is base64url. Names of tables and options that messages contain are shorter; the shortest signature has 43.
+      .replace(/[\w.-]{40,}/g, (run) => (isHostName(run) ? run : '…'))
       .replace(/[0-9A-Za-z]{21,}/g, '…')
   )
+}
+
+/** Hosts of cloud providers are long. A token has capitals, which its first letters alone make sure of. */
+function isHostName(run: string): boolean {
+  return run.split('.').length > 2 && /^(?:[a-z0-9-]{1,39}\.)+[a-z]{2,20}$/.test(run)
 }

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { debuglog } from 'node:util'
 import { type Auth, credentialOf } from './auth.js'
+import { describeCause } from './cause.js'
 import { type AnyAuthError, isAuthError, type RefusalReason, type RefusedCredential } from './errors.js'
 import { ofProcess } from './of-process.js'
 
@@ -103,8 +104,8 @@ export type Trace = Pick<DecisionEvent, 'cached' | 'stale'>
 export function observeDecision(decide: (trace: Trace) => Auth | Promise<Auth>): Auth | Promise<Auth> {
   const trace: Trace = { cached: false, stale: false }
   const begunAt = performance.now()
-  const publishEnd = (end: End) =>
-    publishDecision({ ...end, ...trace, decidedBy: 'verifier', durationMs: performance.now() - begunAt })
+  const publishEnd = (end: End, error?: AnyAuthError) =>
+    publishDecision({ ...end, ...trace, decidedBy: 'verifier', durationMs: performance.now() - begunAt }, error)
   const accepted = (auth: Auth): Auth => {
     publishEnd({ outcome: 'accepted', reason: undefined, rule: undefined, ...identityOf(credentialOf(auth)) })
     return auth
@@ -112,7 +113,7 @@ export function observeDecision(decide: (trace: Trace) => Auth | Promise<Auth>):
   const refused = (error: unknown): never => {
     if (isAuthError(error)) {
       published.add(error)
-      publishEnd({ ...endOf(error), ...identityOf(error.credential) })
+      publishEnd({ ...endOf(error), ...identityOf(error.credential) }, error)
     }
     throw error
   }
@@ -155,14 +156,15 @@ const published = ofProcess('published', () => new WeakSet<object>())
  */
 export function publishRefusal(error: AnyAuthError, auth: Auth | undefined, decidedBy: 'guard' | 'handler'): void {
   if (!decisionsObserved() || published.has(error)) return
-  publishDecision({
+  const event: DecisionEvent = {
     ...endOf(error),
     ...identityOf(auth === undefined ? error.credential : credentialOf(auth)),
     decidedBy,
     cached: false,
     stale: false,
     durationMs: 0,
-  })
+  }
+  publishDecision(event, error)
 }
 
 /** Publishes a refusal on behalf of the handler that is about to throw it, so that it is not published again later. */
@@ -171,17 +173,23 @@ export function publishBeforeThrow(error: AnyAuthError, auth: Auth): void {
   published.add(error)
 }
 
-function publishDecision(event: DecisionEvent): void {
-  if (event.outcome !== 'accepted' && debug.enabled) debug(debugLine(event))
+function publishDecision(event: DecisionEvent, error: AnyAuthError | undefined): void {
+  // As an argument: a cause may hold a per cent sign, which means something in a format.
+  if (event.outcome !== 'accepted' && debug.enabled) debug('%s', debugLine(event, error))
   if (decisions.hasSubscribers) decisions.publish(event)
 }
 
-/** For `NODE_DEBUG=vantage-auth`. Of a credential it shows only the id of a well-formed key. */
-function debugLine({ outcome, reason, rule, keyId, issuer }: DecisionEvent): string {
+/** For `NODE_DEBUG=vantage-auth`. Of a credential it shows its kind, or the id of a well-formed key. */
+function debugLine(
+  { outcome, reason, rule, kind, keyId, issuer }: DecisionEvent,
+  error: AnyAuthError | undefined,
+): string {
   const code = `${CODE_PREFIX}${outcome.toUpperCase()}`
   // Of the other codes the reason says nothing more.
   const detail = outcome === 'token_invalid' ? reason : rule && `rule ${rule}`
-  return [code, detail, keyId ? `key ${keyId}` : issuer && `issuer ${issuer}`].filter(Boolean).join(' ')
+  const credential = keyId ? `key ${keyId}` : issuer ? `issuer ${issuer}` : kind
+  const cause = outcome === 'unavailable' ? `: ${describeCause(error?.cause)}` : ''
+  return [code, detail, credential].filter(Boolean).join(' ') + cause
 }
 
 /** @param describe called only when somebody subscribed */

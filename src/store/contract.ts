@@ -85,6 +85,12 @@ export interface KeyStore {
    */
   checkSchema?(): Promise<void>
 
+  /**
+   * Where the store is, without a password: `postgres://service@db.example:5432/keys` or `sqlite:./keys.db`. It is shown by
+   * `describe()` of a verifier, and in notices of outages.
+   */
+  describe?(): string
+
   /** Closes what the store opened. May be called again. Afterwards the other methods reject, and feeds are `down`. */
   close(): Promise<void>
 }

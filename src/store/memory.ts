@@ -82,6 +82,8 @@ export function memoryKeyStore(): KeyStore {
   }
 
   return {
+    describe: () => 'memory:',
+
     async find(id) {
       checkOpen()
       return keys.get(id)

@@ -54,7 +54,10 @@ export interface Verifier {
    * what is missing. For a readiness probe.
    */
   ready(): Promise<void>
-  /** What is checked, per issuer, and the store in use. No secrets: stores as scheme and host. */
+  /**
+   * What is checked, per issuer, and the store in use. No secrets: a store is told as its role, host, port and database, or
+   * the path of its file.
+   */
   describe(): EffectivePolicy
   /**
    * Writes pending usage and closes what the verifier opened, all within `timeoutMs`. Idempotent, and never rejects.

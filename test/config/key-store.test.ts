@@ -24,14 +24,31 @@ describe('the key store', () => {
     expect(resolve({ keys: store }).keys).toEqual({ store, owned: false, label: 'a KeyStore of the application' })
   })
 
-  test('by URL is opened, and told of as scheme and host', () => {
+  test.each([
+    ['what it says of itself', () => 'redis://cache.example:6379', 'redis://cache.example:6379'],
+    ['what it says, without the password', () => 'redis://u:hunter2@cache.example', 'redis://…@cache.example'],
+    ['one line of it', () => 'a\n\u001b[31mb', 'a [31mb'],
+    ['nothing where that is no text', () => ({ url: 'hunter2' }), 'a KeyStore of the application'],
+    [
+      'nothing where that throws',
+      () => {
+        throw new Error('hunter2')
+      },
+      'a KeyStore of the application',
+    ],
+  ])('of the application is told of as %s', (_, describe, label) => {
+    expect(resolve({ keys: { ...createOwnStore(), describe } }).keys).toMatchObject({ label })
+  })
+
+  test('by URL is opened, and told of without a password', () => {
     writeFileSync('keys.db', '')
-    expect(resolve({ keys: 'sqlite:./keys.db' }).keys).toMatchObject({ owned: true, label: 'sqlite:' })
-    expect(resolve({ keys: `sqlite:${folder.path}/keys.db` }).keys).toMatchObject({ owned: true, label: 'sqlite:' })
+    expect(resolve({ keys: 'sqlite:./keys.db' }).keys).toMatchObject({ owned: true, label: 'sqlite:./keys.db' })
+    const absolute = `sqlite:${folder.path}/keys.db`
+    expect(resolve({ keys: absolute }).keys).toMatchObject({ owned: true, label: absolute })
     expect(resolve({ keys: 'memory:' }).keys).toMatchObject({ owned: true, label: 'memory:' })
     expect(resolve({ keys: 'postgres://u:hunter2@db.example:5433/x?password=hunter2' }).keys).toMatchObject({
       owned: true,
-      label: 'postgres://db.example:5433',
+      label: 'postgres://u@db.example:5433/x',
     })
   })
 
@@ -46,7 +63,7 @@ describe('the key store', () => {
 
   test('is the file of the default name where there is one', () => {
     writeFileSync('vantage-auth.db', '')
-    expect(resolveOptions({}, {}).keys).toMatchObject({ owned: true, label: 'sqlite:' })
+    expect(resolveOptions({}, {}).keys).toMatchObject({ owned: true, label: 'sqlite:vantage-auth.db' })
   })
 
   test.each([

@@ -328,11 +328,11 @@ describe('a process', () => {
         `ERR_VANTAGE_SCOPE_INSUFFICIENT key ${good.id}`,
         `ERR_VANTAGE_TOKEN_INVALID unknown key ${unknown.id}`,
         `ERR_VANTAGE_TOKEN_INVALID expired issuer ${issuer.issuer}`,
-        'ERR_VANTAGE_TOKEN_INVALID malformed',
+        'ERR_VANTAGE_TOKEN_INVALID malformed access_token',
         'ERR_VANTAGE_TOKEN_INVALID malformed',
         'ERR_VANTAGE_CREDENTIALS_MISSING',
-        'ERR_VANTAGE_UNAVAILABLE',
-      ].map((line) => expect.stringMatching(new RegExp(`^VANTAGE-AUTH \\d+: ${line.replace(/[.]/g, '\\.')}$`))),
+        'ERR_VANTAGE_UNAVAILABLE access_token: the verifier is closed',
+      ].map((line) => expect.stringMatching(new RegExp(`^VANTAGE-AUTH \\d+: ${line.replace(/[.()]/g, '\\$&')}$`))),
     )
     for (const credential of [good.key, unknown.key, expired]) expect(stderr).not.toContain(credential.slice(-20))
   }, 40_000)

@@ -162,7 +162,9 @@ describe.each(subjects)(
 
       const store = opening()
       if (version < newest) {
-        await expect(store.find('a')).rejects.toThrow(/has an old key schema; run: vantage-auth keys migrate$/)
+        await expect(store.find('a')).rejects.toThrow(
+          /has an old key schema; run: npx vantage-auth keys migrate --store (sqlite|postgres):.*$/,
+        )
       }
       expect(await store.migrate?.()).toBe(newest)
 
@@ -200,7 +202,9 @@ describe.each(subjects)(
       await store.insert(storedKey('a'))
       await run('DROP TABLE vantage_usage')
       const later = opening()
-      await expect(later.find('a')).rejects.toThrow(/lacks tables.* or triggers; run: vantage-auth keys migrate$/)
+      await expect(later.find('a')).rejects.toThrow(
+        /lacks tables.* or triggers; run: npx vantage-auth keys migrate --store (sqlite|postgres):.*$/,
+      )
       expect(await later.migrate?.()).toBe(newest)
       expect(await describeSchema()).toEqual(whole)
       expect(await later.find('a')).toEqual(storedKey('a'))

@@ -650,7 +650,9 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
       // Once in a process: the first version that is tested here has it.
       if (major === versions[0]?.major) {
         await until(() => warnings.length > 0)
-        expect(warnings).toEqual([expect.stringMatching(/^Changes of vantage_keys .*: vantage-auth keys migrate$/)])
+        expect(warnings).toEqual([
+          expect.stringMatching(/^Changes of vantage_keys .*: npx vantage-auth keys migrate --store postgres:.*$/),
+        ])
       }
       // As ordinary triggers they would not fire in each session.
       await sql('ALTER TABLE vantage_keys ENABLE TRIGGER ALL')

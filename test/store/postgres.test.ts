@@ -70,7 +70,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
     test('is created by migrate, and by nothing else', async () => {
       const store = open()
       for (const call of [store.find('a'), store.insert(storedKey('a')), store.addUsage([])]) {
-        await expect(call).rejects.toThrow(/has no key schema; run: vantage-auth keys migrate$/)
+        await expect(call).rejects.toThrow(/has no key schema; run: npx vantage-auth keys migrate --store postgres:.*$/)
       }
       expect(await sql(`SELECT 1 FROM pg_class WHERE relname LIKE 'vantage%'`)).toEqual([])
       expect(await store.migrate?.()).toBe(SCHEMA_VERSION)
@@ -89,10 +89,12 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await open().migrate?.()
       await sql('UPDATE vantage_schema SET version = 999')
       const newer = open(`${url}?application_name=newer`)
-      await expect(newer.find('a')).rejects.toThrow(/key schema 999, .* vantage-auth keys migrate wrote it$/)
+      await expect(newer.find('a')).rejects.toThrow(
+        /key schema 999, .*: npx vantage-auth keys migrate --store postgres:.*$/,
+      )
       await expect(newer.migrate?.()).rejects.toThrow(KeyStoreError)
       await sql('UPDATE vantage_schema SET version = 0')
-      await expect(newer.find('a')).rejects.toThrow(/run: vantage-auth keys migrate$/)
+      await expect(newer.find('a')).rejects.toThrow(/run: npx vantage-auth keys migrate --store postgres:.*$/)
       expect(await newer.migrate?.()).toBe(SCHEMA_VERSION)
     })
 
@@ -105,7 +107,7 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await sql(damage)
       const store = open(`${url}?application_name=another`)
       await expect(store.find('a')).rejects.toThrow(
-        /lacks tables, functions or triggers; run: vantage-auth keys migrate$/,
+        /lacks tables, functions or triggers; run: npx vantage-auth keys migrate --store postgres:.*$/,
       )
       const { next } = await (async () => {
         await store.migrate?.()
@@ -123,7 +125,9 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await sql('DROP TABLE vantage_audit, vantage_token_revocations')
       await sql('UPDATE vantage_schema SET version = 1')
       const later = open(`${url}?application_name=later`)
-      await expect(later.find('a')).rejects.toThrow(/has an old key schema; run: vantage-auth keys migrate$/)
+      await expect(later.find('a')).rejects.toThrow(
+        /has an old key schema; run: npx vantage-auth keys migrate --store postgres:.*$/,
+      )
       expect(await later.migrate?.()).toBe(SCHEMA_VERSION)
       expect(await later.find('a')).toEqual(storedKey('a'))
       await later.update(storedKey('a'), storedKey('a', { revokedAt: 1 }))

@@ -167,12 +167,14 @@ describe('the file', () => {
 
   test('is refused untouched when it is a database without our schema', async () => {
     sql(path, 'CREATE TABLE recipes (name TEXT)')
-    await expect(open().find('a')).rejects.toThrow(/has no key schema; run: vantage-auth keys migrate/)
+    await expect(open().find('a')).rejects.toThrow(
+      /has no key schema; run: npx vantage-auth keys migrate --store (sqlite|postgres):/,
+    )
     expect(rows(path, 'SELECT name FROM sqlite_master')).toMatchObject([{ name: 'recipes' }])
   })
 
   test.each([
-    ['older', -1, /has (an old|no) key schema; run: vantage-auth keys migrate/],
+    ['older', -1, /has (an old|no) key schema; run: npx vantage-auth keys migrate --store (sqlite|postgres):/],
     ['newer', 1, /has key schema \d+, and this vantage-auth knows \d+; update vantage-auth/],
   ])('is refused when its schema is of an %s version', async (_, difference, message) => {
     await create()
@@ -192,7 +194,9 @@ describe('the file', () => {
     await store.insert(storedKey('a'))
     const watched = watch(store)
     sql(path, 'DROP TRIGGER vantage_keys_updated')
-    await expect(store.find('a')).rejects.toThrow(/lacks tables or triggers; run: vantage-auth keys migrate/)
+    await expect(store.find('a')).rejects.toThrow(
+      /lacks tables or triggers; run: npx vantage-auth keys migrate --store (sqlite|postgres):/,
+    )
     await expect(open().find('a')).rejects.toThrow(/lacks tables or triggers/)
     // What was written while the trigger was missing nobody can tell: everything is looked at again.
     sql(path, 'UPDATE vantage_keys SET revoked_at = 1')
@@ -210,7 +214,9 @@ describe('the file', () => {
     await store.insert(storedKey('a'))
     const watched = watch(store)
     sql(path, 'ALTER TABLE vantage_keys RENAME TO old; CREATE TABLE vantage_keys AS SELECT * FROM old')
-    await expect(store.find('a')).rejects.toThrow(/lacks tables or triggers; run: vantage-auth keys migrate/)
+    await expect(store.find('a')).rejects.toThrow(
+      /lacks tables or triggers; run: npx vantage-auth keys migrate --store (sqlite|postgres):/,
+    )
     sql(path, 'UPDATE vantage_keys SET revoked_at = 1')
     expect(await open().migrate?.()).toBe(SCHEMA_VERSION)
     await watched.next()
@@ -250,7 +256,9 @@ describe('the file', () => {
         DROP TRIGGER vantage_audit_changed; DROP TRIGGER vantage_audit_deleted;
         UPDATE vantage_schema SET version = 1`,
     )
-    await expect(open().find('a')).rejects.toThrow(/has an old key schema; run: vantage-auth keys migrate/)
+    await expect(open().find('a')).rejects.toThrow(
+      /has an old key schema; run: npx vantage-auth keys migrate --store (sqlite|postgres):/,
+    )
     const later = await create()
     expect(await later.find('a')).toEqual(storedKey('a'))
     sql(path, `UPDATE vantage_keys SET revoked_at = 1, revoked_by = 'ops', revoked_reason = 'leaked'`)

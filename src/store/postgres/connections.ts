@@ -1,3 +1,4 @@
+import { describeCause } from '../../core/cause.js'
 import { answerWithin } from '../../core/deadline.js'
 import { KeyStoreError } from '../../core/errors.js'
 import {
@@ -9,7 +10,9 @@ import {
   SQLSTATE,
   sqlState,
 } from './driver.js'
+import { describeMissingGrant } from './missing-grant.js'
 import { inSchema } from './names.js'
+import { describePlace, isGarbled, type PostgresPlace } from './place.js'
 
 /**
  * Asks one connection. `{schema}` in a statement stands for the schema of the store, quoted.
@@ -22,11 +25,7 @@ import { inSchema } from './names.js'
 export type Ask = (text: string, values?: readonly unknown[]) => Promise<PostgresResult>
 
 /** The connections of one store. What they throw is a {@link KeyStoreError} without anything secret. */
-export interface Connections {
-  /** Where the server is, for messages: `Postgres key store at db.example:5432`. */
-  readonly name: string
-  /** The schema of the tables, unquoted. */
-  readonly schema: string
+export interface Connections extends PostgresPlace {
   /** One statement in one round trip, on any connection of the pool and under whatever `search_path` it has. */
   ask: Ask
   /** Statements that only read, in a transaction of their own. */
@@ -65,6 +64,11 @@ const AS_TEXT = { getTypeParser: () => (value: unknown) => value }
 /** @throws {TypeError} for a text that is no connection string, and without the package `pg` */
 export function connectionsByUrl(connectionString: string, schema: string): Connections {
   const { Client, Pool } = loadPostgresDriver()
+  if (isGarbled(connectionString)) {
+    throw new TypeError(
+      'The connection string of a Postgres key store has an @ behind its host: percent-encode the / ? # and @ of user, password and database',
+    )
+  }
   const options = {
     connectionString,
     fallback_application_name: 'vantage-auth',
@@ -85,7 +89,7 @@ export function connectionsByUrl(connectionString: string, schema: string): Conn
   const pool = new Pool({ ...options, max: POOL_SIZE, allowExitOnIdle: true })
   // The pool replaces an idle connection that ends. Without a listener the event would end the process.
   pool.on('error', () => {})
-  return createConnections(pool, probe, schema, () => new Client(options), true)
+  return createConnections(pool, describePlace(probe, schema), () => new Client(options), true)
 }
 
 /** @throws {TypeError} for what is no pool of the package `pg` */
@@ -99,23 +103,20 @@ export function connectionsByPool(pool: PostgresPool, schema: string): Connectio
   } catch {
     throw new TypeError('postgresKeyStore() cannot make a connection with the options of this pool')
   }
-  return createConnections(pool, probe, schema, createClient, false)
+  const { connectionString } = pool.options as { readonly connectionString?: unknown }
+  return createConnections(pool, describePlace(probe, schema, connectionString), createClient, false)
 }
 
 function createConnections(
   pool: PostgresPool,
-  { host, port }: PostgresClient,
-  schema: string,
+  place: PostgresPlace,
   createClient: () => PostgresClient,
   owned: boolean,
 ): Connections {
-  // The folder of a Unix socket is left out.
-  const name = host && !host.startsWith('/') ? `Postgres key store at ${host}:${port}` : 'Postgres key store'
-
   const askClient =
     (client: PostgresClient): Ask =>
     (text, values) =>
-      client.query({ text: inSchema(text, schema), types: AS_TEXT, ...(values && { values: [...values] }) })
+      client.query({ text: inSchema(text, place.schema), types: AS_TEXT, ...(values && { values: [...values] }) })
 
   async function checkOut(): Promise<PooledClient> {
     const pending = new Promise<PooledClient>((resolve, reject) => {
@@ -137,21 +138,26 @@ function createConnections(
 
   async function use<T>(limitMs: number, work: (ask: Ask) => Promise<T>): Promise<T> {
     let client: PooledClient | undefined
+    let statement = ''
     try {
       client = await checkOut()
-      const result = await answerWithin(limitMs, 'the server', work(askClient(client)))
+      const ask = askClient(client)
+      const asking: Ask = (text, values) => {
+        statement = text
+        return ask(text, values)
+      }
+      const result = await answerWithin(limitMs, 'the server', work(asking))
       giveBack(client)
       return result
     } catch (error) {
       // The connection is given up, so that its statement, transaction and lock end whatever went wrong.
       client?.release(true)
-      throw explain(error, name)
+      throw explain(error, place, statement)
     }
   }
 
   return {
-    name,
-    schema,
+    ...place,
     createClient,
     askClient,
 
@@ -201,36 +207,47 @@ export async function connectClient(client: PostgresClient): Promise<void> {
   client.connection?.stream?.setKeepAlive?.(true, KEEP_ALIVE_AFTER_MS)
 }
 
-/** Says what went wrong, and the cure, without values of the statement and options of the connection. */
-export function explain(error: unknown, name: string): KeyStoreError {
+/**
+ * Says what went wrong, and the cure, without values of the statement and options of the connection.
+ *
+ * @param statement that was under way
+ */
+function explain(error: unknown, place: PostgresPlace, statement: string): KeyStoreError {
   if (error instanceof KeyStoreError) return error
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  const cause = Object.assign(new Error(typeof message === 'string' ? message : ''), { code })
-  return new KeyStoreError(`The ${name} ${describeFault(error)}`, { cause })
+  const shown = place.withoutPassword(typeof message === 'string' ? message : '')
+  const cause = Object.assign(new Error(shown), { code })
+  return new KeyStoreError(`The ${place.name} ${describeFault(error, place, statement)}`, { cause })
 }
 
-function describeFault(error: unknown): string {
+/** What `pg` says when the server asks for a password and there is none. */
+const NO_PASSWORD = /client password must be a (?:non-empty )?string/
+
+function describeFault(error: unknown, place: PostgresPlace, statement: string): string {
   const state = sqlState(error)
+  // Only where it can have no values of a statement in it.
+  const said = () => place.withoutPassword(describeCause(error))
   switch (state) {
     case undefined:
-      return 'is out of reach'
+      return NO_PASSWORD.test(said())
+        ? `asks for a password for ${place.role}, and there is none: put it into PGPASSWORD, PGPASSFILE or the connection string`
+        : `is out of reach: ${said()}`
     case SQLSTATE.adminShutdown:
     case SQLSTATE.crashShutdown:
     case SQLSTATE.startingUp:
       return 'is out of reach: the server is stopping or starting'
     case SQLSTATE.wrongPassword:
     case SQLSTATE.notAuthorized:
-      return 'refuses the login'
     case SQLSTATE.noDatabase:
-      return 'is out of reach: there is no such database'
+      return `refuses the login: ${place.role} cannot log in to ${place.database}: ${said()}`
     case SQLSTATE.tooManyConnections:
-      return 'has no connection left'
+      return `has no connection left: ${said()}`
     case SQLSTATE.noTable:
     case SQLSTATE.noFunction:
     case SQLSTATE.noColumn:
-      return 'has no key schema, or only a part of one; run: vantage-auth keys migrate'
+      return `has no key schema, or only a part of one; run: ${place.migrateCommand}`
     case SQLSTATE.noPermission:
-      return 'does not permit this to the role; the README lists the grants that it needs'
+      return describeMissingGrant(String((error as Error).message), statement, place)
     case SQLSTATE.readOnly:
       return 'cannot be written: the server is a read replica, or read-only'
     case SQLSTATE.canceled:

@@ -22,6 +22,10 @@ export interface PostgresClient {
   unref?(): void
   readonly host?: string
   readonly port?: number
+  readonly user?: string
+  readonly database?: string
+  /** What the pool or the connection string says; a function where the application fetches it. */
+  readonly password?: unknown
   /** The socket below, to end a connection whose other end does not answer. */
   readonly connection?: { readonly stream?: { destroy?(): void; setKeepAlive?(on: boolean, afterMs: number): void } }
 }

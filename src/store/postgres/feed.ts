@@ -162,7 +162,10 @@ export function createFollower(connections: Connections): Follower {
     for (const change of reading.changes) tell(change)
     caughtUpAt = begunAt
     caughtUpAtWall = begunAtWall
-    if (!complete) warnUnheard(await readOver(ask, (ask) => findUnheardTables(ask, connections.schema)))
+    if (!complete) {
+      const tables = await readOver(ask, (ask) => findUnheardTables(ask, connections.schema))
+      warnUnheard(tables, connections)
+    }
     return reading.missed || triggersChanged || reading.changes.length > 0
   }
 
@@ -228,10 +231,10 @@ function warnOnce(code: `VANTAGE_${string}`, text: string): void {
   emitProcessWarning(code, text)
 }
 
-function warnUnheard(tables: readonly string[]): void {
+function warnUnheard(tables: readonly string[], { migrateCommand }: Pick<Connections, 'migrateCommand'>): void {
   warnOnce(
     'VANTAGE_FEED_TRIGGERS',
-    `Changes of ${tables.join(' and ')} in the key store are not heard of, since triggers are missing, or do not fire in each session: every cached key is confirmed with the store until they do. Put them back with: vantage-auth keys migrate`,
+    `Changes of ${tables.join(' and ')} in the key store are not heard of, since triggers are missing, or do not fire in each session: every cached key is confirmed with the store until they do. Put them back with: ${migrateCommand}`,
   )
 }
 

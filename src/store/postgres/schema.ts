@@ -17,10 +17,10 @@ const LOCK_LIMIT_MS = 2000
 const MIGRATION_ATTEMPTS = 5
 
 /** A store, as far as its schema is concerned. */
-type Place = Pick<Connections, 'name' | 'schema'>
+type Place = Pick<Connections, 'name' | 'schema' | 'migrateCommand'>
 
-function needed({ name }: Place): NeededSchema {
-  return { store: name, version: SCHEMA_VERSION, parts: 'tables, functions or triggers' }
+function needed({ name, migrateCommand }: Place): NeededSchema {
+  return { store: name, version: SCHEMA_VERSION, parts: 'tables, functions or triggers', migrateCommand }
 }
 
 /**
@@ -72,7 +72,7 @@ export async function checkSchema(ask: Ask, place: Place): Promise<void> {
  *
  * @throws {KeyStoreError} that names what belongs to somebody else, or what is wrong with the schema
  */
-export async function checkOwnSchema({ read, ...place }: Pick<Connections, 'name' | 'schema' | 'read'>): Promise<void> {
+export async function checkOwnSchema({ read, ...place }: Place & Pick<Connections, 'read'>): Promise<void> {
   await read(async (ask) => {
     const judge = () => refuseForeignObjects(ask, place, { onlyUsed: true })
     checkCurrent(await readSchema(ask, place, judge), needed(place))

@@ -164,6 +164,8 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
   }
 
   return {
+    describe: () => connections.url,
+
     async find(id) {
       await checked()
       return findKey(id)

@@ -30,13 +30,15 @@ export interface NeededSchema {
   readonly version: number
   /** What a schema consists of, for messages: `tables or triggers`. */
   readonly parts: string
+  /** The whole command that brings it up to date. */
+  readonly migrateCommand: string
 }
 
 /** @throws {KeyStoreError} for a schema that is newer than this package */
-export function isCurrent(found: FoundSchema, { store, version }: NeededSchema): boolean {
+export function isCurrent(found: FoundSchema, { store, version, migrateCommand }: NeededSchema): boolean {
   if (found.version > version) {
     throw new KeyStoreError(
-      `The ${store} has key schema ${found.version}, and this vantage-auth knows ${version}; update vantage-auth to the version whose vantage-auth keys migrate wrote it`,
+      `The ${store} has key schema ${found.version}, and this vantage-auth knows ${version}; update vantage-auth to the version with which this was run: ${migrateCommand}`,
     )
   }
   return found.version === version && found.complete
@@ -56,7 +58,7 @@ export function checkCurrent(found: FoundSchema, needed: NeededSchema): void {
       : found.version === 0
         ? 'has no key schema'
         : 'has an old key schema'
-  throw new KeyStoreError(`The ${needed.store} ${fault}; run: vantage-auth keys migrate`)
+  throw new KeyStoreError(`The ${needed.store} ${fault}; run: ${needed.migrateCommand}`)
 }
 
 /** The steps to run: those after the version of the database, or all of them when a table of an earlier step is missing. */

@@ -1,3 +1,4 @@
+import { migrateCommand } from '../migrate-command.js'
 import { checkCurrent, type FoundSchema, isCurrent, type NeededSchema, stepsToRun } from '../sql/schema.js'
 import type { SqliteDatabase } from './driver.js'
 import { STEPS } from './migrations.js'
@@ -11,8 +12,13 @@ const TABLES = STEPS.flatMap(({ tables }) => tables)
 /** The statement that creates a trigger, letter by letter as SQLite keeps it. */
 const creationOf = (trigger: string) => `CREATE TRIGGER ${trigger} ${TRIGGERS[trigger]}`
 
-function needed(file: string): NeededSchema {
-  return { store: `key store ${file}`, version: SCHEMA_VERSION, parts: 'tables or triggers' }
+function needed(path: string): NeededSchema {
+  return {
+    store: `key store ${JSON.stringify(path)}`,
+    version: SCHEMA_VERSION,
+    parts: 'tables or triggers',
+    migrateCommand: migrateCommand(`sqlite:${path}`),
+  }
 }
 
 function readSchema(database: SqliteDatabase): FoundSchema {
@@ -31,21 +37,21 @@ function readSchema(database: SqliteDatabase): FoundSchema {
 }
 
 /** @throws {KeyStoreError} for a schema that this package cannot work with; the message names the cure */
-export function checkSchema(database: SqliteDatabase, file: string): void {
-  checkCurrent(readSchema(database), needed(file))
+export function checkSchema(database: SqliteDatabase, path: string): void {
+  checkCurrent(readSchema(database), needed(path))
 }
 
 /**
  * Creates the schema, or brings it up to date, or puts back what is missing. Two processes may do it at once: one waits
  * for the other, and finds nothing left to do. An up-to-date file is not written to.
  */
-export function migrateSchema(database: SqliteDatabase, file: string): number {
-  if (isCurrent(readSchema(database), needed(file))) return SCHEMA_VERSION
+export function migrateSchema(database: SqliteDatabase, path: string): number {
+  if (isCurrent(readSchema(database), needed(path))) return SCHEMA_VERSION
   // So that readers never wait for a writer. It is a property of the file and cannot be set within a transaction.
   database.exec('PRAGMA journal_mode = WAL')
   inTransaction(database, () => {
     const found = readSchema(database)
-    if (isCurrent(found, needed(file))) return
+    if (isCurrent(found, needed(path))) return
     for (const { statements } of stepsToRun(STEPS, found)) for (const sql of statements) runStep(database, sql)
     for (const name of Object.keys(TRIGGERS)) database.exec(`DROP TRIGGER IF EXISTS ${name}; ${creationOf(name)}`)
     // Without the triggers something may have changed unseen, so every key counts as changed.

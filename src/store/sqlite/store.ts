@@ -4,6 +4,7 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import { pathToFileURL } from 'node:url'
 import { KeyStoreError } from '../../core/errors.js'
 import type { KeyStore, StoredTokenRevocation } from '../contract.js'
+import { migrateCommand } from '../migrate-command.js'
 import { PAGE } from '../sql/token-revocations.js'
 import { loadSqliteDriver, RESULT, type SqliteDatabase, type SqliteDriver, sqliteResultCode } from './driver.js'
 import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollower } from './feed.js'
@@ -101,7 +102,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
     const companionsBefore = identifyCompanions()
     const before = identify()
     if (before === undefined && !create) {
-      throw new KeyStoreError(`There is no key store at ${file}; create it with: vantage-auth keys migrate`)
+      throw new KeyStoreError(`There is no key store at ${file}; create it with: ${migrateCommand(`sqlite:${path}`)}`)
     }
     if (before === undefined && companionsBefore.length > 0) throw leftOver()
     if (before === undefined) createForOwner(absolute)
@@ -134,7 +135,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
     const schemaVersion = Number(database.prepare('PRAGMA schema_version').get()?.schema_version)
     if (current.prepared?.schemaVersion !== schemaVersion) {
       delete current.prepared
-      checkSchema(database, file)
+      checkSchema(database, path)
       const changes = createChangeReader(database)
       current.prepared = { queries: createKeyQueries(database), changes, schemaVersion }
     }
@@ -241,6 +242,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
   }
 
   return {
+    describe: () => `sqlite:${path}`,
+
     find: (id) => ask((queries) => queries.find(id)),
 
     async insert(key) {
@@ -284,7 +287,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
     checkSchema: () => run((current) => void prepare(current)),
 
     async migrate() {
-      const version = await run(({ database }) => migrateSchema(database, file), true)
+      const version = await run(({ database }) => migrateSchema(database, path), true)
       tellNeighbours()
       return version
     },

@@ -1,0 +1,55 @@
+import { shellWord } from '../migrate-command.js'
+import { TABLES } from './migrations.js'
+import { DEFAULT_SCHEMA } from './names.js'
+import type { PostgresPlace } from './place.js'
+import { FUNCTIONS } from './triggers.js'
+
+type Place = Pick<PostgresPlace, 'role' | 'user' | 'schema'>
+
+/** What a service may read. More is for who administers keys. */
+const OF_SERVICES = ['vantage_schema', 'vantage_keys', 'vantage_token_revocations', 'vantage_changes']
+
+/**
+ * What the server has refused to a role, and the command that prints the grants.
+ *
+ * @param message of the server; only the names in it are used, since its language is that of the server
+ * @param statement ours, which was refused, with `{schema}` in place of the schema
+ */
+export function describeMissingGrant(message: string, statement: string, place: Place): string {
+  const found = /vantage_\w+/.exec(message)?.[0]
+  if (/^\s*(CREATE|ALTER|DROP|GRANT|REVOKE|LOCK TABLE (?!.* ACCESS SHARE))/s.test(statement)) {
+    return `does not permit ${place.role} to create or change its tables and functions: run the command as the owner of the schema ${place.schema}`
+  }
+  if (found !== undefined && Object.hasOwn(FUNCTIONS, found)) {
+    return describe('EXECUTE', `function ${place.schema}.${found}`, 'service', place)
+  }
+  if (found !== undefined && TABLES.includes(found)) {
+    const privileges = privilegesOf(statement, found)
+    const kind = privileges.some((privilege) => privilege !== 'SELECT')
+      ? 'administrator'
+      : OF_SERVICES.includes(found)
+        ? 'service'
+        : 'reader'
+    return describe(privileges.join(' and '), `table ${place.schema}.${found}`, kind, place)
+  }
+  return describe('USAGE', `schema ${place.schema}`, 'service', place)
+}
+
+/** What a statement needs of a table. One that changes rows reads them as well. */
+function privilegesOf(statement: string, table: string): string[] {
+  const written = (pattern: string) => new RegExp(`${pattern}\\s+\\{schema\\}\\.${table}\\b`, 'i').test(statement)
+  const inserts = written('INSERT INTO')
+  const updates = written('UPDATE') || (inserts && /\bDO UPDATE\b/i.test(statement))
+  const deletes = written('DELETE FROM')
+  const privileges = [...(inserts ? ['INSERT'] : []), ...(updates ? ['UPDATE'] : []), ...(deletes ? ['DELETE'] : [])]
+  return updates || deletes || privileges.length === 0 ? ['SELECT', ...privileges] : privileges
+}
+
+function describe(privilege: string, object: string, kind: string, { role, user, schema }: Place): string {
+  const flags = [
+    ...(user === undefined ? [] : [`--role ${shellWord(user)}`]),
+    ...(schema === DEFAULT_SCHEMA ? [] : [`--schema ${shellWord(schema)}`]),
+  ]
+  const command = ['npx vantage-auth keys grants', kind, ...flags].join(' ')
+  return `does not permit this to the ${role}: it lacks ${privilege} on the ${object}; this prints the grants: ${command}`
+}
