@@ -4,7 +4,6 @@ import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -17,7 +16,6 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -57,10 +55,6 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-function snippetsOf(page: string): string[] {
-  return [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
-}
-
 function tsxPath(): string {
   return import.meta.resolve('tsx')
 }
@@ -68,25 +62,6 @@ function tsxPath(): string {
 test('has code to check', () => {
   expect(typescript.length).toBeGreaterThanOrEqual(9)
   expect(bash.length).toBeGreaterThanOrEqual(5)
-})
-
-test('compiles every TypeScript snippet in a strict project', { timeout: 180_000 }, () => {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-  const files = typescript.map((_, index) => join(folder, `snippet-${index}.ts`))
-  for (const page of readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))) {
-    for (const [index, code] of snippetsOf(readFileSync(join(root, 'docs', page), 'utf8')).entries()) {
-      const file = join(folder, `${page}-${index}.ts`)
-      writeFileSync(file, code)
-      files.push(file)
-    }
-  }
-  const program = ts.createProgram(files, { ...options, baseUrl: root, typeRoots: [join(root, 'node_modules/@types')] })
-  const problems = ts.getPreEmitDiagnostics(program).map((problem) => {
-    const at = problem.file?.fileName ?? ''
-    return `${at}: ${ts.flattenDiagnosticMessageText(problem.messageText, '\n')}`
-  })
-  expect(problems).toEqual([])
 })
 
 describe.each(['express', 'koa', 'fastify'])('the first route on %s', (framework) => {

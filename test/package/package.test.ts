@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { isBuiltin } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cuts } from '../../tsup.config.js'
+import { compileAlone, createUserProject, readSnippets } from './user-project.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
@@ -436,6 +437,42 @@ describe('types', () => {
       await succeed(bin('tsc'), ['-p', folder, '--pretty', 'false'])
     },
     180_000,
+  )
+})
+
+describe('what users copy', () => {
+  let project: string
+  beforeAll(() => {
+    project = createUserProject(root, join(scratch, 'current/node_modules/vantage-auth'))
+  })
+  afterAll(() => rmSync(project, { recursive: true, force: true }))
+
+  test.each(['nodenext', 'bundler'] as const)(
+    'each snippet of README and docs compiles as a project of its own: %s',
+    (resolution) => {
+      const snippets = readSnippets(root)
+      expect(snippets.length).toBeGreaterThan(20)
+      expect(compileAlone(project, snippets, resolution)).toEqual([])
+    },
+    300_000,
+  )
+
+  test.each([
+    ['Vitest', 'vitest/vitest.mjs', ['run', '--root', '.', 'vitest.test.ts'], /Tests .*2 passed/],
+    ['node:test', undefined, ['--test', 'node.test.mjs'], /pass 3\n/],
+    ['Jest', 'jest/bin/jest.js', ['--rootDir', '.', '--testMatch', '**/jest.test.cjs'], /Tests: +5 passed/],
+  ])(
+    'the example of a test passes with %s',
+    async (_, runner, args, expected) => {
+      const folder = join(project, 'testing')
+      cpSync(join(root, 'examples/testing'), folder, { recursive: true })
+      writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+      const program = runner === undefined ? args : [join(root, 'node_modules', runner), ...args]
+      const { code, stdout, stderr } = await run(process.execPath, program, folder)
+      expect(`${stdout}${stderr}`).toMatch(expected)
+      expect(code).toBe(0)
+    },
+    120_000,
   )
 })
 
