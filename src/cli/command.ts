@@ -51,6 +51,8 @@ const FLAGS_OF: Readonly<Record<string, string>> = {
   profile: '--profile',
   environment: '--environment',
   jwks: '--jwks',
+  role: '--role',
+  schema: '--schema',
   id: 'ID',
 }
 

@@ -6,6 +6,7 @@ import { type Arguments, type Command, readDuration, readWhole, refuseToken, req
 import { audit } from './keys-audit.js'
 import { due } from './keys-due.js'
 import { edit } from './keys-edit.js'
+import { grants } from './keys-grants.js'
 import { list } from './keys-list.js'
 import { revoke } from './keys-revoke.js'
 import { show } from './keys-show.js'
@@ -146,6 +147,7 @@ export const keysCommands: Readonly<Record<string, Command>> = {
   due,
   audit,
   migrate,
+  grants,
 }
 
 function readEnvironment(given: Arguments): Environment {

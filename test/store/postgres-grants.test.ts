@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createKeyring } from '../../src/keyring/keyring.js'
+import type { KeyStore } from '../../src/store/contract.js'
+import { formatGrants, GRANTEES, type Grantee } from '../../src/store/postgres/grants.js'
+import { SCHEMA_VERSION } from '../../src/store/postgres/schema.js'
+import { postgresKeyStore } from '../../src/store/postgres/store.js'
+import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
+
+describe('the statements', () => {
+  test('are those of the README', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const statements = formatGrants('service', { role: 'vantage_service', schema: 'public' })
+    expect(readme).toContain(`\`\`\`sql\n${statements.join('\n')}\n\`\`\``)
+  })
+
+  test.each([
+    ['role', ''],
+    ['role', 'public'],
+    ['role', 'none'],
+    ['role', 'pg_monitor'],
+    ['role', 'a\nb'],
+    ['role', 'a\u202eb'],
+    ['role', 'é'.repeat(32)],
+    ['schema', ''],
+    ['schema', 'pg_catalog'],
+    ['schema', 'a\u001b[31m'],
+    ['schema', 'a\0b'],
+  ])('refuse the %s %j', (name, value) => {
+    const names = { role: 'service', schema: 'public', [name]: value }
+    expect(() => formatGrants('service', names)).toThrow(new RegExp(`^${name} must`))
+  })
+})
+
+describe.skipIf(!postgresIsThere())('on a server', () => {
+  /** A name that would end the statement where it is not quoted. */
+  const SCHEMA = `auth"; DROP SCHEMA public; --'é`
+  const roleOf = (grantee: Grantee) => `${grantee} "of"; us`
+
+  let server: PostgresServer
+  let url: string
+
+  beforeAll(async () => {
+    server = await startPostgres()
+    for (const grantee of GRANTEES) {
+      const role = roleOf(grantee).replaceAll('"', '""')
+      await server.sql(server.url('postgres'), `CREATE ROLE "${role}" LOGIN PASSWORD 'p'`)
+    }
+  }, 120_000)
+
+  afterAll(() => server?.stop())
+
+  beforeEach(async () => {
+    url = await server.emptyDatabase()
+    const owner = postgresKeyStore({ connectionString: url, schema: SCHEMA })
+    await owner.migrate?.()
+    await owner.close()
+    for (const grantee of GRANTEES) {
+      for (const statement of formatGrants(grantee, { role: roleOf(grantee), schema: SCHEMA })) {
+        await server.sql(url, statement)
+      }
+    }
+  })
+
+  const as = (grantee: Grantee) => url.replace(/\/\/[^@]*@/, `//${encodeURIComponent(roleOf(grantee))}:p@`)
+
+  const TOKENS = { issuer: 'https://issuer.example', subject: 'user_1', issuedBefore: new Date() }
+  const KEY = { subject: 'user_1', scopes: ['jobs:read'] } as const
+  type Ring = ReturnType<typeof createKeyring>
+  const ACTIONS = {
+    create: (ring: Ring) => ring.create(KEY),
+    rotate: (ring: Ring, _: KeyStore, id: string) => ring.rotate(id),
+    edit: (ring: Ring, _: KeyStore, id: string) => ring.edit(id, { name: 'x' }),
+    revoke: (ring: Ring, _: KeyStore, id: string) => ring.revoke(id),
+    get: (ring: Ring, _: KeyStore, id: string) => ring.get(id),
+    list: (ring: Ring) => ring.list({ unusedFor: '90d' }),
+    usage: (ring: Ring, _: KeyStore, id: string) => ring.usage(id),
+    audit: (ring: Ring) => ring.audit(),
+    revokeTokens: (ring: Ring) => ring.revokeTokens(TOKENS),
+    tokenRevocations: (ring: Ring) => ring.tokenRevocations(),
+    find: (_: Ring, store: KeyStore, id: string) => store.find(id),
+    addUsage: (_: Ring, store: KeyStore, id: string) =>
+      store.addUsage([{ id, day: '2026-11-25', count: 1, lastUsedAt: Date.now() }]),
+    findTokenRevocations: async (_: Ring, store: KeyStore) =>
+      store.findTokenRevocations?.({ issuer: 'https://issuer.example', tokenId: 'a', subject: 'b', clientId: null }),
+  }
+  type Action = keyof typeof ACTIONS
+  const READING: readonly Action[] = [
+    'get',
+    'list',
+    'usage',
+    'audit',
+    'tokenRevocations',
+    'find',
+    'findTokenRevocations',
+  ]
+  const MAY: Record<Grantee, readonly Action[]> = {
+    service: ['find', 'addUsage', 'findTokenRevocations', 'tokenRevocations'],
+    administrator: ['create', 'rotate', 'edit', 'revoke', 'revokeTokens', ...READING],
+    reader: READING,
+    receiver: ['revokeTokens', 'tokenRevocations', 'findTokenRevocations'],
+  }
+
+  test.each(GRANTEES)('a role with the grants of a %s does what it is for, and no more', async (grantee) => {
+    const owner = createKeyring(postgresKeyStore({ connectionString: url, schema: SCHEMA }))
+    const store = postgresKeyStore({ connectionString: as(grantee), schema: SCHEMA })
+    const ring = createKeyring(store)
+    const done: string[] = []
+    for (const [name, act] of Object.entries(ACTIONS)) {
+      const { record } = await owner.create(KEY)
+      try {
+        await act(ring, store, record.id)
+        done.push(name)
+      } catch (error) {
+        // Not by mistake: the server has refused it.
+        expect((error as { cause?: { code?: unknown } }).cause?.code, `${name}: ${error}`).toBe('42501')
+      }
+    }
+    await store.close()
+    expect(done.sort()).toEqual([...MAY[grantee]].sort())
+  })
+
+  test.each(GRANTEES)('a %s writes nothing by hand that triggers and functions write', async (grantee) => {
+    const place = `"${SCHEMA.replaceAll('"', '""')}"`
+    for (const statement of [
+      `UPDATE ${place}.vantage_schema SET version = ${SCHEMA_VERSION + 1}`,
+      `DELETE FROM ${place}.vantage_audit`,
+      `INSERT INTO ${place}.vantage_audit (action) VALUES ('create')`,
+      `INSERT INTO ${place}.vantage_changes (id) VALUES ('a')`,
+      `DELETE FROM ${place}.vantage_usage`,
+      `DELETE FROM ${place}.vantage_keys`,
+      `TRUNCATE ${place}.vantage_token_revocations`,
+      `BEGIN; LOCK TABLE ${place}.vantage_lock IN EXCLUSIVE MODE`,
+      `DROP TABLE ${place}.vantage_keys`,
+      `CREATE TABLE ${place}.another (x int)`,
+    ]) {
+      await expect(server.sql(as(grantee), statement), statement).rejects.toMatchObject({ code: '42501' })
+    }
+  })
+
+  test('a keyring that reads makes no table in an empty database, and migrates no old schema', async () => {
+    const tables = () =>
+      server.sql(
+        url,
+        `SELECT relname FROM pg_class WHERE relname LIKE 'vantage%' AND relnamespace = 'public'::regnamespace`,
+      )
+    const version = async () => (await server.sql(url, 'SELECT version FROM public.vantage_schema'))[0]?.version
+    const store = postgresKeyStore({ connectionString: url })
+    const readings = (ring: Ring) => [
+      ring.get('a'),
+      ring.list(),
+      ring.usage('a'),
+      ring.audit(),
+      ring.tokenRevocations(),
+    ]
+    for (const reading of readings(createKeyring(store))) await expect(reading).rejects.toThrow(/keys migrate/)
+    expect(await tables()).toEqual([])
+    await store.migrate?.()
+    await server.sql(url, 'UPDATE public.vantage_schema SET version = version - 1')
+    for (const reading of readings(createKeyring(store))) {
+      await expect(reading).rejects.toThrow(/has an old key schema.*keys migrate/)
+    }
+    expect(await version()).toBe(SCHEMA_VERSION - 1)
+    await store.close()
+  })
+})
