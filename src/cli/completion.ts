@@ -11,11 +11,11 @@ export function completionCommand(program: () => readonly Word[]): Command {
       'The script completes the word vantage-auth, not npx vantage-auth. It contains no key, no id and no path.',
       'bash: source <(vantage-auth completion bash), in ~/.bashrc.',
       'zsh: source <(vantage-auth completion zsh), in ~/.zshrc, behind compinit.',
-      'fish: vantage-auth completion fish > ~/.config/fish/completions/vantage-auth.fish',
+      'fish: vantage-auth completion fish | source, in config.fish.',
     ],
     options: {},
     operand: { name: 'SHELL', choices: Object.keys(SCRIPTS) },
-    examples: ['vantage-auth completion bash > ~/.local/share/bash-completion/completions/vantage-auth'],
+    examples: ['vantage-auth completion bash > vantage-auth.bash'],
     async run(given) {
       // One of the choices.
       process.stdout.write(SCRIPTS[given.operand as keyof typeof SCRIPTS](program()))

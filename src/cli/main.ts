@@ -122,7 +122,7 @@ function overview(): string {
 Usage: vantage-auth COMMAND [options]
 
 ${heading('Commands:')}
-${formatList(entries, width, 13)}
+${formatList(entries, width, 14)}
 ${heading('Options:')}
 ${formatList(
   [
@@ -130,7 +130,7 @@ ${formatList(
     ['--version', 'version of the package'],
   ],
   width,
-  13,
+  14,
 )}
 ${heading('Examples:')}
 ${formatExamples(
@@ -153,7 +153,7 @@ function groupOverview(name: string): string {
   return `Usage: vantage-auth ${name} COMMAND [options]
 
 ${heading('Commands:')}
-${formatList(entries, width, 13)}
+${formatList(entries, width, 14)}
 ${heading('Examples:')}
 ${formatExamples(
   commands.flatMap(([, { examples }]) => examples.slice(0, 1)),

@@ -17,7 +17,7 @@ export interface Circumstances {
   /** A command with its flags that runs the process. */
   through?: string[]
   /** What it reads from standard input. */
-  input?: string | Buffer
+  input?: string | Buffer | undefined
 }
 
 export interface OnTerminal extends Omit<Circumstances, 'through'> {
