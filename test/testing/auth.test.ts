@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { assertScope } from '../../src/core/assert-scope.js'
+import { InsufficientScopeError } from '../../src/core/errors.js'
 import { hasScope } from '../../src/core/scope.js'
 import { authTestAnswer } from '../../src/http/answers.js'
 import { createTestAuth } from '../../src/testing/auth.js'
@@ -45,6 +47,8 @@ test('is frozen all the way down, and answers what a verified one answers', () =
   expect(Object.isFrozen(auth.claims.org)).toBe(true)
   expect(hasScope(auth, 'jobs:read')).toBe(true)
   expect(hasScope(auth, 'jobs:write')).toBe(false)
+  assertScope(auth, 'jobs:read')
+  expect(() => assertScope(auth, 'jobs:write')).toThrow(InsufficientScopeError)
   expect(JSON.parse(authTestAnswer(auth).body)).toMatchObject({ authenticated: true, user_id: 'user_123' })
 })
 
