@@ -1,5 +1,6 @@
 import type { Command } from './command.js'
 import { completionCommand } from './completion.js'
+import { doctor } from './doctor.js'
 import { explain } from './explain.js'
 import { keysCommands } from './keys.js'
 import { scan } from './scan/scan.js'
@@ -19,6 +20,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 
 /** The commands that stand alone. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
+  doctor,
   explain,
   scan,
   completion: completionCommand(() => [

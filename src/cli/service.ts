@@ -16,6 +16,8 @@ export interface Service {
   /** What it accepts. Its `keys` say nothing: see `keys` below. */
   readonly config: Configuration
   readonly keys: ServiceStore
+  /** What nobody has named, so that the default of the package counts. */
+  readonly defaults: { readonly issuer: boolean; readonly audience: boolean }
 }
 
 /** The options of a command that looks at a service. */
@@ -43,7 +45,13 @@ export type ServiceStore =
   | { readonly kind: 'own'; readonly store: KeyStore }
   /** `none`: every API key is refused. `absent`: a file that is not there. */
   | { readonly kind: 'none'; readonly because: string }
-  | { readonly kind: 'absent'; readonly because: string; readonly url: string }
+  | {
+      readonly kind: 'absent'
+      readonly because: string
+      readonly url: string
+      /** Whether nobody named a store: a service starts without one then. */
+      readonly isDefault: boolean
+    }
 
 /**
  * The service that the arguments describe. A flag wins over the module of `--config`, which wins over the environment, as
@@ -63,7 +71,13 @@ export async function readService(given: Arguments): Promise<Service> {
   } catch (error) {
     throw path === undefined ? error : inWordsOf(path, error, flags)
   }
-  return { config, keys: findStore(given, keys, path) }
+  const isDefault = (name: 'issuer' | 'audience', variable: string) =>
+    flags[name] === undefined && file[name] === undefined && !process.env[variable]?.trim()
+  const defaults = {
+    issuer: isDefault('issuer', 'VANTAGE_ISSUER'),
+    audience: isDefault('audience', 'VANTAGE_AUDIENCE') && config.issuers.length === 1,
+  }
+  return { config, keys: findStore(given, keys, path), defaults }
 }
 
 /** As `vantageAuth()` and `createVerifier()` read them. */
@@ -112,10 +126,14 @@ function findStore(given: Arguments, keys: VerifierOptions['keys'], path: string
   const option = given.text('store') === undefined ? keys : undefined
   if (option !== undefined && typeof option !== 'string') return resolveOwnStore(option, String(path))
   const { url, name } = option === undefined ? storeUrl(given) : { url: option, name: 'keys' }
+  const isDefault = given.text('store') === undefined && name === '--store'
   if (name === 'VANTAGE_KEY_STORE' && url === 'false') return { kind: 'none', because: 'VANTAGE_KEY_STORE is false' }
-  if (option === 'memory:') return { kind: 'absent', because: 'keys is memory:, which ends with the service', url }
+  if (option === 'memory:')
+    return { kind: 'absent', because: 'keys is memory:, which ends with the service', url, isDefault: false }
   const file = sqlitePath(url)
-  if (file !== undefined && !existsSync(file)) return { kind: 'absent', because: `there is no file ${file}`, url }
+  if (file !== undefined && !existsSync(file)) {
+    return { kind: 'absent', because: `there is no file ${file}`, url, isDefault }
+  }
   return {
     kind: 'url',
     url,

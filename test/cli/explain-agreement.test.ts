@@ -29,6 +29,7 @@ const options: VerifierOptions = {
 const service: Service = {
   config: resolveOptions({ ...options, keys: false }),
   keys: { kind: 'own', store },
+  defaults: { issuer: false, audience: false },
 }
 const verifier = createVerifier(options)
 

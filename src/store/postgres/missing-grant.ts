@@ -7,7 +7,12 @@ import { FUNCTIONS } from './triggers.js'
 type Place = Pick<PostgresPlace, 'role' | 'user' | 'schema'>
 
 /** What a service may read. More is for who administers keys. */
-const OF_SERVICES = ['vantage_schema', 'vantage_keys', 'vantage_token_revocations', 'vantage_changes']
+export const OF_SERVICES: readonly string[] = [
+  'vantage_schema',
+  'vantage_keys',
+  'vantage_token_revocations',
+  'vantage_changes',
+]
 
 /**
  * What the server has refused to a role, and the command that prints the grants.

@@ -163,7 +163,7 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
     await close()
   }
 
-  return {
+  const store: KeyStore = {
     describe: () => connections.url,
 
     async find(id) {
@@ -258,4 +258,13 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
       return closing
     },
   }
+  connectionsOfStores.set(store, connections)
+  return store
+}
+
+const connectionsOfStores = new WeakMap<KeyStore, Connections>()
+
+/** The connections of a store that was made here, for those who examine it; `undefined` for any other store. */
+export function connectionsOf(store: KeyStore): Connections | undefined {
+  return connectionsOfStores.get(store)
 }

@@ -34,10 +34,21 @@ export interface NeededSchema {
   readonly migrateCommand: string
 }
 
-/** @throws {KeyStoreError} for a schema that is newer than this package */
+/** The schema of a store is not the one that this package works with. */
+export class SchemaError extends KeyStoreError {
+  readonly found: FoundSchema
+
+  constructor(found: FoundSchema, message: string) {
+    super(message)
+    this.found = found
+  }
+}
+
+/** @throws {SchemaError} for a schema that is newer than this package */
 export function isCurrent(found: FoundSchema, { store, version, migrateCommand }: NeededSchema): boolean {
   if (found.version > version) {
-    throw new KeyStoreError(
+    throw new SchemaError(
+      found,
       `The ${store} has key schema ${found.version}, and this vantage-auth knows ${version}; update vantage-auth to the version with which this was run: ${migrateCommand}`,
     )
   }
@@ -48,7 +59,7 @@ export function isCurrent(found: FoundSchema, { store, version, migrateCommand }
  * Checks that the schema is the one that this package knows, with its triggers: without them a hand-written revocation
  * would not travel.
  *
- * @throws {KeyStoreError} that names the cure
+ * @throws {SchemaError} that names the cure
  */
 export function checkCurrent(found: FoundSchema, needed: NeededSchema): void {
   if (isCurrent(found, needed)) return
@@ -58,7 +69,7 @@ export function checkCurrent(found: FoundSchema, needed: NeededSchema): void {
       : found.version === 0
         ? 'has no key schema'
         : 'has an old key schema'
-  throw new KeyStoreError(`The ${needed.store} ${fault}; run: ${needed.migrateCommand}`)
+  throw new SchemaError(found, `The ${needed.store} ${fault}; run: ${needed.migrateCommand}`)
 }
 
 /** The steps to run: those after the version of the database, or all of them when a table of an earlier step is missing. */
