@@ -12,6 +12,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { dirname, join, relative } from 'node:path'
 import { build } from 'tsup'
 import manifest from '../package.json' with { type: 'json' }
+import { withoutWhitespace } from '../tsup.config.js'
 
 const from = 'dist/esm'
 const to = 'dist/cjs'
@@ -26,6 +27,7 @@ await build({
   target: 'node20',
   platform: 'node',
   silent: true,
+  esbuildOptions: withoutWhitespace,
   outExtension: () => ({ js: '.js' }),
   define: { 'import.meta.url': 'importMetaUrl' },
   inject: ['scripts/import-meta-url.ts'],
