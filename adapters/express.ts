@@ -57,7 +57,9 @@ export const requireAnyScope: guards.ScopeGuard<Middleware> = guard(guards.requi
 export const requireKind = guard(guards.requireKind)
 
 /** Lets a request pass of which `check(auth, req)` says `true`; answers 403 for `false`, and everything else is a 500. */
-export const authorize = guard(guards.authorize<Request>)
+export const authorize: (name: string, check: guards.RuleCheck<Request>) => Middleware = guard(
+  guards.authorize<Request>,
+)
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guard(guards.authTest)

@@ -68,7 +68,9 @@ export const requireAnyScope: guards.ScopeGuard<Hook> = guard(guards.requireAnyS
 export const requireKind = guard(guards.requireKind)
 
 /** Lets a request pass of which `check(auth, request)` says `true`; answers 403 for `false`, and everything else is a 500. */
-export const authorize = guard(guards.authorize<FastifyRequest>)
+export const authorize: (name: string, check: guards.RuleCheck<FastifyRequest>) => Hook = guard(
+  guards.authorize<FastifyRequest>,
+)
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guards.guardsAs(toHandler)(guards.authTest)

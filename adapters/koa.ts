@@ -54,7 +54,9 @@ export const requireAnyScope: guards.ScopeGuard<Middleware> = guard(guards.requi
 export const requireKind = guard(guards.requireKind)
 
 /** Lets a request pass of which `check(auth, ctx)` says `true`; answers 403 for `false`, and everything else is a 500. */
-export const authorize = guard(guards.authorize<Context>)
+export const authorize: (name: string, check: guards.RuleCheck<Context>) => Middleware = guard(
+  guards.authorize<Context>,
+)
 
 /** The handler of `/v1/auth/test`: says whom the credential stands for. */
 export const authTest = guard(guards.authTest)
