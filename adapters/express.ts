@@ -8,6 +8,7 @@ import { createMount, type MountOptions } from '../src/http/mount.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
 import type { Verifier } from '../src/verifier/verifier.js'
+import { hasRequestProperty } from './express-request.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
 
@@ -37,10 +38,8 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (erro
 export function vantageAuth(...given: [options?: VantageAuthOptions]): Middleware & { readonly verifier: Verifier } {
   const mount = createMount<Request>(given, {
     messageOf: (req) => req,
-    exposeAuth(req, auth) {
-      if (auth === undefined) delete req.auth
-      else req.auth = auth
-    },
+    holderOf: (req) => req,
+    hasProperty: hasRequestProperty,
   })
   return Object.assign(toExpress(mount.middleware), { verifier: mount.verifier })
 }

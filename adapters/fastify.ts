@@ -4,8 +4,10 @@ import * as guards from '../src/http/guards.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { findOutcome } from '../src/http/outcome.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
+import type { Verifier } from '../src/verifier/verifier.js'
 import { answerErrors, type ErrorHandler, type Hook, toHandler, toHook } from './fastify-hook.js'
 import { coverNotFound } from './fastify-not-found.js'
+import { decorateRequests, hasRequestProperty, refuseTaken } from './fastify-request.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
 export type { ErrorHandler, Hook } from './fastify-hook.js'
@@ -36,15 +38,14 @@ export const vantageAuth: FastifyPluginAsync<VantageAuthOptions> = async (app, o
     throw new TypeError('prefix has no effect on vantageAuth; register it in a scope that has the prefix')
   }
   const mount = createMount<FastifyRequest>([options], {
-    messageOf: ({ raw, headers }) => ({ rawHeaders: raw.rawHeaders, headers }),
-    exposeAuth(request, auth) {
-      request.auth = auth
-    },
+    messageOf,
+    holderOf: (request) => request,
+    hasProperty: hasRequestProperty,
     // Of register(), which passes on all that it was given.
     ignoredOptions: ['prefix', 'logLevel', 'logSerializers'],
   })
   const hook = toHook(mount.middleware)
-  if (!app.hasRequestDecorator('auth')) app.decorateRequest('auth', undefined)
+  decorateRequests(app, mount.settings.exposeAs)
   app.addHook('onRequest', hook)
   coverNotFound(app, hook, (request) => findOutcome(request)?.mount === mount.settings)
   app.addHook('onClose', () => mount.close())
@@ -54,7 +55,40 @@ export const vantageAuth: FastifyPluginAsync<VantageAuthOptions> = async (app, o
 Object.assign(vantageAuth, {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: 'vantage-auth',
+  [Symbol.for('plugin-meta')]: { name: 'vantage-auth', fastify: '>=4 <6' },
 })
+
+// For app.register(import('vantage-auth/fastify')): Fastify takes the default export of a module.
+// biome-ignore lint/style/noDefaultExport: Fastify's way to import plugins
+export default vantageAuth
+
+function messageOf({ raw, headers }: FastifyRequest) {
+  return { rawHeaders: raw.rawHeaders, headers }
+}
+
+/**
+ * Authenticates one route, without the plugin: `{ onRequest: [authenticate(options), requireScope('jobs:read')] }`. It
+ * answers refusals itself. With `forwardErrors` it calls `done(error)`, so that @fastify/auth can combine it with others;
+ * where it refuses, it leaves the request as it was.
+ *
+ * It carries the `verifier`, which nobody else closes: `app.addHook('onClose', () => hook.verifier.close())`, unless it is
+ * a shared one.
+ *
+ * @throws {TypeError} for a wrong option or environment variable
+ */
+export function authenticate(...given: [options?: VantageAuthOptions]): Hook & { readonly verifier: Verifier } {
+  refuseUncalled('authenticate', given.slice(1), '{ onRequest: authenticate() }')
+  const { middleware, verifier } = createMount<FastifyRequest>(given, {
+    messageOf,
+    holderOf(request, name) {
+      refuseTaken(request.server, name)
+      return request
+    },
+    hasProperty: hasRequestProperty,
+    isAlternative: true,
+  })
+  return Object.assign(toHook(middleware), { verifier })
+}
 
 const guard = guards.guardsAs(toHook)
 

@@ -32,10 +32,8 @@ export type Middleware = (ctx: Context, next: Next) => Promise<void>
 export function vantageAuth(...given: [options?: VantageAuthOptions]): Middleware & { readonly verifier: Verifier } {
   const mount = createMount<Context>(given, {
     messageOf: (ctx) => ctx.req,
-    exposeAuth(ctx, auth) {
-      if (auth === undefined) delete ctx.state.auth
-      else ctx.state.auth = auth
-    },
+    holderOf: (ctx) => ctx.state,
+    hasProperty: () => false,
   })
   const decide = toKoa(mount.middleware)
   const middleware = ((ctx, next) => decide(ctx, () => catchAuthErrors(ctx, next))) satisfies Middleware

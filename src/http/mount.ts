@@ -9,7 +9,7 @@ import { type Message, readAuthorizationLines } from './authorization-lines.js'
 import { askSkip } from './hooks.js'
 import { type PortableMiddleware, runCheck } from './middleware.js'
 import { MountError } from './mount-error.js'
-import { findOutcome, keepOutcome, type MountSettings } from './outcome.js'
+import { findOutcome, keepOutcome, type MountSettings, type Outcome } from './outcome.js'
 import { isThenable } from './thenable.js'
 import { refuseUncalled } from './uncalled.js'
 
@@ -32,6 +32,12 @@ export interface MountOptions<R> extends VerifierOptions {
    * copy. Default: none.
    */
   onError?: ((error: AnyAuthError, request: R) => unknown) | undefined
+  /**
+   * The name under which handlers find the Auth: of `req`, `ctx.state` or Fastify's `request`. `false`: nowhere but in
+   * `getAuth()`. A name that requests have already is a TypeError. What another middleware puts there is overwritten where
+   * there is an Auth, and left alone otherwise. Default: `'auth'`.
+   */
+  exposeAs?: string | false | undefined
   /** Hands refusals to the framework's own error handling instead of answering them. Default: false. */
   forwardErrors?: boolean | undefined
 }
@@ -42,6 +48,7 @@ export const MOUNT_OPTION_NAMES = Object.keys({
   optional: 0,
   skip: 0,
   onError: 0,
+  exposeAs: 0,
   forwardErrors: 0,
 } satisfies Record<Exclude<keyof MountOptions<object>, keyof VerifierOptions>, 0>) as (keyof MountOptions<object>)[]
 
@@ -49,8 +56,15 @@ export const MOUNT_OPTION_NAMES = Object.keys({
 export interface FrameworkRequests<R> {
   /** Where the header lines of a request are. */
   messageOf(request: R): Message
-  /** Puts the Auth where handlers look for it, or takes away what is there. It is for reading only: guards never do. */
-  exposeAuth(request: R, auth: Auth | undefined): void
+  /** The object on which handlers look for the Auth. It is for reading only: guards never do. */
+  holderOf(request: R, name: string): object
+  /** Whether requests have a property of this name already. */
+  hasProperty(name: string): boolean
+  /**
+   * The mount is one of several that a request may satisfy: one that refuses leaves what an earlier one accepted. Default:
+   * false.
+   */
+  readonly isAlternative?: boolean
   /** What the framework puts among the options. */
   readonly ignoredOptions?: readonly string[]
 }
@@ -71,7 +85,7 @@ export interface Mount<R extends object> {
  */
 export function createMount<R extends object>(
   given: readonly [options?: MountOptions<R>],
-  { messageOf, exposeAuth, ignoredOptions = [] }: FrameworkRequests<R>,
+  { messageOf, holderOf, hasProperty, isAlternative = false, ignoredOptions = [] }: FrameworkRequests<R>,
 ): Mount<R> {
   const [options = {}, ...others] = given
   refuseUncalled('vantageAuth', others, 'app.use(vantageAuth())')
@@ -80,7 +94,14 @@ export function createMount<R extends object>(
   }
   // Inherited ones are refused: `optional` on a prototype would open every route.
   const values = readOptions(options, [...MOUNT_OPTION_NAMES, ...OPTION_NAMES, ...ignoredOptions], 'option')
-  const { verifier: shared, optional = false, skip, onError, forwardErrors = false } = values as MountOptions<R>
+  const {
+    verifier: shared,
+    optional = false,
+    skip,
+    onError,
+    exposeAs = 'auth',
+    forwardErrors = false,
+  } = values as MountOptions<R>
   const verifierOptions = Object.fromEntries(OPTION_NAMES.map((name) => [name, values[name]]))
   for (const [name, value] of Object.entries({ optional, forwardErrors })) {
     if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
@@ -88,19 +109,21 @@ export function createMount<R extends object>(
   for (const [name, value] of Object.entries({ skip, onError })) {
     if (value !== undefined && typeof value !== 'function') throw new TypeError(`${name} must be a function`)
   }
+  checkExposeAs(exposeAs, hasProperty)
   if (shared !== undefined) checkShared(shared, verifierOptions)
   const verifier = shared ?? createVerifier(verifierOptions)
   const settings: MountSettings = {
     realm: realmOf(verifier),
     timeoutMs: timeoutOf(verifier),
     forwardErrors,
+    exposeAs,
     ...(onError && { onError }),
   }
   const outcomeWithoutAuth = { auth: undefined, mount: settings }
 
   /** A promise only when the verifier answers with one. */
   function authenticate(request: R): 'pass' | Promise<'pass'> {
-    forgetEarlierMount(request)
+    if (!isAlternative) admit(request, undefined)
     if (skip !== undefined && askSkip(skip, request)) return admit(request, undefined)
     const authorization = readAuthorizationLines(messageOf(request))
     let answer: unknown
@@ -116,13 +139,6 @@ export function createMount<R extends object>(
       .then((auth) => admit(request, auth))
   }
 
-  /** An application may go on after a refusal that it was handed: what an earlier mount accepted must not count then. */
-  function forgetEarlierMount(request: R): void {
-    const isFirst = findOutcome(request) === undefined
-    keepOutcome(request, outcomeWithoutAuth)
-    if (!isFirst) exposeAuth(request, undefined)
-  }
-
   /** No Auth, where the request has no credential and needs none; throws the refusal otherwise. */
   function excuseMissing(error: unknown): undefined {
     // Of an own verifier. No 503: clients would repeat what fails each time.
@@ -133,9 +149,22 @@ export function createMount<R extends object>(
     throw error
   }
 
+  /** Takes away what an earlier mount has put there, if it still is that. */
+  function conceal(request: R, earlier: Outcome | undefined): void {
+    const name = earlier?.auth && earlier.mount.exposeAs
+    if (!name) return
+    const holder = holderOf(request, name) as Record<string, unknown>
+    if (holder[name] === earlier.auth) delete holder[name]
+  }
+
+  /** Keeps the outcome. An application may go on after a refusal: what an earlier mount accepted must not count then. */
   function admit(request: R, auth: Auth | undefined): 'pass' {
+    conceal(request, findOutcome(request))
     keepOutcome(request, auth === undefined ? outcomeWithoutAuth : { auth, mount: settings })
-    exposeAuth(request, auth)
+    if (auth !== undefined && exposeAs !== false) {
+      const holder = holderOf(request, exposeAs) as Record<string, unknown>
+      holder[exposeAs] = auth
+    }
     return 'pass'
   }
 
@@ -144,6 +173,16 @@ export function createMount<R extends object>(
     settings,
     middleware: (request, actions) => runCheck(() => authenticate(request), settings, request, actions),
     close: async () => (shared === undefined ? verifier.close() : undefined),
+  }
+}
+
+function checkExposeAs(name: unknown, hasProperty: (name: string) => boolean): void {
+  if (name === false) return
+  if (typeof name !== 'string' || !/^[A-Za-z_$][\w$]{0,63}$/.test(name)) {
+    throw new TypeError("exposeAs must be a name of letters, digits, _ and $, for example 'vantage', or false")
+  }
+  if (name in {} || hasProperty(name)) {
+    throw new TypeError(`exposeAs: requests have a property '${name}' already; choose another name, or false`)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Auth } from '../core/auth.js'
 import { type AnyAuthError, MissingCredentialsError } from '../core/errors.js'
+import { ofProcess } from '../core/of-process.js'
 import { notMounted } from './mount-error.js'
 import { refuseUncalled } from './uncalled.js'
 
@@ -17,6 +18,8 @@ export interface MountSettings {
   /** How long a rule may take to answer. */
   readonly timeoutMs: number
   readonly forwardErrors: boolean
+  /** Name under which handlers find the Auth; `false` where they find it by `getAuth()` alone. */
+  readonly exposeAs: string | false
   /** The application's observer. A method, so that it may ask for the request type of its framework. */
   onError?(error: AnyAuthError, request: object): unknown
 }
@@ -24,16 +27,11 @@ export interface MountSettings {
 // A registered symbol is the same in the ESM and the CommonJS build: a guard of one finds the outcome of the other.
 const OUTCOME = Symbol.for('vantage-auth.outcome')
 
-const REFUSAL = Symbol.for('vantage-auth.refusal')
-
-type Carrier = { [OUTCOME]?: Outcome; [REFUSAL]?: Refusal | undefined }
+type Carrier = { [OUTCOME]?: Outcome }
 
 /** Keeps an outcome on a request, in place of that of an earlier mount. */
 export function keepOutcome(request: object, outcome: Outcome): void {
-  const carrier = request as Carrier
-  carrier[OUTCOME] = outcome
-  // An application may go on after a refusal that it was handed.
-  if (carrier[REFUSAL] !== undefined) carrier[REFUSAL] = undefined
+  ;(request as Carrier)[OUTCOME] = outcome
 }
 
 /** The outcome that was kept last; `undefined` where no mount let this request through. */
@@ -47,14 +45,18 @@ export interface Refusal {
   readonly mount: MountSettings | undefined
 }
 
-/** Keeps a refusal on a request, in place of an earlier one. */
+/** The last refusal of each request. Not on the request: a refused alternative leaves nothing there. */
+const refusals = ofProcess('refusals', () => new WeakMap<object, Refusal>())
+
+/** Keeps a refusal of a request, in place of an earlier one. */
 export function keepRefusal(request: object, refusal: Refusal): void {
-  ;(request as Carrier)[REFUSAL] = refusal
+  refusals.set(request, refusal)
 }
 
-/** The refusal that was kept last. */
-export function findRefusal(request: object): Refusal | undefined {
-  return (request as Carrier)[REFUSAL]
+/** The refusal with this error, if it was the last of the request. */
+export function findRefusal(request: object, error: AnyAuthError): Refusal | undefined {
+  const refusal = refusals.get(request)
+  return refusal?.error === error ? refusal : undefined
 }
 
 /**

@@ -14,9 +14,9 @@ import { findOutcome, findRefusal, keepRefusal } from './outcome.js'
 export function answerToThrown(error: unknown, request: object): Answer | undefined {
   if (!isAuthError(error)) return undefined
   const outcome = findOutcome(request)
-  const refusal = findRefusal(request)
-  const mount = refusal?.mount ?? outcome?.mount
-  if (refusal?.error !== error) {
+  const refusal = findRefusal(request, error)
+  const mount = refusal === undefined ? outcome?.mount : refusal.mount
+  if (refusal === undefined) {
     keepRefusal(request, { error, mount })
     publishRefusal(error, outcome?.auth, 'handler')
     tellOnError(mount?.onError, error, request)

@@ -173,7 +173,7 @@ describe('every entry', () => {
     ],
     'vantage-auth/express': adapter,
     'vantage-auth/koa': adapter,
-    'vantage-auth/fastify': adapter,
+    'vantage-auth/fastify': [...adapter, 'authenticate'].sort(),
     'vantage-auth/sqlite': ['sqliteKeyStore'],
     'vantage-auth/postgres': ['postgresKeyStore'],
     'vantage-auth/testing': [
@@ -212,6 +212,31 @@ describe('every entry', () => {
       '[9,[],"InvalidTokenError"]',
     ])
   })
+
+  test.each(['current', 'earlier'] as const)(
+    'is a plugin that Fastify registers by itself, in both formats (%s)',
+    async (project) => {
+      const program = (load: string) => `
+      const entry = ${load}
+      const app = require('fastify')()
+      app.register(${load.replace('await ', '')}, { issuer: false, keys: { find: async () => undefined } })
+      app.get('/', async () => 'open')
+      app.inject('/').then(({ statusCode }) => console.log(entry.default === entry.vantageAuth, statusCode, app.hasPlugin('vantage-auth')))`
+      const esm = await node(
+        project,
+        'module',
+        `import { createRequire } from 'node:module'
+      const require = createRequire(import.meta.url)
+      ${program("await import('vantage-auth/fastify')")}`,
+      )
+      const cjs = await node(project, 'commonjs', program("require('vantage-auth/fastify')"))
+      expect([esm.stderr + cjs.stderr, esm.stdout.trim(), cjs.stdout.trim()]).toEqual([
+        '',
+        'true 401 true',
+        'true 401 true',
+      ])
+    },
+  )
 
   test('reaches nothing behind it', async () => {
     const inner = await node('bare', 'module', "await import('vantage-auth/dist/esm/src/verifier/verifier.js')")

@@ -20,9 +20,8 @@ export const actions: Actions<unknown> = {
 export function mountOf(given: MountOptions<Request> = options): Mount<Request> {
   return createMount<Request>([given], {
     messageOf: (request) => request,
-    exposeAuth(request, auth) {
-      request.auth = auth
-    },
+    holderOf: (request) => request,
+    hasProperty: (name) => name === 'headers',
   })
 }
 
