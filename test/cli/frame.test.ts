@@ -232,3 +232,17 @@ describe('on a terminal', () => {
     expect(shown.replaceAll(/\n {2,}/g, '')).toContain(long)
   })
 })
+
+describe('a package that is not installed', () => {
+  const bare = shippedCommand(['jose', 'lru-cache'])
+
+  test('is exit code 1 and one sentence with the cure, without a usage text', async () => {
+    const words = ['keys', 'list', '--store', 'postgres://u:secret@127.0.0.1:1/d']
+    const { code, stdout, stderr } = await bare.run(words, { cwd: folder.path('.') })
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr.split('\n').at(-2)).toBe(
+      'vantage-auth: keys list: A Postgres key store needs the package pg: npm install pg',
+    )
+    expect(stderr).not.toMatch(/Usage:|secret/)
+  })
+})
