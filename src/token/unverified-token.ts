@@ -92,7 +92,7 @@ const encoding: Step<Parts, Parts> = {
   found: (parts, passed) =>
     passed
       ? 'base64url'
-      : `not so in its ${PART_NAMES.filter((name) => !isCanonicalBase64url(parts[name])).join(' and ')}`,
+      : `wrong in its ${PART_NAMES.filter((name) => !isCanonicalBase64url(parts[name])).join(' and ')}`,
 }
 
 const headerText: Step<Parts, JsonObject> = {

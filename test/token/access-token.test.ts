@@ -979,7 +979,7 @@ describe('the order of the checks', () => {
 
   test.each<[check: string, expected: string, found: string]>([
     ['shape', 'three parts separated by dots (RFC 7515 §3.1)', '4 parts'],
-    ['encoding', 'canonical base64url without padding (RFC 7515 §2)', 'not so in its signature'],
+    ['encoding', 'canonical base64url without padding (RFC 7515 §2)', 'wrong in its signature'],
     ['header', 'a JSON object in UTF-8 (RFC 7515 §4)', 'something else'],
     [
       'typ',
