@@ -42,7 +42,7 @@ export const revoke: Command = {
     }
     const choice = await readKeyChoice(given)
     const isDryRun = given.is('dry-run')
-    return withKeyring(given, { reads: isDryRun }, async (keyring) => {
+    return withKeyring(given, { reads: isDryRun, migrates: false }, async (keyring) => {
       let found = 0
       const chosen = await withProgress(
         () => `${found} keys found`,

@@ -26,20 +26,22 @@ interface KeyringNeeds {
   mayCreate?: boolean
   /** For a command that only reads: nothing is written, created or migrated. */
   reads?: boolean
+  /** Whether the schema is created, or brought up to date. */
+  migrates?: boolean
   environment?: Environment
 }
 
 /** Opens the keyring of the store that the arguments name, and closes it. */
 export async function withKeyring<T>(
   given: Arguments,
-  { mayCreate = false, reads = false, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
+  { mayCreate = false, reads = false, migrates = !reads, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
   use: (keyring: Keyring, store: KeyStore) => Promise<T>,
 ): Promise<T> {
   const { url } = storeUrl(given)
   const path = sqlitePath(url)
   const store = openStore(given, { reads })
   try {
-    const keyring = createKeyring(store, { environment })
+    const keyring = createKeyring(store, { environment, migrate: migrates })
     if (!mayCreate && path !== undefined && !existsSync(path)) {
       throw new KeyStoreError(
         `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: ${commandFor(given, 'keys migrate')}`,

@@ -15,6 +15,12 @@ export interface KeyringOptions extends VocabularyOptions {
    * minute and a half, `'90d'` are 90 days. Default: `'365d'`.
    */
   expiresIn?: Duration | null | undefined
+  /**
+   * Whether the keyring creates the store's schema, or brings it up to date, before its first operation. With `false` it
+   * never does: on a store without a schema, or with an old one, each operation rejects with a KeyStoreError that names the
+   * cure. Default: `true`.
+   */
+  migrate?: boolean | undefined
   /** Milliseconds since the epoch; for tests. A store's own entries, of its audit trail for example, are not of this time. Default: `Date.now`. */
   clock?: (() => number) | undefined
 }

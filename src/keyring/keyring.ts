@@ -39,15 +39,14 @@ const DAY_MS = 86_400_000
 const MAX_ROUNDS = 20
 
 /**
- * Administers the keys of a store. Before its first change it creates or updates the store's schema. `get`, `list`, `usage`,
- * `audit` and `tokenRevocations` never do: on a store without a schema, or with an old one, they reject and name the cure. (A
- * store of your own without `checkSchema` is migrated before it is read.)
+ * Administers the keys of a store. Before its first operation it creates or updates the store's schema, unless
+ * `migrate: false` says that others do.
  *
  * @param store a store, which stays its owner's to close, or a URL for {@link openKeyStore}
  * @throws {TypeError} for a wrong store or option
  */
 export function createKeyring(store: KeyStore | string, options: KeyringOptions = {}): Keyring {
-  checkNames('createKeyring()', options, ['scopes', 'documentedScopes', 'environment', 'expiresIn', 'clock'])
+  checkNames('createKeyring()', options, ['scopes', 'documentedScopes', 'environment', 'expiresIn', 'migrate', 'clock'])
   const vocabulary = readVocabulary(options)
   const clock = options.clock === undefined ? () => Date.now() : checkClock(optionSetting(options.clock, 'clock'))
   const environment = options.environment ?? DEFAULT_ENVIRONMENT
@@ -56,32 +55,19 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
   }
   const defaultLifeMs = parseLife(options.expiresIn, DEFAULT_LIFE)
   const keys = typeof store === 'string' ? openKeyStore(store) : checkKeyStore(store)
-  let migration: Promise<unknown> | undefined
-  let check: Promise<unknown> | undefined
+  const { migrate = true } = options
+  if (typeof migrate !== 'boolean') throw new ArgumentError('migrate', 'must be true or false')
+  let schema: Promise<unknown> | undefined
   let closed = false
 
-  /** A migration that failed is tried again by the next operation. */
+  /** What failed is tried again by the next operation. */
   async function ready(): Promise<void> {
     if (closed) throw new KeyStoreError('The keyring is closed')
-    migration ??= Promise.resolve(keys.migrate?.())
+    schema ??= Promise.resolve(migrate ? keys.migrate?.() : keys.checkSchema?.())
     try {
-      await migration
+      await schema
     } catch (error) {
-      migration = undefined
-      throw error
-    }
-  }
-
-  /** Before a method that reads. */
-  async function readable(): Promise<void> {
-    // A store that cannot check its schema may need its migration to be read, as each did in 0.1.
-    if (migration !== undefined || keys.checkSchema === undefined) return ready()
-    if (closed) throw new KeyStoreError('The keyring is closed')
-    check ??= keys.checkSchema()
-    try {
-      await check
-    } catch (error) {
-      check = undefined
+      schema = undefined
       throw error
     }
   }
@@ -191,7 +177,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
 
     async get(id) {
       checkId(id)
-      await readable()
+      await ready()
       const now = clock()
       const key = await read(id, now)
       return key && toKeyRecord(key, now)
@@ -201,7 +187,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       checkId(id)
       checkNames('usage()', given, ['days'])
       const count = checkWhole(given.days ?? 30, 'days', 366)
-      await readable()
+      await ready()
       const now = clock()
       const { lastUsedAt } = await readKnown(id, now)
       const since = new Date(now - (count - 1) * DAY_MS).toISOString().slice(0, 10)
@@ -213,7 +199,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const now = clock()
       const query = readListFilters(given, now)
       const { limit } = query
-      await readable()
+      await ready()
       // One more than asked for tells whether there is another page.
       const found = await keys.list({ ...query, limit: limit + 1 })
       const page = found.slice(0, limit)
@@ -239,7 +225,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     },
 
     async tokenRevocations() {
-      await readable()
+      await ready()
       const stored = await required(keys.tokenRevocations)(clock())
       return [...stored].sort((a, b) => b.createdAt - a.createdAt).map(toTokenRevocation)
     },
@@ -250,7 +236,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       if (id !== undefined) checkId(id)
       const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
       const before = cursor === undefined || cursor === null ? undefined : parseAuditCursor(cursor)
-      await readable()
+      await ready()
       const found = await required(keys.readAudit)({
         limit: limit + 1,
         ...(id !== undefined && { keyId: id }),

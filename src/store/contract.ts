@@ -80,8 +80,8 @@ export interface KeyStore {
   migrate?(onNotice?: (notice: string) => void): Promise<number>
 
   /**
-   * Rejects unless the schema is the one that this store reads. It changes nothing. A keyring calls it before it reads, and
-   * `migrate` before it writes; without it, a keyring calls `migrate` before both.
+   * Rejects unless the schema is the one that this store reads. It changes nothing. A keyring with `migrate: false` calls it
+   * in place of `migrate`.
    */
   checkSchema?(): Promise<void>
 
