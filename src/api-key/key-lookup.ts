@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { UnavailableError } from '../core/errors.js'
+import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import { publishStore } from '../core/telemetry.js'
 import type { KeyChange, KeyStore, StoredKey, TokenChange } from '../store/contract.js'
 import { pickAtRandom } from './semaphore.js'
@@ -72,6 +73,13 @@ interface User {
   unanswered(error: UnavailableError): void
 }
 
+/** Who is told of outages. */
+export interface LookUpNotices {
+  readonly lookUps: DependencyNotice
+  /** Takes note, on each request, whether the store tells of changes. */
+  noteFeed(isUp: boolean): void
+}
+
 /**
  * @param onChange is told of each change of keys; without it the store is not watched
  * @param onTokenChange is told of each change of the revocations of tokens
@@ -81,10 +89,11 @@ export function createKeyLookup(
   timeoutMs: number,
   onChange: ((change: KeyChange) => void) | undefined,
   onTokenChange?: (change: TokenChange) => void,
+  notices: LookUpNotices = { lookUps: NO_NOTICE, noteFeed() {} },
 ): KeyLookup {
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
-  const queue = createStoreQueue<LookUp>(timeoutMs, ({ known }) => known)
+  const queue = createStoreQueue<LookUp>(timeoutMs, ({ known }) => known, notices.lookUps)
   const accepted = new LRUCache<string, true>({ max: MAX_ACCEPTED })
   let answered = false
   let closed = false
@@ -99,6 +108,7 @@ export function createKeyLookup(
         onChange(change)
       }),
     onTokenChange,
+    notices.noteFeed,
   )
 
   /**

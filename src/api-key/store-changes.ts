@@ -21,11 +21,13 @@ const WATCH_AGAIN_MS = 5000
 /**
  * @param onKeyChange is told of each change of keys; without it the store is not watched
  * @param onTokenChange is told of each change of the revocations of tokens
+ * @param noteFeed is told, each time that the epoch is asked for, whether the store tells of its changes
  */
 export function followChanges(
   store: Pick<KeyStore, 'watch'>,
   onKeyChange: ((change: KeyChange) => void) | undefined,
   onTokenChange?: (change: TokenChange) => void,
+  noteFeed?: (isUp: boolean) => void,
 ): StoreChanges {
   const heard = { generation: 0 }
   // An epoch of our own: a feed that was down may have missed something, whatever its own number says.
@@ -89,6 +91,7 @@ export function followChanges(
         seen.state = state
         if (state !== undefined) publishStore(() => ({ event: 'feed', state: up ? state : 'down' }))
       }
+      if (state !== undefined) noteFeed?.(up)
       return up ? seen.epoch : undefined
     },
 

@@ -1,4 +1,5 @@
 import { answerWithin } from '../core/deadline.js'
+import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import { createSemaphore, type Semaphore } from './semaphore.js'
 
 /** The store itself failed: it rejected, or was silent for the whole time limit. `cause` is what went wrong. */
@@ -28,8 +29,15 @@ const FAILING_LIMIT_MS = 200
 
 export const TOO_MANY = 'too many look-ups wait for the key store'
 
-/** @param isPreferred who comes first among those that wait: see {@link createSemaphore} */
-export function createStoreQueue<Asker>(timeoutMs: number, isPreferred?: (asker: Asker) => boolean): StoreQueue<Asker> {
+/**
+ * @param isPreferred who comes first among those that wait: see {@link createSemaphore}
+ * @param notice is told when the store fails, and when it has answered
+ */
+export function createStoreQueue<Asker>(
+  timeoutMs: number,
+  isPreferred?: (asker: Asker) => boolean,
+  notice: DependencyNotice = NO_NOTICE,
+): StoreQueue<Asker> {
   const semaphore = createSemaphore(MAX_UNDER_WAY, isPreferred)
   const hurriedMs = Math.min(FAILING_LIMIT_MS, timeoutMs)
   /**
@@ -39,6 +47,7 @@ export function createStoreQueue<Asker>(timeoutMs: number, isPreferred?: (asker:
   const outage = { failing: false, probe: undefined as Asker | undefined, overdue: new Set<Asker>() }
   const answered = () => {
     outage.failing = false
+    notice.answered()
   }
 
   /** Whether the store leaves all questions unanswered that may be under way: to wait for a place is in vain. */
@@ -75,7 +84,9 @@ export function createStoreQueue<Asker>(timeoutMs: number, isPreferred?: (asker:
         // To be silent for less than the time limit says nothing new: the store may have recovered meanwhile.
         if (settled || !isHurried) outage.failing = true
         if (!settled) outage.overdue.add(asker)
-        throw outage.failing ? new StoreFailure(error) : error
+        if (!outage.failing) throw error
+        notice.failed(error)
+        throw new StoreFailure(error)
       }
     },
   }

@@ -1,3 +1,4 @@
+import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import { publishStore } from '../core/telemetry.js'
 import type { KeyStore, UsageIncrement } from '../store/contract.js'
 
@@ -22,7 +23,10 @@ interface Tally {
   lastUsedAt: number
 }
 
-export function createUsageCounter(store: Pick<KeyStore, 'addUsage'>): UsageCounter {
+export function createUsageCounter(
+  store: Pick<KeyStore, 'addUsage'>,
+  notice: DependencyNotice = NO_NOTICE,
+): UsageCounter {
   /** Counts of the current day, by key. */
   let tallies = new Map<string, Tally>()
   /** Counts that are to be written: of earlier days, and those whose writing failed. By day and key. */
@@ -75,10 +79,12 @@ export function createUsageCounter(store: Pick<KeyStore, 'addUsage'>): UsageCoun
       }
       try {
         await store.addUsage(batch satisfies readonly UsageIncrement[])
+        notice.answered()
         publishStore(() => ({ event: 'usage_flushed', count: usesOf(batch) }))
       } catch (error) {
         // Kept for the next time, so that an outage loses nothing. A store that wrote them and then failed counts them twice.
         setAside(batch)
+        notice.failed(error)
         publishStore(() => ({ event: 'usage_failed', count: usesOf(batch), error }))
         return
       }

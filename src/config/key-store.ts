@@ -29,6 +29,9 @@ export interface AwaitedKeyStore {
   readonly missing: string
 }
 
+/** What a store is called that does not say where it is. */
+export const UNNAMED_STORE = 'a KeyStore of the application'
+
 const DEFAULT_STORE_FILE = 'vantage-auth.db'
 const LOOK_AGAIN_MS = 1000
 
@@ -129,7 +132,7 @@ function labelOf(store: KeyStore): string {
   } catch {
     // It says nothing then.
   }
-  return 'a KeyStore of the application'
+  return UNNAMED_STORE
 }
 
 let warned = false

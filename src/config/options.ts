@@ -107,6 +107,12 @@ export interface VerifierOptions {
    * look-up may wait for its turn as long again.
    */
   timeoutMs?: number | undefined
+  /**
+   * Whether outages are told of on standard error: one line, beginning with `vantage-auth: `, at the first failed fetch of an
+   * issuer's keys or look-up in the key store, also while old keys serve, and one when it is back. For each dependency of the
+   * process there is at most one such pair a minute. [`VANTAGE_OUTAGE_NOTICES`: `true` or `1`, `false` or `0`] Default: true.
+   */
+  outageNotices?: boolean | undefined
   /** Milliseconds since the epoch; for tests. Default: `Date.now`. */
   clock?: (() => number) | undefined
 }
@@ -131,6 +137,7 @@ export interface Configuration {
   readonly realm: string
   readonly fetch: typeof globalThis.fetch
   readonly timeoutMs: number
+  readonly outageNotices: boolean
   readonly clock: () => number
 }
 
@@ -203,6 +210,7 @@ const SETTINGS = {
   realm: reader(checkRealm, DEFAULT_REALM),
   fetch: reader<typeof globalThis.fetch>(({ value, name }) => checkFunction(value, name), globalFetch),
   timeoutMs: number({ min: 1, max: 60_000 }, DEFAULT_TIMEOUT_MS),
+  outageNotices: reader(checkFlag, true, 'VANTAGE_OUTAGE_NOTICES'),
   clock: reader(checkClock, systemClock),
 } satisfies {
   readonly [N in Exclude<keyof VerifierOptions, keyof SharedPolicy | SourceName>]-?: Reader<unknown>

@@ -3,10 +3,12 @@ import { createUsageCounter, type UsageCounter } from '../api-key/usage-counter.
 import type { ConfiguredKeyStore } from '../config/key-store.js'
 import type { Configuration } from '../config/options.js'
 import { settledBy } from '../core/deadline.js'
+import type { OutageNotices } from '../core/outage-notices.js'
 import type { KeyStore } from '../store/contract.js'
 import type { Caches } from './caches.js'
 import { createIsRevoked, type IsRevoked } from './is-revoked.js'
 import { createRevocationList } from './revocation-list.js'
+import { createStoreNotices } from './store-notices.js'
 
 /** What a verifier does with its key store. */
 export interface ConnectedStore {
@@ -24,10 +26,13 @@ export interface ConnectedStore {
 
 /** Nothing is opened before the first question. */
 export function connectStore(
-  { store, owned, label }: ConfiguredKeyStore,
+  configured: ConfiguredKeyStore,
   config: Configuration,
   caches: Caches | undefined,
+  outageNotices: OutageNotices,
 ): ConnectedStore {
+  const { store, owned, label } = configured
+  const notices = createStoreNotices(outageNotices, configured)
   // Without a cache of keys there may still be revocations of tokens to hear of.
   const watched = caches !== undefined || keepsTokenRevocations(store)
   const keys = createKeyLookup(
@@ -35,13 +40,14 @@ export function connectStore(
     config.timeoutMs,
     watched ? (change) => caches?.keys.forget(change) : undefined,
     (change) => revocations?.hear(change),
+    notices,
   )
   const revocations =
     config.issuers.length > 0 && keepsTokenRevocations(store)
-      ? createRevocationList(store, keys.changes, config)
+      ? createRevocationList(store, keys.changes, config, notices.lookUps)
       : undefined
   // Of an application's own store only `find` is needed.
-  const usage = typeof store.addUsage === 'function' ? createUsageCounter(store) : undefined
+  const usage = typeof store.addUsage === 'function' ? createUsageCounter(store, notices.usage) : undefined
 
   return {
     keys,

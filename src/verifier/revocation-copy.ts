@@ -2,6 +2,7 @@ import type { StoreChanges } from '../api-key/store-changes.js'
 import { StoreFailure } from '../api-key/store-queue.js'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { answerWithin } from '../core/deadline.js'
+import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import type { KeyStore, StoredTokenRevocation, TokenChange } from '../store/contract.js'
 import { createNextRun } from './next-run.js'
 import { createRevocationIndex, indexRevocations, type RevocationIndex } from './revocation-index.js'
@@ -45,6 +46,7 @@ export function createRevocationCopy(
   changes: Pick<StoreChanges, 'currentEpoch'>,
   limitMs: number,
   clock: () => number,
+  notice: DependencyNotice = NO_NOTICE,
 ): RevocationCopy {
   let index = createRevocationIndex()
   const state = {
@@ -64,8 +66,10 @@ export function createRevocationCopy(
   async function readAll(news: readonly TokenChange[], epoch: number | undefined): Promise<RevocationIndex> {
     const startedAt = clock()
     const answer: unknown = await answerWithin(limitMs, 'the key store', ask(startedAt)).catch((error: unknown) => {
+      notice.failed(error)
       throw new StoreFailure(error)
     })
+    notice.answered()
     const complete = await indexRevocations(answer)
     const understood = news.map((change) => apply(change, complete))
     index = complete

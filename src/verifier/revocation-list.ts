@@ -3,6 +3,7 @@ import { StoreFailure } from '../api-key/store-queue.js'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
 import { UnavailableError } from '../core/errors.js'
+import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import type { KeyStore, TokenChange } from '../store/contract.js'
 import { createRevocationCopy } from './revocation-copy.js'
 import { indexRevocations } from './revocation-index.js'
@@ -41,12 +42,13 @@ export function createRevocationList(
   store: TokenStore,
   changes: Pick<StoreChanges, 'currentEpoch'>,
   { timeoutMs, storeMaxStaleMs, clock }: Limits,
+  notice: DependencyNotice = NO_NOTICE,
 ): RevocationList {
   const find = store.findTokenRevocations?.bind(store)
-  const askAbout = find && createTokenQuestions(find, timeoutMs)
+  const askAbout = find && createTokenQuestions(find, timeoutMs, notice)
   // No request waits for a long list where the store can be asked about one token.
   const limitMs = find ? READ_LIMIT_FACTOR * timeoutMs : timeoutMs
-  const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, limitMs, clock)
+  const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, limitMs, clock, notice)
   /** When the store last said of a token that it is not revoked. */
   let confirmedAt = new WeakMap<AccessTokenAuth, number>()
   let waiting = 0

@@ -1,4 +1,5 @@
 import { createStoreQueue } from '../api-key/store-queue.js'
+import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import type { KeyStore, StoredTokenRevocation, TokenNames } from '../store/contract.js'
 import { createNextRun } from './next-run.js'
 
@@ -17,10 +18,11 @@ type Find = NonNullable<KeyStore['findTokenRevocations']>
 export function createTokenQuestions(
   find: Find,
   timeoutMs: number,
+  notice: DependencyNotice = NO_NOTICE,
 ): (token: TokenNames) => Promise<readonly StoredTokenRevocation[]> {
   /** By the names of the token, those that requests wait for. */
   const questions = new Map<string, { readonly ask: () => ReturnType<Find>; requests: number }>()
-  const queue = createStoreQueue<object>(timeoutMs)
+  const queue = createStoreQueue<object>(timeoutMs, undefined, notice)
   let requests = 0
 
   function createQuestion(token: TokenNames): () => ReturnType<Find> {

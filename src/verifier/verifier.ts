@@ -21,6 +21,7 @@ import {
   type RefusedCredential,
   UnavailableError,
 } from '../core/errors.js'
+import { createOutageNotices, NO_NOTICES } from '../core/outage-notices.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
 import { checkClaims } from '../token/access-token.js'
 import { createIssuer } from '../token/issuer/issuer.js'
@@ -75,10 +76,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   const config = resolveOptions(options)
   if (config.issuers.length === 0 && config.keys === false) warnNothingAccepted()
   const { clock, realm, timeoutMs } = config
-  const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config)]))
+  const notices = config.outageNotices ? createOutageNotices() : NO_NOTICES
+  const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config, notices)]))
   const caches = config.cache === false ? undefined : createCaches(config.cache)
   const { awaited, configured } = sortKeys(config.keys)
-  let connected = configured && connectStore(configured, config, caches)
+  let connected = configured && connectStore(configured, config, caches, notices)
   const loggable = createLoggableCredentials(issuers)
   const isRevokedWithoutStore = createIsRevoked(undefined, config.isRevoked, timeoutMs)
   let wasReady = false
@@ -88,7 +90,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   function connectAwaitedStore(): void {
     if (awaited === undefined || connected !== undefined || closing !== undefined) return
     const found = awaited.look()
-    connected = found && connectStore(found, config, caches)
+    connected = found && connectStore(found, config, caches, notices)
   }
 
   /** The whole decision: one credential, of one of two kinds, known from before or not. */
@@ -302,6 +304,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
   async function shutDown(): Promise<void> {
     const deadline = performance.now() + timeoutMs
+    // First: what is closed here is no outage.
+    notices.close()
     for (const issuer of issuers.values()) issuer.close()
     await connected?.close(deadline)
   }

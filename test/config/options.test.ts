@@ -132,6 +132,7 @@ describe('the environment', () => {
     ['VANTAGE_ISSUER', 'https://a.example https://a.example', 'one issuer twice'],
     ['VANTAGE_AUDIENCE', ' , ', 'one entry at least'],
     ['VANTAGE_JWKS_URI', 'http://a.example/jwks', 'must be https'],
+    ['VANTAGE_OUTAGE_NOTICES', 'no', 'must be true, 1, false or 0'],
     ['VANTAGE_ALLOW_INSECURE_HTTP', 'yes', 'must be true, 1, false or 0'],
     ['VANTAGE_PROFILE', 'strict', '"rfc9068" or "lenient"'],
     ['VANTAGE_ENVIRONMENT', 'prod', '"live" or "test"'],

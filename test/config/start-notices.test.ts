@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { issuerOf, messageOf } from '../support/options.js'
+import { issuerOf, messageOf, resolve } from '../support/options.js'
 
 const SRC = new URL('../../src/', import.meta.url).href
 
@@ -14,6 +14,19 @@ function stderrOf(program: string, env: NodeJS.ProcessEnv): string {
 }
 
 const KEYCLOAK = 'http://keycloak:8080'
+
+test.each([
+  [{}, undefined, true],
+  [{}, ' ', true],
+  [{}, '1', true],
+  [{}, 'true', true],
+  [{}, '0', false],
+  [{}, 'false', false],
+  [{ outageNotices: true }, 'false', true],
+  [{ outageNotices: false }, 'true', false],
+])('outages are told of as option and variable say: %j, %j', (options, value, expected) => {
+  expect(resolve(options, { VANTAGE_OUTAGE_NOTICES: value }).outageNotices).toBe(expected)
+})
 
 describe('http for the issuer of the environment', () => {
   test.each([undefined, '', ' ', 'false', '0'])('is refused, and the variable named, when that is %j', (value) => {

@@ -1,3 +1,4 @@
+import type { DependencyNotice } from '../../core/outage-notices.js'
 import type { KeySource } from '../policy.js'
 import { FetchError, fetchJson } from './fetch-json.js'
 import { isLinkLocal, isLoopback } from './local-address.js'
@@ -19,12 +20,16 @@ export interface Discovery {
   forget(): void
 }
 
-/** @param timeoutMs time limit of one fetch of the key set, discovery included */
+/**
+ * @param timeoutMs time limit of one fetch of the key set, discovery included
+ * @param notice of metadata that fails while the key set is in order
+ */
 export function createDiscovery(
   issuer: string,
   source: Exclude<KeySource, { kind: 'static' }>,
   fetch: typeof globalThis.fetch,
   timeoutMs: number,
+  notice: DependencyNotice,
 ): Discovery {
   if (source.kind === 'jwks_uri') return { locate: async () => source.url, forget() {} }
   let located: { readonly url: URL; readonly at: Moment } | undefined
@@ -37,8 +42,10 @@ export function createDiscovery(
         const half = deadlineAfter(timeoutMs / 2, deadline)
         try {
           located = { url: await readMetadata(issuer, fetch, half.signal), at: now }
+          notice.answered()
         } catch (error) {
           if (!(error instanceof FetchError && error.outOfReach)) throw error
+          notice.failed(error)
         } finally {
           half.clear()
         }

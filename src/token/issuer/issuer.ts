@@ -1,4 +1,5 @@
 import { UnavailableError } from '../../core/errors.js'
+import { NO_NOTICES, type OutageNotices } from '../../core/outage-notices.js'
 import { type KeySet, parseKeySet, type VerificationKey } from '../key-set.js'
 import type { IssuerPolicy } from '../policy.js'
 import { createBackOff } from './back-off.js'
@@ -52,7 +53,11 @@ export interface IssuerSettings {
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc8414#section-3 RFC 8414 §3}
  */
-export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Issuer {
+export function createIssuer(
+  policy: IssuerPolicy,
+  settings: IssuerSettings,
+  notices: OutageNotices = NO_NOTICES,
+): Issuer {
   const source = policy.keySource
   if (source.kind === 'static') return createStaticIssuer(policy, parseKeySet(source.jwks))
 
@@ -60,9 +65,21 @@ export function createIssuer(policy: IssuerPolicy, settings: IssuerSettings): Is
   const closing = new AbortController()
   const backOff = createBackOff()
   const loaded = createLoadedKeySet(policy.algorithms, settings.keySetMaxStaleMs)
-  const discovery = createDiscovery(policy.issuer, source, fetch, timeoutMs)
+  const discovery = createDiscovery(
+    policy.issuer,
+    source,
+    fetch,
+    timeoutMs,
+    notices.about(`metadata of issuer ${policy.issuer}`),
+  )
   const shared = { clock, timeoutMs, closing: closing.signal, loaded, backOff }
-  const fetcher = createKeySetFetcher({ ...shared, issuer: policy.issuer, fetch, discovery })
+  const fetcher = createKeySetFetcher({
+    ...shared,
+    issuer: policy.issuer,
+    fetch,
+    discovery,
+    notice: notices.about(`issuer ${policy.issuer}`),
+  })
   const unknownKids = createUnknownKidGate({ ...shared, fetcher, unavailable, hasGap: !isInProcess(fetch) })
 
   function unavailable(permittedAt: (now: number) => number = backOff.permittedAt): UnavailableError {

@@ -1,3 +1,4 @@
+import type { DependencyNotice } from '../../core/outage-notices.js'
 import { publishKeySet } from '../../core/telemetry.js'
 import type { BackOff } from './back-off.js'
 import type { Discovery } from './discovery.js'
@@ -25,8 +26,9 @@ export function createKeySetFetcher(parts: {
   readonly discovery: Discovery
   readonly loaded: LoadedKeySet
   readonly backOff: BackOff
+  readonly notice: DependencyNotice
 }): KeySetFetcher {
-  const { issuer, clock, timeoutMs, closing, discovery, loaded, backOff } = parts
+  const { issuer, clock, timeoutMs, closing, discovery, loaded, backOff, notice } = parts
   let fetchesBegun = 0
   let inFlight: Promise<boolean> | undefined
 
@@ -41,10 +43,12 @@ export function createKeySetFetcher(parts: {
       const { body } = await fetchJson(parts.fetch, url, deadline)
       loaded.replace(body, begunAt, fetchNumber)
       backOff.succeed()
+      notice.answered()
       succeeded = true
     } catch (error) {
       if (url !== undefined) discovery.forget()
       backOff.fail(error, clock())
+      if (!closing.aborted) notice.failed(error)
     } finally {
       clear()
     }

@@ -1,0 +1,58 @@
+import { type ConfiguredKeyStore, UNNAMED_STORE } from '../config/key-store.js'
+import type { DependencyNotice, OutageNotices } from '../core/outage-notices.js'
+
+/** Notices about what a verifier asks of its key store. */
+export interface StoreNotices {
+  /** Look-ups of keys, and of revoked tokens. */
+  readonly lookUps: DependencyNotice
+  /** Takes note, on each request, whether the store tells of changes. */
+  noteFeed(isUp: boolean): void
+  /** The writing of usage. */
+  readonly usage: DependencyNotice
+}
+
+/** A feed connects anew within a few seconds, and is down for a moment when the process was busy. */
+const FEED_PATIENCE_MS = 10_000
+
+/** An outage of the store is one pair of lines: feed and usage are told of only where look-ups succeed. */
+export function createStoreNotices(notices: OutageNotices, { store, owned, label }: ConfiguredKeyStore): StoreNotices {
+  const name = label === UNNAMED_STORE ? 'key store of the application' : `key store ${label}`
+  // Two stores of an application may say the same of themselves.
+  const lookUps = notices.about(name, owned ? name : store)
+  const part = (what: string) => notices.about(`${what} the ${name}`, owned ? `${what} ${name}` : {})
+  const feed = part('change feed of')
+  const usage = part('writing of usage to')
+  let feedDownSince: number | undefined
+  let usageFailures = 0
+
+  return {
+    lookUps,
+
+    noteFeed(isUp) {
+      if (isUp) feed.answered()
+      if (isUp || lookUps.isFailing) {
+        feedDownSince = undefined
+        return
+      }
+      const now = performance.now()
+      feedDownSince ??= now
+      if (now - feedDownSince < FEED_PATIENCE_MS) return
+      feed.failed(new Error('changes are not heard, so each key and token is confirmed with the store'))
+    },
+
+    usage: {
+      get isFailing() {
+        return usage.isFailing
+      },
+      failed(cause) {
+        usageFailures++
+        // The first failure of an outage may come before the look-up that tells of it.
+        if (usageFailures > 1 && !lookUps.isFailing) usage.failed(cause)
+      },
+      answered() {
+        usageFailures = 0
+        usage.answered()
+      },
+    },
+  }
+}
