@@ -38,6 +38,7 @@ describe('the defaults', () => {
       storeMaxStaleMs: 0,
       realm: 'vantage',
       timeoutMs: 3000,
+      outageNotices: true,
       keys: false,
     })
     expect(Math.abs(clock() - Date.now())).toBeLessThan(1000)

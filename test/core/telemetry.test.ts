@@ -370,7 +370,7 @@ describe('a process', () => {
       await verifier.close()
       setImmediate(() => console.log(uncaught > 3))
     `
-    const { code, stdout, stderr } = await run(program, {})
+    const { code, stdout, stderr } = await run(program, { VANTAGE_OUTAGE_NOTICES: 'false' })
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout.trimEnd().split('\n').slice(-4)).toEqual(['user_1', 'user_1', 'malformed', 'true'])
   }, 40_000)

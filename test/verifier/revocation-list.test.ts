@@ -89,7 +89,7 @@ describe.each(fleets)('tokens revoked %s', (_, open) => {
       () => administration.close(),
     )
     keyring = createKeyring(administration)
-    await keyring.list()
+    await administration.migrate?.()
     by = verifier(service)
   })
 

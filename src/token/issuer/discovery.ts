@@ -1,4 +1,4 @@
-import type { DependencyNotice } from '../../core/outage-notices.js'
+import { type DependencyNotice, NO_NOTICE } from '../../core/outage-notices.js'
 import type { KeySource } from '../policy.js'
 import { FetchError, fetchJson } from './fetch-json.js'
 import { isLinkLocal, isLoopback } from './local-address.js'
@@ -29,7 +29,7 @@ export function createDiscovery(
   source: Exclude<KeySource, { kind: 'static' }>,
   fetch: typeof globalThis.fetch,
   timeoutMs: number,
-  notice: DependencyNotice,
+  notice: DependencyNotice = NO_NOTICE,
 ): Discovery {
   if (source.kind === 'jwks_uri') return { locate: async () => source.url, forget() {} }
   let located: { readonly url: URL; readonly at: Moment } | undefined
