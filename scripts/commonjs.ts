@@ -33,6 +33,13 @@ await build({
   inject: ['scripts/import-meta-url.ts'],
 })
 
+// attw finds the default export of a CommonJS file only where esbuild's call begins a line, as it does without minification.
+for (const entry of Object.values(manifest.exports)) {
+  if (typeof entry === 'string') continue
+  const file = entry.require.default
+  writeFileSync(file, readFileSync(file, 'utf8').replace(';__export(', ';\n__export('))
+}
+
 const declarations = Object.values(manifest.exports).flatMap((entry) =>
   typeof entry === 'string' ? [] : [entry.import.types],
 )
