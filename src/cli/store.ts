@@ -5,6 +5,7 @@ import type { Keyring } from '../keyring/contract.js'
 import { createKeyring } from '../keyring/keyring.js'
 import type { KeyStore } from '../store/contract.js'
 import { DriverMissingError } from '../store/driver-missing.js'
+import { migrateCommand } from '../store/migrate-command.js'
 import { openKeyStore, openKeyStoreForReading, sqlitePath } from '../store/open.js'
 import { type Arguments, type Options, UsageError } from './command.js'
 import { notice } from './terminal.js'
@@ -44,25 +45,13 @@ export async function withKeyring<T>(
     const keyring = createKeyring(store, { environment, migrate: migrates })
     if (!mayCreate && path !== undefined && !existsSync(path)) {
       throw new KeyStoreError(
-        `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: ${commandFor(given, 'keys migrate')}`,
+        `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: ${url === DEFAULT_STORE ? 'npx vantage-auth keys migrate' : migrateCommand(url)}`,
       )
     }
     return await use(keyring, store)
   } finally {
     await store.close()
   }
-}
-
-/** A command to paste that works on the same store. */
-function commandFor(given: Arguments, command: string): string {
-  const { url, name } = storeUrl(given)
-  const isNamed = name === '--store' && url !== DEFAULT_STORE
-  return `npx vantage-auth ${command}${isNamed ? ` --store ${quoted(url)}` : ''}`
-}
-
-/** As a shell takes it. */
-function quoted(text: string): string {
-  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 /** The store's URL, and where it was given. */

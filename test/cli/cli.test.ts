@@ -584,9 +584,7 @@ describe('trouble with the store: exit code 1, and one sentence with the cure', 
     for (const words of [['list'], ['revoke', 'x']]) {
       const { stdout, stderr, code } = await keys(...words)
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-      expect(stderr).toMatch(
-        /^vantage-auth: .*no key store at "vantage-auth.db"; .*npx vantage-auth keys migrate --store sqlite:vantage-auth.db\n$/,
-      )
+      expect(stderr).toMatch(/^vantage-auth: .*no key store at "vantage-auth.db"; .*npx vantage-auth keys migrate\n$/)
     }
     expect(files()).toEqual([])
   })

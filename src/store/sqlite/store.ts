@@ -344,7 +344,7 @@ function describeResult(result: number | undefined, readOnly: boolean): string {
       return 'cannot be written; the process needs permission to write the file and its folder'
     case RESULT.cannotOpen:
       if (readOnly) {
-        return 'cannot be opened; the process needs permission to read the file and, where they are there, the files -wal and -shm beside it, and to enter the folder. If -wal is there without -shm, a command that may write has to open it first: vantage-auth keys migrate'
+        return 'cannot be opened; the process needs permission to read the file and, where they are there, the files -wal and -shm beside it, and to enter the folder. If -wal is there without -shm, a command that may write has to open it first: npx vantage-auth keys migrate'
       }
       return 'cannot be opened; the process needs permission to read and write the file and its folder, and the folder must exist'
     case RESULT.notADatabase:
