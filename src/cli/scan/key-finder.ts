@@ -30,7 +30,10 @@ const LINE_FEED = 0x0a
 const START = Buffer.from('vak_')
 /** The same in UTF-16, from the first byte that is not zero, in either order of bytes. */
 const WIDE_START = Buffer.from('v\0a\0k\0_')
-const LONGEST_KEY = Math.max(...KEY_PREFIXES.map(({ length }) => length)) + KEY_BODY_LENGTH
+const PREFIX_LENGTHS = KEY_PREFIXES.map(({ length }) => length)
+const LONGEST_PREFIX = Math.max(...PREFIX_LENGTHS)
+const SHORTEST_KEY = Math.min(...PREFIX_LENGTHS) + KEY_BODY_LENGTH
+const LONGEST_KEY = LONGEST_PREFIX + KEY_BODY_LENGTH
 
 /** SHA-256 of the key that documents and tests show. Its text is not here, where other scanners would find it. */
 const TEST_VECTOR = '2770faefe2fae2272068d40851b4370a584864ebb56938a1c15ec0e6e5cc41a1'
@@ -146,12 +149,28 @@ function keyAt(
   at: number,
   step: 1 | 2,
 ): { readonly key: string; readonly parsed: ParsedApiKey } | undefined {
+  if (!mayBeBody(window, at, step)) return undefined
   const text = textAt(window, at, step)
   const prefix = KEY_PREFIXES.find((candidate) => text.startsWith(candidate))
   if (prefix === undefined) return undefined
   const key = text.slice(0, prefix.length + KEY_BODY_LENGTH)
   const parsed = parseApiKey(key)
   return typeof parsed === 'string' || hash('sha256', key, 'hex') === TEST_VECTOR ? undefined : { key, parsed }
+}
+
+const IS_BASE62: readonly boolean[] = Array.from({ length: 256 }, (_, byte) =>
+  /[0-9A-Za-z]/.test(String.fromCharCode(byte)),
+)
+
+/**
+ * Whether the characters behind the prefix are those of a key. From the end: text that is full of prefixes, and made to take
+ * long, has an underscore there.
+ */
+function mayBeBody(window: Buffer, at: number, step: 1 | 2): boolean {
+  for (let i = SHORTEST_KEY - 1; i >= LONGEST_PREFIX; i--) {
+    if (IS_BASE62[window[at + i * step] ?? 0] !== true) return false
+  }
+  return true
 }
 
 /** As many characters as the longest key has. Bytes are characters, since a key is ASCII. */
