@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { formatHelp } from '../../src/cli/help.js'
 import { allCommands } from '../../src/cli/program.js'
@@ -61,6 +61,7 @@ describe('docs/cli.md', () => {
       ['a record', '### record', ['keys', 'show', undefined]],
       ['a list of keys', '`keys list --json`', ['keys', 'list']],
       ['the audit trail', '`keys audit --json`', ['keys', 'audit']],
+      ['grants', '`keys grants FOR --json`', ['keys', 'grants', 'service']],
       ['a migration', '`keys migrate --json`', ['keys', 'migrate']],
       [
         'a revocation of tokens',
@@ -73,6 +74,13 @@ describe('docs/cli.md', () => {
     ])('%s', async (_, start, words) => {
       const { stdout } = await vantageAuth([...words.map((word) => word ?? id), '--json'], 'a.b.c')
       expect(shapeOf(JSON.parse(stdout))).toEqual(shapeOf(exampleOf(start), shapes))
+    })
+
+    test('a scan', async () => {
+      const { key } = JSON.parse((await vantageAuth([...create, '--json'])).stdout)
+      writeFileSync(folder.path('leak.txt'), key)
+      const { stdout } = await vantageAuth(['scan', 'leak.txt', 'absent', '--json'])
+      expect(shapeOf(JSON.parse(stdout))).toEqual(shapeOf(exampleOf('`scan PATH… --json`')))
     })
 
     test('uses, and keys that are due', async () => {
