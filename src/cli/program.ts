@@ -1,8 +1,8 @@
 import type { Command } from './command.js'
-import { completionCommand } from './completion.js'
-import { doctor } from './doctor.js'
-import { explain } from './explain.js'
-import { keysCommands } from './keys.js'
+import { completionCommand } from './completion/completion.js'
+import { doctor } from './doctor/doctor.js'
+import { explain } from './explain/explain.js'
+import { keysCommands } from './keys/keys.js'
 import { scan } from './scan/scan.js'
 import { tokensCommands } from './tokens.js'
 

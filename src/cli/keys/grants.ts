@@ -1,7 +1,7 @@
-import { formatGrants, GRANTEES, type Grantee } from '../store/postgres/grants.js'
-import { DEFAULT_SCHEMA } from '../store/postgres/names.js'
-import type { Command } from './command.js'
-import { printJson } from './terminal.js'
+import { formatGrants, GRANTEES, type Grantee } from '../../store/postgres/grants.js'
+import { DEFAULT_SCHEMA } from '../../store/postgres/names.js'
+import type { Command } from '../command.js'
+import { printJson } from '../terminal.js'
 
 export const grants: Command = {
   summary: 'print the SQL that gives a role of PostgreSQL what it needs',

@@ -1,7 +1,7 @@
-import type { KeyRecord } from '../keyring/records.js'
-import type { KeyState } from '../store/contract.js'
-import { type Column, formatTable } from './table.js'
-import { formatDay, formatMinute, outputColumns, type Style } from './terminal.js'
+import type { KeyRecord } from '../../keyring/records.js'
+import type { KeyState } from '../../store/contract.js'
+import { type Column, formatTable } from '../table.js'
+import { formatDay, formatMinute, outputColumns, type Style } from '../terminal.js'
 
 const STYLES: Readonly<Record<KeyState, Style>> = {
   active: 'green',

@@ -1,10 +1,10 @@
-import { NOT_LOOKED_AT } from '../token/claim-checks.js'
-import { type Command, EXIT, UsageError } from './command.js'
-import { type Conclusion, conclude } from './explain-conclusion.js'
-import { type Explanation, explainCredential } from './explain-credential.js'
-import { wrap } from './help.js'
-import { readService, SERVICE_OPTIONS } from './service.js'
-import { outputColumns, paint, printable } from './terminal.js'
+import { NOT_LOOKED_AT } from '../../token/claim-checks.js'
+import { type Command, EXIT, UsageError } from '../command.js'
+import { wrap } from '../help.js'
+import { readService, SERVICE_OPTIONS } from '../service.js'
+import { outputColumns, paint, printable } from '../terminal.js'
+import { type Conclusion, conclude } from './conclusion.js'
+import { type Explanation, explainCredential } from './credential.js'
 
 const LONGEST_INPUT = 64 * 1024
 

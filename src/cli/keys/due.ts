@@ -1,10 +1,10 @@
-import type { Keyring } from '../keyring/contract.js'
-import type { KeyRecord } from '../keyring/records.js'
-import { type Command, EXIT, readDuration } from './command.js'
-import { printKeys } from './keys-table.js'
-import { checkFormat, printLines, readAll } from './pages.js'
-import { STORE_OPTIONS, withKeyring } from './store.js'
-import { notice, printJson } from './terminal.js'
+import type { Keyring } from '../../keyring/contract.js'
+import type { KeyRecord } from '../../keyring/records.js'
+import { type Command, EXIT, readDuration } from '../command.js'
+import { checkFormat, printLines, readAll } from '../pages.js'
+import { STORE_OPTIONS, withKeyring } from '../store.js'
+import { notice, printJson } from '../terminal.js'
+import { printKeys } from './table.js'
 
 export const due: Command = {
   summary: 'keys that end soon, are to be rotated, or are not used; exits 3 when there are any',

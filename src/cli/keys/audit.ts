@@ -1,8 +1,8 @@
-import { type Command, UsageError } from './command.js'
-import { PAGE_OPTIONS, printList } from './pages.js'
-import { STORE_OPTIONS, withKeyring } from './store.js'
-import { printTable } from './table.js'
-import { formatInstant } from './terminal.js'
+import { type Command, UsageError } from '../command.js'
+import { PAGE_OPTIONS, printList } from '../pages.js'
+import { STORE_OPTIONS, withKeyring } from '../store.js'
+import { printTable } from '../table.js'
+import { formatInstant } from '../terminal.js'
 
 export const audit: Command = {
   summary: 'who created, edited, rotated and revoked what, and when; newest first',

@@ -1,4 +1,4 @@
-import type { CheckReport } from '../token/check-report.js'
+import type { CheckReport } from '../../token/check-report.js'
 
 /** How one check of a credential went, in words for people. */
 export interface Finding {

@@ -1,10 +1,10 @@
-import { type Command, EXIT } from './command.js'
-import { examineIssuer } from './doctor-issuers.js'
-import { examineStore } from './doctor-store.js'
+import { type Command, EXIT } from '../command.js'
+import { wrap } from '../help.js'
+import { readService, SERVICE_OPTIONS, type Service } from '../service.js'
+import { outputColumns, paint, printable, type Style } from '../terminal.js'
 import { type Examination, ok, wrong } from './examination.js'
-import { wrap } from './help.js'
-import { readService, SERVICE_OPTIONS, type Service } from './service.js'
-import { outputColumns, paint, printable, type Style } from './terminal.js'
+import { examineIssuer } from './issuers.js'
+import { examineStore } from './store.js'
 
 export const doctor: Command = {
   summary: 'say what is wrong around a service: issuers, clocks, store, rights, triggers',

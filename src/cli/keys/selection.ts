@@ -1,9 +1,9 @@
-import { formatGiven } from '../core/given.js'
-import { checkId } from '../keyring/arguments.js'
-import type { Keyring, ListKeysOptions } from '../keyring/contract.js'
-import type { KeyRecord } from '../keyring/records.js'
-import { type Arguments, readDuration, refuseToken, UsageError } from './command.js'
-import { readStandardInput } from './standard-input.js'
+import { formatGiven } from '../../core/given.js'
+import { checkId } from '../../keyring/arguments.js'
+import type { Keyring, ListKeysOptions } from '../../keyring/contract.js'
+import type { KeyRecord } from '../../keyring/records.js'
+import { type Arguments, readDuration, refuseToken, UsageError } from '../command.js'
+import { readStandardInput } from '../standard-input.js'
 
 /** More keys than that are chosen by mistake, or in several steps. */
 const MOST_KEYS = 100_000

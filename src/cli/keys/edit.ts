@@ -1,8 +1,8 @@
-import type { Keyring } from '../keyring/contract.js'
-import { type Command, UsageError } from './command.js'
-import { printRecord } from './keys-record.js'
-import { STORE_OPTIONS, withKeyring } from './store.js'
-import { notice } from './terminal.js'
+import type { Keyring } from '../../keyring/contract.js'
+import { type Command, UsageError } from '../command.js'
+import { STORE_OPTIONS, withKeyring } from '../store.js'
+import { notice } from '../terminal.js'
+import { printRecord } from './record.js'
 
 export const edit: Command = {
   summary: 'rename a key, or take scopes away from it',

@@ -1,13 +1,13 @@
-import { KeyNotFoundError } from '../core/errors.js'
-import { checkOptionalText } from '../keyring/arguments.js'
-import type { Keyring, RevokeKeyOptions } from '../keyring/contract.js'
-import type { KeyRecord } from '../keyring/records.js'
-import { type Arguments, type Command, EXIT, UsageError } from './command.js'
-import { type ChosenKeys, findChosenKeys, formatIds, type KeyChoice, readKeyChoice } from './key-selection.js'
-import { printRecord } from './keys-record.js'
-import { formatKeys, printKeys } from './keys-table.js'
-import { STORE_OPTIONS, withKeyring } from './store.js'
-import { canAsk, confirm, notice, outputColumns, printable, printJson, withProgress } from './terminal.js'
+import { KeyNotFoundError } from '../../core/errors.js'
+import { checkOptionalText } from '../../keyring/arguments.js'
+import type { Keyring, RevokeKeyOptions } from '../../keyring/contract.js'
+import type { KeyRecord } from '../../keyring/records.js'
+import { type Arguments, type Command, EXIT, UsageError } from '../command.js'
+import { STORE_OPTIONS, withKeyring } from '../store.js'
+import { canAsk, confirm, notice, outputColumns, printable, printJson, withProgress } from '../terminal.js'
+import { printRecord } from './record.js'
+import { type ChosenKeys, findChosenKeys, formatIds, type KeyChoice, readKeyChoice } from './selection.js'
+import { formatKeys, printKeys } from './table.js'
 
 export const revoke: Command = {
   summary: 'end keys at once and for good',

@@ -1,6 +1,6 @@
-import type { Auth } from '../core/auth.js'
-import type { Reason } from '../core/errors.js'
-import type { Explanation } from './explain-credential.js'
+import type { Auth } from '../../core/auth.js'
+import type { Reason } from '../../core/errors.js'
+import type { Explanation } from './credential.js'
 import type { Finding } from './finding.js'
 
 /** The answer of a whole explanation. */

@@ -1,8 +1,8 @@
-import { KEY_STATES, type KeyState } from '../store/contract.js'
-import { type Command, readDuration, refuseToken } from './command.js'
-import { printKeys } from './keys-table.js'
-import { PAGE_OPTIONS, printList } from './pages.js'
-import { STORE_OPTIONS, withKeyring } from './store.js'
+import { KEY_STATES, type KeyState } from '../../store/contract.js'
+import { type Command, readDuration, refuseToken } from '../command.js'
+import { PAGE_OPTIONS, printList } from '../pages.js'
+import { STORE_OPTIONS, withKeyring } from '../store.js'
+import { printKeys } from './table.js'
 
 export const list: Command = {
   summary: 'keys, newest first',

@@ -1,7 +1,7 @@
-import type { KeyRecord } from '../keyring/records.js'
-import type { Arguments } from './command.js'
-import { printFields } from './table.js'
-import { formatInstant, printJson } from './terminal.js'
+import type { KeyRecord } from '../../keyring/records.js'
+import type { Arguments } from '../command.js'
+import { printFields } from '../table.js'
+import { formatInstant, printJson } from '../terminal.js'
 
 /** Prints one key: its fields, or the record as JSON. */
 export function printRecord(given: Arguments, record: KeyRecord): void {

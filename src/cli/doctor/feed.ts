@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
-import type { ChangeFeed, KeyStore } from '../store/contract.js'
-import type { Connections } from '../store/postgres/connections.js'
-import { loadSqliteDriver } from '../store/sqlite/driver.js'
-import { sqliteKeyStore } from '../store/sqlite/store.js'
+import type { ChangeFeed, KeyStore } from '../../store/contract.js'
+import type { Connections } from '../../store/postgres/connections.js'
+import { loadSqliteDriver } from '../../store/sqlite/driver.js'
+import { sqliteKeyStore } from '../../store/sqlite/store.js'
 import { type Examination, notMeasured, ok, warning, wrong } from './examination.js'
 
 const SAMPLES = 5

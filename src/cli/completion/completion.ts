@@ -1,5 +1,5 @@
-import type { Command } from './command.js'
-import { bashCompletion, fishCompletion, type Word, zshCompletion } from './completion-scripts.js'
+import type { Command } from '../command.js'
+import { bashCompletion, fishCompletion, type Word, zshCompletion } from './scripts.js'
 
 const SCRIPTS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const
 

@@ -1,5 +1,5 @@
-import { type Command, type Option, optionWords } from './command.js'
-import { meaningOf } from './help.js'
+import { type Command, type Option, optionWords } from '../command.js'
+import { meaningOf } from '../help.js'
 
 /** A group or a command, as it is typed first. */
 export interface Word {
