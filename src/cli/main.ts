@@ -22,6 +22,8 @@ await endModule()
 async function main(words: readonly string[]): Promise<number> {
   // A reader that stops early, such as head(1), is not an error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  // Nor is one that does not read notices: the exit code is that of the command.
+  process.stderr.on('error', () => {})
   if (readsJson(words)) withholdNotices()
   const [first = '', second = '', ...rest] = words
   if (first === '--version') return answer(`${packageVersion()}\n`)

@@ -126,14 +126,21 @@ function formatElapsed(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
-/** An error of standard error, which may be a pipe that nobody reads any more, must not end the service. */
+let unfinishedLines = 0
+
+/** An error of standard error, which may be a full disk or a pipe that nobody reads any more, must not end the service. */
 function writeLine(line: string): void {
-  const stderr = process.stderr
-  const ignore = () => {}
+  // One listener for all lines: Node warns of more than ten.
+  if (unfinishedLines++ === 0) process.stderr.on('error', ignoreError)
+  const finish = () => {
+    if (--unfinishedLines === 0) process.stderr.removeListener('error', ignoreError)
+  }
   try {
-    stderr.once('error', ignore)
-    stderr.write(`vantage-auth: ${line}\n`, () => stderr.removeListener('error', ignore))
+    // Node emits the error after it has called back.
+    process.stderr.write(`vantage-auth: ${line}\n`, () => setImmediate(finish))
   } catch {
-    stderr.removeListener('error', ignore)
+    finish()
   }
 }
+
+function ignoreError(): void {}

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Command, type Options, readArguments } from '../../src/cli/command.js'
@@ -94,6 +95,11 @@ describe('arguments', () => {
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr.split('\n')[0]).toContain(fault)
   })
+})
+
+test.runIf(existsSync('/dev/full'))('a notice that cannot be written changes no exit code', async () => {
+  const through = ['sh', '-c', '"$@" 2>/dev/full', 'sh']
+  expect((await command.run(['keys', 'nonsense'], { cwd: folder.path('.'), through })).code).toBe(2)
 })
 
 describe('help', () => {

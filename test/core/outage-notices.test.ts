@@ -127,7 +127,7 @@ test('a line says the fault of a store of ours once, with its name', () => {
   expect(lines).toEqual(['key store postgres://svc@db.example:5432/keys is out of reach: gone'])
 })
 
-test('standard error is written to, and gets no listener', () => {
+test('standard error is written to, and keeps no listener', async () => {
   const write = vi.spyOn(process.stderr, 'write').mockImplementation(((_: string, done: () => void) => {
     done()
     return true
@@ -139,6 +139,21 @@ test('standard error is written to, and gets no listener', () => {
   expect(write.mock.calls.map(([line]) => line)).toEqual([
     'vantage-auth: issuer https://a.example failed: connect ECONNREFUSED 127.0.0.1:1\n',
   ])
+  await new Promise(setImmediate)
+  expect(process.stderr.listenerCount('error')).toBe(listeners)
+})
+
+test('standard error has one listener, however many lines wait', async () => {
+  const done: (() => void)[] = []
+  vi.spyOn(process.stderr, 'write').mockImplementation(((_: string, callback: () => void) =>
+    done.push(callback)) as never)
+  const listeners = process.stderr.listenerCount('error')
+  const created = createOutageNotices()
+  for (let i = 0; i < 20; i++) created.about(`issuer https://${i}.example`).failed(refused)
+  created.close()
+  expect(process.stderr.listenerCount('error')).toBe(listeners + 1)
+  for (const callback of done) callback()
+  await new Promise(setImmediate)
   expect(process.stderr.listenerCount('error')).toBe(listeners)
 })
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -16,8 +16,8 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close()
 }, 30_000)
 
-async function start(options: object, env?: NodeJS.ProcessEnv): Promise<AskedVerifier> {
-  const verifier = await startAskedVerifier({ timeoutMs: 2000, ...options }, env)
+async function start(options: object, env?: NodeJS.ProcessEnv, stderrFile?: number): Promise<AskedVerifier> {
+  const verifier = await startAskedVerifier({ timeoutMs: 2000, ...options }, env, stderrFile)
   closers.push(verifier.close)
   return verifier
 }
@@ -65,6 +65,31 @@ describe('an issuer', () => {
     expect(verifier.stderr()).toMatch(new RegExp(`ERR_VANTAGE_UNAVAILABLE issuer ${issuer.url}: .*ECONNREFUSED`))
     expect(verifier.stderr()).not.toContain(token.slice(-20))
   }, 60_000)
+
+  describe('out of reach, while standard error fails, does not end the service', () => {
+    async function outlivesOutage(stderrFile?: number): Promise<void> {
+      const { issuer, token } = await issuerAndToken()
+      await issuer.order({ fault: 'refuses' })
+      const verifier = await start({ issuer: issuer.url, audience: AUDIENCE, keys: false }, {}, stderrFile)
+      verifier.stopReadingStderr()
+      for (let i = 0; i < 3; i++) expect(await verifier.ask(token)).toBe(UNAVAILABLE)
+      await issuer.order({ fault: null })
+      await askUntil(verifier, token, 'accepted')
+      await verifier.close()
+    }
+
+    test.runIf(existsSync('/dev/full'))(
+      'since the disk is full',
+      async () => {
+        const file = openSync('/dev/full', 'w')
+        closers.push(() => closeSync(file))
+        await outlivesOutage(file)
+      },
+      60_000,
+    )
+
+    test('since nobody reads the pipe any more', () => outlivesOutage(), 60_000)
+  })
 
   test('out of reach is told of while its old keys serve', async () => {
     const { issuer, token } = await issuerAndToken()

@@ -12,39 +12,49 @@ export interface AskedVerifier {
   advance(ms: number): void
   /** What was written to standard error. */
   stderr(): string
+  /** Closes this end of its standard error. */
+  stopReadingStderr(): void
   /** Lines about outages, without their beginning. */
   notices(): string[]
   /** Closes the verifier, and resolves once the process has ended by itself. */
   close(): Promise<void>
 }
 
-export async function startAskedVerifier(options: object, env: NodeJS.ProcessEnv = {}): Promise<AskedVerifier> {
+/** @param stderrFile descriptor of a file to which standard error goes, so that it cannot be read here */
+export async function startAskedVerifier(
+  options: object,
+  env: NodeJS.ProcessEnv = {},
+  stderrFile?: number,
+): Promise<AskedVerifier> {
   const { NODE_DEBUG: _, ...inherited } = process.env
   const child = spawn(process.execPath, ['--no-warnings', '--import', 'tsx', fileURLToPath(import.meta.url)], {
     env: { ...inherited, ASKED_VERIFIER: JSON.stringify(options), ...env },
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', stderrFile ?? 'pipe'],
   })
+  if (child.stdin === null || child.stdout === null) throw new Error('the process has no pipes')
+  const { stdin, stdout } = child
   let stderr = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  const answers = createInterface(child.stdout)[Symbol.asyncIterator]()
+  const answers = createInterface(stdout)[Symbol.asyncIterator]()
   const exited = once(child, 'close')
   return {
     async ask(credential) {
-      child.stdin.write(`${credential}\n`)
+      stdin.write(`${credential}\n`)
       const { value, done } = await answers.next()
       if (done) throw new Error(`the verifier has ended: ${stderr}`)
       return value
     },
-    advance: (ms) => void child.stdin.write(`+${ms}\n`),
+    advance: (ms) => void stdin.write(`+${ms}\n`),
     stderr: () => stderr,
+    stopReadingStderr: () => void child.stderr?.destroy(),
     notices: () =>
       stderr
         .split('\n')
         .flatMap((line) => (line.startsWith('vantage-auth: ') ? [line.slice('vantage-auth: '.length)] : [])),
     async close() {
-      child.stdin.end()
+      stdin.end()
       await exited
     },
   }
