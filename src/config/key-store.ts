@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArgumentError } from '../core/argument-error.js'
 import { oneLine } from '../core/cause.js'
-import { emitProcessWarning } from '../core/process-warning.js'
+import { warnOnce } from '../core/process-warning.js'
 import type { KeyStore } from '../store/contract.js'
 import { openKeyStore, sqlitePath } from '../store/open.js'
 import { sqliteKeyStore } from '../store/sqlite/store.js'
@@ -135,12 +135,8 @@ function labelOf(store: KeyStore): string {
   return UNNAMED_STORE
 }
 
-let warned = false
-
 function warnNoKeyStore(missing: string): void {
-  if (warned) return
-  warned = true
-  emitProcessWarning(
+  warnOnce(
     'VANTAGE_NO_KEY_STORE',
     `No key store: ${missing}. Until then API keys are answered 503; the service looks for the file and serves keys once it is there. VANTAGE_KEY_STORE or the option keys names another store, keys: false refuses all keys.`,
   )

@@ -9,3 +9,16 @@ export function ofProcess<T extends object>(name: string, create: () => T): T {
   holder[key] ??= create()
   return holder[key]
 }
+
+const said = ofProcess('said', () => new Set<string>())
+
+/**
+ * Whether this is the first time in the life of the process, in either build, that somebody asks for `what`.
+ *
+ * @param what a constant of the code: the set of them is never emptied
+ */
+export function isFirst(what: string): boolean {
+  if (said.has(what)) return false
+  said.add(what)
+  return true
+}

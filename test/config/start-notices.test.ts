@@ -89,6 +89,17 @@ describe('under NODE_DEBUG', () => {
     expect(lines[0]).toContain('audience https://api.vantage.omnivector.solutions ')
   }, 40_000)
 
+  test('what a later verifier is the first to trust by default is told of, and nothing twice', () => {
+    const program = `createVerifier({ keys: false, audience: 'x' })
+createVerifier({ keys: false, issuer: 'https://e.example' })
+createVerifier({ keys: false })`
+    const lines = stderrOf(program, { NODE_DEBUG }).trim().split('\n')
+    expect(lines).toEqual([
+      expect.stringMatching(/trusted by default: issuer https:\/\/auth\.vantage\.\S+ \([^)]*\)$/),
+      expect.stringMatching(/trusted by default: audience https:\/\/api\.vantage\.\S+ \([^)]*\)$/),
+    ])
+  }, 40_000)
+
   test('only what is a default is told of', () => {
     const line = stderrOf(twice, { NODE_DEBUG, VANTAGE_ISSUER: 'https://sso.example' })
     expect(line).toContain('audience https://api.vantage.omnivector.solutions ')

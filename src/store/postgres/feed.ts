@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { answerWithin } from '../../core/deadline.js'
-import { emitProcessWarning } from '../../core/process-warning.js'
+import { warnOnce } from '../../core/process-warning.js'
 import type { ChangeFeed, KeyChange } from '../contract.js'
 import type { Position } from '../sql/changes.js'
 import { findUnheardTables, readChanges } from './changes.js'
@@ -221,14 +221,6 @@ async function permitted(answer: Promise<unknown>): Promise<boolean> {
     if (state === SQLSTATE.readOnly) return false
     throw error
   }
-}
-
-const warned = new Set<string>()
-
-function warnOnce(code: `VANTAGE_${string}`, text: string): void {
-  if (warned.has(code)) return
-  warned.add(code)
-  emitProcessWarning(code, text)
 }
 
 function warnUnheard(tables: readonly string[], { migrateCommand }: Pick<Connections, 'migrateCommand'>): void {
