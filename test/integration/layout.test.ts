@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symli
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -141,3 +142,33 @@ test.each(['CONTRIBUTING.md', 'README.md', 'SECURITY.md', 'package.json', 'stryk
     expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
   },
 )
+
+test.each([
+  ['express', 60],
+  ['koa', 60],
+  ['fastify', 90],
+])('the adapter %s has fewer than %i lines of code', (name, limit) => {
+  const text = readFileSync(join(ROOT, `adapters/${name}.ts`), 'utf8')
+  const lines = linesOfCode(text)
+  expect(lines).toBeGreaterThan(20)
+  expect(lines).toBeLessThan(limit)
+})
+
+test('lines of code are those with more than a comment', () => {
+  expect(linesOfCode("// a\n\n/** b\n * c\n */\nconst d = '// e' // f\n/* g */ const h = `i\n/* j */`\n")).toBe(3)
+})
+
+function linesOfCode(text: string): number {
+  const file = ts.createSourceFile('adapter.ts', text, ts.ScriptTarget.Latest)
+  const lines = new Set<number>()
+  const visit = (node: ts.Node) => {
+    const parts = node.getChildren(file).filter(({ kind }) => kind !== ts.SyntaxKind.JSDoc)
+    for (const part of parts) visit(part)
+    if (parts.length > 0 || node.getWidth(file) === 0) return
+    const first = file.getLineAndCharacterOfPosition(node.getStart(file)).line
+    const last = file.getLineAndCharacterOfPosition(node.getEnd()).line
+    for (let line = first; line <= last; line++) lines.add(line)
+  }
+  visit(file)
+  return lines.size
+}
