@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import express from 'express'
 import fastify from 'fastify'
+import Koa from 'koa'
 import type { Auth } from 'vantage-auth'
 import { afterEach, describe, expect, test } from 'vitest'
 import * as onExpress from '../../adapters/express.js'
@@ -80,7 +82,7 @@ const mounts: [string, (options: Options) => unknown][] = [
   ['Fastify', (options) => fastify().register(onFastify.vantageAuth, options)],
 ]
 
-describe.each(mounts)('exposeAs on %s', (framework, mount) => {
+describe.each(mounts)('exposeAs on %s', (_, mount) => {
   test.each([
     [''],
     ['a b'],
@@ -96,15 +98,35 @@ describe.each(mounts)('exposeAs on %s', (framework, mount) => {
   ])('takes no %s', async (exposeAs) => {
     await expect((async () => mount({ ...options, exposeAs: exposeAs as string }))()).rejects.toThrow(/^exposeAs/)
   })
+})
 
-  test('takes no name that requests have', async () => {
-    const names = framework === 'Koa' ? [] : ['headers', 'url', 'body', 'query', 'params', 'method', 'socket']
-    if (framework === 'Express') names.push('get', 'res', 'app', 'rawHeaders', 'on', 'cookies')
-    for (const exposeAs of names) {
-      const given = (async () => mount({ ...options, exposeAs }))()
-      await expect(given, exposeAs).rejects.toThrow(`exposeAs: requests have a property '${exposeAs}'`)
-    }
-  })
+const ownOfRequests = ['headers', 'url', 'body', 'query', 'params', 'method', 'socket']
+const ownOfExpress = ['get', 'res', 'app', 'rawHeaders', 'on', 'cookies']
+
+test.each([
+  ['Express', [...ownOfRequests, ...ownOfExpress]],
+  ['a route of Fastify', ownOfRequests],
+  ['Fastify', ownOfRequests],
+])('exposeAs on %s takes no name that requests have', async (framework, names) => {
+  const mount = mounts.find(([name]) => name === framework)?.[1]
+  for (const exposeAs of names) {
+    const given = (async () => mount?.({ ...options, exposeAs }))()
+    await expect(given, exposeAs).rejects.toThrow(`exposeAs: requests have a property '${exposeAs}'`)
+  }
+})
+
+test("exposeAs on Koa takes names that requests have, since ctx.state is nothing but the application's", async () => {
+  for (const exposeAs of ownOfRequests) {
+    const mount = onKoa.vantageAuth({ ...options, exposeAs })
+    const app = new Koa().use(mount).use((ctx) => {
+      ctx.body = String(ctx.state[exposeAs] === onKoa.findAuth(ctx) && Object.keys(ctx.state).join() === exposeAs)
+    })
+    const server = app.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    expect(await exchange(port, { path: '/?a=b', authorization }), exposeAs).toMatchObject(handled('true'))
+    server.close()
+  }
 })
 
 test('every property that requests of Express have is refused', async () => {
