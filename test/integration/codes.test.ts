@@ -14,7 +14,7 @@ const sources = ['src', 'adapters'].flatMap((folder) =>
 /** The codes of errors, and those that are given to the function which emits warnings. */
 function codesOf(text: string): string[] {
   const errors = [...text.matchAll(/['"`](ERR_VANTAGE_[A-Z_]*[A-Z])['"`]/g)]
-  const warnings = [...text.matchAll(/(?:emitProcessWarning|warnOnce)\(\s*'(VANTAGE_[A-Z_]+)'/g)]
+  const warnings = [...text.matchAll(/warnOnce\(\s*'(VANTAGE_[A-Z_]+)'/g)]
   return [...errors, ...warnings].map(([, code = '']) => code)
 }
 

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix, resolve } from 'node:path'
+import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -92,6 +93,36 @@ describe('the constant that the publisher sets', () => {
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ ...manifest, scripts }, undefined, 2)}\n`)
     return folder
   }
+})
+
+describe('the README on key stores of your own', () => {
+  const contract = ts.createSourceFile(
+    'contract.ts',
+    readFileSync(join(root, 'src/store/contract.ts'), 'utf8'),
+    ts.ScriptTarget.Latest,
+  )
+  const methods = contract.statements
+    .flatMap((statement) =>
+      ts.isInterfaceDeclaration(statement) && statement.name.text === 'KeyStore' ? [statement] : [],
+    )
+    .flatMap(({ members }) => [...members])
+    .filter(ts.isMethodSignature)
+    .map((method) => ({ name: method.name.getText(contract), optional: method.questionToken !== undefined }))
+  const optional = methods.filter((method) => method.optional).map(({ name }) => name)
+  const [, section = ''] = readFileSync(join(root, 'README.md'), 'utf8').split('### Bring your own store\n')
+
+  test('counts the methods', () => {
+    const words = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten']
+    const required = words[methods.length - optional.length]
+    expect(section).toContain(`${required} methods, and ${words[optional.length]} more that it may have`)
+  })
+
+  test('says of each optional one what is missing without it', () => {
+    const rows = [...(section.split('\n## ')[0] ?? '').matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = '']) =>
+      cell.split(', '),
+    )
+    expect(rows.map((name) => name.replaceAll('`', '')).sort()).toEqual(optional.sort())
+  })
 })
 
 interface Packed {
