@@ -95,6 +95,68 @@ describe('a Postgres key store tells role, host, port and database, and no passw
     expect(openPool({ connectionString }).describe?.()).toBe('postgres:///')
   })
 
+  describe('that stands in the wrong place', () => {
+    test.each<[string, string, string]>([
+      ['in the role, which is the database as well', `postgres://svc%3A${ENCODED}@127.0.0.1:1`, 'svc@127.0.0.1:1/svc'],
+      ['behind the database', `postgres://svc@127.0.0.1:1/keys;password=${ENCODED}`, 'svc@127.0.0.1:1/'],
+      ['behind a space', `postgres://svc@127.0.0.1:1/keys password=${ENCODED}`, 'svc@127.0.0.1:1/'],
+      ['in the host', `postgres://svc@/keys?host=u:${ENCODED}@h`, 'svc@/keys'],
+    ])('%s of a URL', async (_, url, place) => {
+      const store = open(url)
+      expect(store.describe?.()).toBe(`postgres://${place}`)
+      expect(await messageOf(store.find('a'))).toMatch(/is out of reach: \w+ \(its message is not shown: /)
+    })
+
+    const URL_OF_SVC = `postgres://svc:${SECRET}@db.example/keys`
+    test.each<[string, object, string]>([
+      ['role', { host: '127.0.0.1', port: 1, user: `svc:${SECRET}`, database: 'keys' }, 'svc@127.0.0.1:1/keys'],
+      ['role and database', { host: '127.0.0.1', port: 1, user: `svc:${SECRET}` }, 'svc@127.0.0.1:1/svc'],
+      [
+        'database',
+        { host: '127.0.0.1', port: 1, user: 'svc', database: `keys?password=${SECRET}` },
+        'svc@127.0.0.1:1/',
+      ],
+      ['database, a URL', { host: '127.0.0.1', port: 1, user: 'svc', database: URL_OF_SVC }, 'svc@127.0.0.1:1/'],
+      ['host, a URL', { host: URL_OF_SVC, user: 'svc', database: 'keys' }, 'svc@/keys'],
+      ['host', { host: `svc:${SECRET}@h`, user: 'svc', database: 'keys' }, 'svc@/keys'],
+    ])('in the %s of a pool', async (_, options, place) => {
+      const store = openPool(options)
+      expect(store.describe?.()).toBe(`postgres://${place}`)
+      await messageOf(store.find('a'))
+    })
+
+    test('in PGHOST', async () => {
+      vi.stubEnv('PGHOST', URL_OF_SVC)
+      const store = openPool({ user: 'svc', database: 'keys' })
+      expect(store.describe?.()).toBe('postgres://svc@/keys')
+      await messageOf(store.find('a'))
+    })
+
+    test('before an @ that a parameter hides', () => {
+      const connectionString = 'postgres://svc:@hunter2?a=@h/keys'
+      expect(() => postgresKeyStore({ connectionString })).toThrow(/percent-encode/)
+      expect(openPool({ connectionString }).describe?.()).toBe('postgres:///')
+    })
+  })
+
+  test.each([
+    ['postgres://[::1]:1/keys?user=svc', 'postgres://svc@[::1]:1/keys'],
+    [
+      "postgres://db-1.example/it's%20Bücher?user=a.b%2Bc@x-1.iam",
+      'postgres://a.b%2Bc%40x-1.iam@db-1.example:5432/it%27s%20B%C3%BCcher',
+    ],
+  ])('leaves out nothing that is a name: %s', (url, place) => {
+    expect(open(url).describe?.()).toBe(place)
+  })
+
+  test('that the server quotes is in no cause either', async () => {
+    const pool = new Pool({ host: '127.0.0.1', port: 1, user: 'svc', database: 'keys' })
+    closers.push(() => pool.end())
+    pool.connect = ((done: (error: Error) => void) =>
+      done(Object.assign(new Error(`no line for password=${SECRET}`), { code: '28000' }))) as never
+    expect(await messageOf(postgresKeyStore({ pool }).find('a'))).toContain('no line for password=…')
+  })
+
   test('of an e-mail address as the role is no mistake', () => {
     expect(open('postgres://127.0.0.1:1/keys?user=svc@tenant').describe?.()).toBe(
       'postgres://svc%40tenant@127.0.0.1:1/keys',
@@ -135,6 +197,12 @@ describe.runIf(postgresIsThere())('a server that refuses', () => {
     expect(await messageOf(open(as('svc', 'absent')).find('a'))).toContain(
       `refuses the login: role "svc" cannot log in to database "absent" ${at}: database "absent" does not exist`,
     )
+  })
+
+  test('a login whose role holds the password quotes neither', async () => {
+    const role = `svc%3A${encodeURIComponent(SECRET)}`
+    const url = `postgres://${role}:wrong@127.0.0.1:${server.port}/postgres`
+    expect(await messageOf(open(url).find('a'))).toMatch(/role "svc" cannot log in to .*: 28P01 \(its message is not/)
   })
 
   test('a login without a password says where it belongs', async () => {

@@ -12,7 +12,7 @@ import {
 } from './driver.js'
 import { describeMissingGrant } from './missing-grant.js'
 import { inSchema } from './names.js'
-import { describePlace, isGarbled, type PostgresPlace } from './place.js'
+import { describePlace, errorCode, isGarbled, type PostgresPlace } from './place.js'
 
 /**
  * Asks one connection. `{schema}` in a statement stands for the schema of the store, quoted.
@@ -214,9 +214,8 @@ export async function connectClient(client: PostgresClient): Promise<void> {
  */
 function explain(error: unknown, place: PostgresPlace, statement: string): KeyStoreError {
   if (error instanceof KeyStoreError) return error
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  const shown = place.withoutPassword(typeof message === 'string' ? message : '')
-  const cause = Object.assign(new Error(shown), { code })
+  // Whoever logs a 503 logs its causes as well.
+  const cause = Object.assign(new Error(place.describeError(error)), { code: errorCode(error) })
   return new KeyStoreError(`The ${place.name} ${describeFault(error, place, statement)}`, { cause })
 }
 
@@ -226,10 +225,10 @@ const NO_PASSWORD = /client password must be a (?:non-empty )?string/
 function describeFault(error: unknown, place: PostgresPlace, statement: string): string {
   const state = sqlState(error)
   // Only where it can have no values of a statement in it.
-  const said = () => place.withoutPassword(describeCause(error))
+  const said = () => place.describeError(error)
   switch (state) {
     case undefined:
-      return NO_PASSWORD.test(said())
+      return NO_PASSWORD.test(describeCause(error))
         ? `asks for a password for ${place.role}, and there is none: put it into PGPASSWORD, PGPASSFILE or the connection string`
         : `is out of reach: ${said()}`
     case SQLSTATE.adminShutdown:
