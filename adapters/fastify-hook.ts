@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
+import { isAuthError } from '../src/core/errors.js'
 import type { Answer } from '../src/http/answers.js'
 import { handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
@@ -7,7 +8,7 @@ import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 /** What is used of a request and a reply, so that servers of all kinds (HTTP/2, a logger of one's own) fit. */
 type AnyRequest = { readonly raw: Pick<IncomingMessage, 'rawHeaders' | 'headers'> }
 type AnyReply = {
-  readonly raw: { destroy?(error?: Error): unknown }
+  readonly raw: { readonly statusCode: number; destroy?(error?: Error): unknown }
   code(status: number): unknown
   headers(headers: Record<string, string>): unknown
   removeHeader(name: string): unknown
@@ -27,7 +28,14 @@ export type ErrorHandler = (error: unknown, request: AnyRequest, reply: AnyReply
 export function toHook(middleware: PortableMiddleware<FastifyRequest>): Hook {
   return (request, reply, done) => {
     const fail = (error: object) => done(error as Error)
-    const actions = { next: () => done(), answer: (answer: Answer) => write(reply, answer), fail }
+    const refuse = (error: object) => {
+      const status = isAuthError(error) ? error.status : 500
+      // Where the reply has none, @fastify/auth sets 401: error handlers that send a body alone answer with it, and so do other
+      // alternatives that refuse afterwards.
+      if (status !== 401 || reply.raw.statusCode !== 200) reply.code(status)
+      fail(error)
+    }
+    const actions = { next: () => done(), answer: (answer: Answer) => write(reply, answer), fail: refuse }
     // Not returned: Fastify would call the next hook once more when the promise resolves.
     handOverLateErrors(middleware(request as FastifyRequest, actions), fail, reply.raw)
   }

@@ -69,7 +69,8 @@ function messageOf({ raw, headers }: FastifyRequest) {
 /**
  * Authenticates one route, without the plugin: `{ onRequest: [authenticate(options), requireScope('jobs:read')] }`. It
  * answers refusals itself. With `forwardErrors` it calls `done(error)`, so that @fastify/auth can combine it with others;
- * where it refuses, it leaves the request as it was.
+ * where it refuses, it leaves the request as it was. What is not a 401 it sets as the status of the reply, since
+ * @fastify/auth would make a 401 of it, and after one that could not decide (503) it refuses with that one's error.
  *
  * It carries the `verifier`, which nobody else closes: `app.addHook('onClose', () => hook.verifier.close())`, unless it is
  * a shared one.

@@ -2,7 +2,7 @@ import { type AnyAuthError, isAuthError } from '../core/errors.js'
 import { type Answer, answerTo } from './answers.js'
 import { tellOnError } from './hooks.js'
 import { MountError } from './mount-error.js'
-import { keepRefusal, type MountSettings } from './outcome.js'
+import { findOutage, keepRefusal, type MountSettings } from './outcome.js'
 
 /** What a check says of a request: let it pass, give this answer, or refuse it with this error. */
 export type Verdict = 'pass' | Answer | AnyAuthError
@@ -42,9 +42,10 @@ export function runCheck<R extends object, T>(
     if (!isAuthError(error)) return actions.fail(toObject(error))
     publish?.(error)
     tellOnError(mount.onError, error, request)
-    if (!mount.forwardErrors) return actions.answer(answerTo(error))
-    keepRefusal(request, { error, mount })
-    return actions.fail(error)
+    const answered = findOutage(request) ?? error
+    if (!mount.forwardErrors) return actions.answer(answerTo(answered))
+    keepRefusal(request, { error: answered, mount })
+    return actions.fail(answered)
   }
 
   let verdict: Verdict | Promise<Verdict>

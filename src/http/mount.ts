@@ -117,6 +117,7 @@ export function createMount<R extends object>(
     timeoutMs: timeoutOf(verifier),
     forwardErrors,
     exposeAs,
+    isAlternative,
     ...(onError && { onError }),
   }
   const outcomeWithoutAuth = { auth: undefined, mount: settings }

@@ -1,5 +1,5 @@
 import type { Auth } from '../core/auth.js'
-import { type AnyAuthError, MissingCredentialsError } from '../core/errors.js'
+import { type AnyAuthError, MissingCredentialsError, UnavailableError } from '../core/errors.js'
 import { ofProcess } from '../core/of-process.js'
 import { notMounted } from './mount-error.js'
 import { refuseUncalled } from './uncalled.js'
@@ -20,6 +20,8 @@ export interface MountSettings {
   readonly forwardErrors: boolean
   /** Name under which handlers find the Auth; `false` where they find it by `getAuth()` alone. */
   readonly exposeAs: string | false
+  /** The mount is one of several that a request may satisfy. */
+  readonly isAlternative: boolean
   /** The application's observer. A method, so that it may ask for the request type of its framework. */
   onError?(error: AnyAuthError, request: object): unknown
 }
@@ -57,6 +59,16 @@ export function keepRefusal(request: object, refusal: Refusal): void {
 export function findRefusal(request: object, error: AnyAuthError): Refusal | undefined {
   const refusal = refusals.get(request)
   return refusal?.error === error ? refusal : undefined
+}
+
+/**
+ * The outage that kept an alternative from deciding on a request. It stands for what is refused afterwards: the credential
+ * may be good for the one that could not decide, and a refusal would make its client throw it away.
+ */
+export function findOutage(request: object): UnavailableError | undefined {
+  const refusal = refusals.get(request)
+  if (!refusal?.mount?.isAlternative) return undefined
+  return refusal.error.code === UnavailableError.code ? refusal.error : undefined
 }
 
 /**

@@ -1,18 +1,21 @@
 import { createRequire } from 'node:module'
 import fastifyAuth from '@fastify/auth'
-import fastify5 from 'fastify'
+import fastify5, { type FastifyInstance } from 'fastify'
 import { type AnyAuthError, createVerifier } from 'vantage-auth'
 import { afterEach, describe, expect, test } from 'vitest'
 import plugin, {
   authErrors,
   authenticate,
+  authorize,
   findAuth,
   getAuth,
+  requireKind,
   requireScope,
   type VantageAuthOptions,
   vantageAuth,
 } from '../../adapters/fastify.js'
-import { invalid, keys, missing, options, token } from '../support/requests.js'
+import { createTestIssuer } from '../../src/testing/issuer.js'
+import { failingStore, invalid, keys, missing, options, token } from '../support/requests.js'
 
 const fastify4 = createRequire(import.meta.url)('fastify4') as typeof fastify5
 const noTokens: VantageAuthOptions = { issuer: false, jwks: undefined, audience: undefined }
@@ -147,6 +150,108 @@ describe.each([
       expect(await ask('/guarded', bearer(keys.read))).toEqual([200, 'open'])
       // Nobody authenticated: the guard says that a mount is missing, and gives no access.
       expect((await ask('/guarded'))[0]).toBe(500)
+    })
+
+    describe('in an outage', () => {
+      const down = (): VantageAuthOptions => ({
+        keys: failingStore(),
+        issuer: false,
+        jwks: undefined,
+        outageNotices: false,
+      })
+      const dead = createTestIssuer({ issuer: 'https://dead.example' })
+      const issuerDown = (): VantageAuthOptions => {
+        dead.down()
+        return { ...dead.options, jwks: undefined, keys: false, outageNotices: false }
+      }
+      const elsewhere = async () => {
+        throw new Error('not from this host')
+      }
+      type Alternatives = Parameters<FastifyInstance['auth']>[0]
+
+      async function ask(alternatives: Alternatives, credential: string, prepare?: (app: FastifyInstance) => void) {
+        const app = create() as FastifyInstance
+        await app.register(fastifyAuth)
+        prepare?.(app)
+        app.get('/', { onRequest: app.auth(alternatives) }, async (request) => `as ${findAuth(request)?.kind}`)
+        return app.inject({ url: '/', headers: bearer(credential) })
+      }
+      const forwarding = (given: VantageAuthOptions) => hookOf({ ...given, forwardErrors: true })
+
+      test.each([
+        ['a store', down, () => keys.read],
+        ['an issuer', issuerDown, () => dead.mint()],
+      ])(
+        'of %s, what could not be decided is 503, whatever the other alternatives say',
+        async (_of, given, credential) => {
+          // The 401 of the one that could decide would make the client throw its credential away.
+          const others: VantageAuthOptions = { keys: false, issuer: false, jwks: undefined, audience: undefined }
+          for (const alternatives of [
+            [forwarding(given())],
+            [elsewhere, forwarding(given())],
+            [forwarding(given()), forwarding(others)],
+            [forwarding(others), forwarding(given())],
+            [[forwarding(given()), requireScope('jobs:read')], forwarding(others), forwarding(others)],
+            [forwarding(given()), hookOf(others)],
+          ]) {
+            const { statusCode, headers } = await ask(alternatives as Alternatives, credential())
+            expect([statusCode, headers['www-authenticate']]).toEqual([503, undefined])
+            expect(headers['retry-after']).toMatch(/^\d+$/)
+          }
+          // The error that is handed on is the other's, the status is not.
+          expect((await ask([forwarding(given()), elsewhere], credential())).statusCode).toBe(503)
+        },
+      )
+
+      test('a guard behind another alternative refuses with the outage as well', async () => {
+        const alternatives = [forwarding(down()), [forwarding({}), requireKind('access_token')]]
+        expect((await ask(alternatives as Alternatives, keys.read)).statusCode).toBe(503)
+      })
+
+      test('an alternative that accepts is enough, with the status of its handler', async () => {
+        for (const other of [forwarding({}), async () => {}]) {
+          expect(await ask([forwarding(down()), other] as Alternatives, keys.read)).toMatchObject({ statusCode: 200 })
+        }
+      })
+
+      test('each hook tells its own refusal to onError, and nothing is told twice', async () => {
+        const heard: unknown[] = []
+        const onError = (error: AnyAuthError) => heard.push(error.reason)
+        const alternatives = [forwarding({ ...down(), onError }), forwarding({ keys: false, onError })]
+        const { statusCode, json } = await ask(alternatives as Alternatives, keys.read, (app) =>
+          app.setErrorHandler(authErrors()),
+        )
+        expect([statusCode, heard]).toEqual([503, ['unavailable', 'unknown']])
+        expect(json()).toMatchObject({ code: 'ERR_VANTAGE_UNAVAILABLE' })
+      })
+    })
+
+    test('a refusal keeps its status where the error handler sends a body alone: @fastify/auth sets 401', async () => {
+      const app = create()
+      await app.register(fastifyAuth)
+      const hook = hookOf({ forwardErrors: true })
+      app.setErrorHandler((error, _request, reply) => reply.send({ message: (error as Error).message }))
+      const fails = authorize('fails', () => Promise.reject(new Error('out of order')))
+      app.get('/scope', { onRequest: app.auth([[hook, requireScope('teams:write')]]) }, async () => 'open')
+      app.get('/rule', { onRequest: app.auth([[hook, fails]]) }, async () => 'open')
+      // The last one speaks, with its own status.
+      app.get(
+        '/then',
+        {
+          onRequest: app.auth([
+            [hook, requireScope('teams:write')],
+            [keysOff(), fails],
+          ]),
+        },
+        async () => 'open',
+      )
+      function keysOff() {
+        return hookOf({ ...noKeys, forwardErrors: true })
+      }
+      const statusOf = async (url: string) => (await app.inject({ url, headers: bearer(keys.read) })).statusCode
+      expect(await statusOf('/scope')).toBe(403)
+      expect(await statusOf('/rule')).toBe(500)
+      expect(await statusOf('/then')).toBe(401)
     })
 
     test('authErrors() leaves to the outer handler what a hook forwarded, and reports it once', async () => {

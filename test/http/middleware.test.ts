@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { type Actions, handOverLateErrors, runCheck, type Verdict } from '../../src/http/middleware.js'
 import { actions } from '../support/portable.js'
 
-const mount = { realm: 'vantage', timeoutMs: 3000, exposeAs: 'auth', forwardErrors: false }
+const mount = { realm: 'vantage', timeoutMs: 3000, exposeAs: 'auth', forwardErrors: false, isAlternative: false }
 const thrown = new Error('out of paper')
 const failingNext: Actions<unknown> = {
   ...actions,

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type Koa from 'koa'
 import { createKeyring } from 'vantage-auth'
+import { createTestIssuer } from 'vantage-auth/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -40,6 +41,21 @@ test('a verifier without a framework: accepts, refuses two header lines, and ans
   const ask = await listen(server)
   expect(await ask('/', { authorization: `Bearer ${key}` })).toMatchObject({ status: 200, text: 'jobs of user_123' })
   expect(await ask('/')).toMatchObject({ status: 401, challenge: 'Bearer realm="jobs"' })
+})
+
+test('@fastify/auth: another alternative, a key, and 503 for what cannot be decided', async () => {
+  const { app } = await snippet<{ app: FastifyInstance }>('One route of Fastify', 'fastify', '@fastify/auth')
+  opened.push(() => app.close())
+  const ask = async (remoteAddress: string, credential?: string) => {
+    const headers = credential === undefined ? {} : { authorization: `Bearer ${credential}` }
+    const { statusCode, body } = await app.inject({ url: '/metrics', remoteAddress, headers })
+    return statusCode === 200 ? body : statusCode
+  }
+  expect(await ask('127.0.0.1')).toBe('local')
+  expect(await ask('192.0.2.1', key)).toBe('user_123')
+  expect(await ask('192.0.2.1')).toBe(401)
+  const { mint } = createTestIssuer({ issuer: 'https://issuer.invalid' })
+  expect(await ask('192.0.2.1', mint())).toBe(503)
 })
 
 test('a prefix on Fastify: only what is below it needs a credential', async () => {
@@ -125,11 +141,13 @@ test('browsers: a session stands for the token, and the header of the client cou
   expect(await ask('/v1/jobs', { cookie: 'session=s2', authorization: `Bearer ${key}` })).toMatchObject({ status: 401 })
 })
 
-/** The first snippet below a heading that imports the adapter, if one is named. */
-async function snippet<T>(heading: string, framework = ''): Promise<T> {
+/** The first snippet below a heading that imports the adapter, if one is named, and has a text besides. */
+async function snippet<T>(heading: string, framework = '', beside = ''): Promise<T> {
   const section = recipes.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
   const codes = [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
-  const code = codes.find((candidate) => candidate.includes(framework && `'vantage-auth/${framework}'`))
+  const code = codes.find((candidate) =>
+    [framework && `'vantage-auth/${framework}'`, beside].every((text) => candidate.includes(text)),
+  )
   if (code === undefined) throw new Error(`no snippet for ${framework} below ${heading}`)
   // A file of its own for each test: state in a module is not shared.
   const file = join(mkdtempSync(join(folder, 'snippet-')), 'snippet.ts')

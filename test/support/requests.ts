@@ -283,7 +283,7 @@ async function deadUrl(): Promise<string> {
   return `http://127.0.0.1:${port}`
 }
 
-function failingStore(): KeyStore {
+export function failingStore(): KeyStore {
   return { ...memoryKeyStore(), find: () => Promise.reject(new Error('connection refused')) }
 }
 
