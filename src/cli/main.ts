@@ -6,6 +6,7 @@ import { withoutSecrets } from '../core/given.js'
 import { type Command, CommandError, EXIT, faultOfArguments, readArguments } from './command.js'
 import { endModule } from './config-file.js'
 import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
+import { isLost, print, printError, watchStreams } from './output.js'
 import { allCommands, COMMANDS, GROUPS } from './program.js'
 import { didYouMean } from './suggestion.js'
 import { paint, printable, proseColumns, releaseNotices, withholdNotices } from './terminal.js'
@@ -20,10 +21,10 @@ process.exitCode = await main(process.argv.slice(2))
 await endModule()
 
 async function main(words: readonly string[]): Promise<number> {
-  // A reader that stops early, such as head(1), is not an error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
-  // Nor is one that does not read notices: the exit code is that of the command.
-  process.stderr.on('error', () => {})
+  watchStreams()
+  process.on('exit', () => {
+    if (isLost() && !process.exitCode) process.exitCode = EXIT.trouble
+  })
   if (readsJson(words)) withholdNotices()
   const [first = '', second = '', ...rest] = words
   if (first === '--version') return answer(`${packageVersion()}\n`)
@@ -65,13 +66,13 @@ async function execute(name: string, command: Command, words: readonly string[])
 }
 
 function answer(text: string): number {
-  process.stdout.write(text)
+  print(text)
   return EXIT.ok
 }
 
 function refuse(fault: string, usage: string): number {
   complain('ERR_VANTAGE_USAGE', fault)
-  if (!readsJson(process.argv)) process.stderr.write(`\n${usage}`)
+  if (!readsJson(process.argv)) printError(`\n${usage}`)
   return EXIT.usage
 }
 
@@ -80,7 +81,7 @@ function fail(name: string, error: unknown): number {
     complain((error as CommandError).code, `${name}: ${(error as Error).message}`)
   else complain('ERR_VANTAGE_UNEXPECTED', `${name}: it failed unexpectedly; NODE_DEBUG=vantage-auth shows more`)
   if (/\bvantage-auth\b/.test(process.env.NODE_DEBUG ?? '')) {
-    process.stderr.write(`${withoutSecrets(inspect(error))}\n`)
+    printError(`${withoutSecrets(inspect(error))}\n`)
   }
   return EXIT.trouble
 }
@@ -88,7 +89,7 @@ function fail(name: string, error: unknown): number {
 /** A key that was typed into the command line must not appear in a log, whatever the message quotes. */
 function complain(code: string, fault: string): void {
   const message = printable(withoutSecrets(fault))
-  process.stderr.write(
+  printError(
     readsJson(process.argv)
       ? `${JSON.stringify({ error: { code, message } })}\n`
       : `${paint('red', 'vantage-auth:', process.stderr)} ${message}\n`,

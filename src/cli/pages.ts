@@ -1,5 +1,6 @@
 import { type Arguments, type Options, UsageError } from './command.js'
-import { notice, outputColumns, printJson, printPart, withProgress } from './terminal.js'
+import { isUnread } from './output.js'
+import { notice, outputColumns, printJson, printOverProgress, withProgress } from './terminal.js'
 
 /** Options of a command that prints a list which can be long. */
 export const PAGE_OPTIONS: Options = {
@@ -41,7 +42,7 @@ export async function printList<T>(given: Arguments, { name, read, print }: List
   if (given.is('json')) printJson({ [name]: items, cursor })
   else if (isShown && items.length > 0) print(items)
   else if (isShown) notice(`There are no such ${name}.`)
-  if (cursor === null) return
+  if (cursor === null || isUnread()) return
   const stop = limit === undefined ? `These are the first ${most}` : `Stopped at --limit ${limit}`
   notice(`${stop}. There are more: ${limit === undefined ? '--all, or ' : ''}--cursor ${cursor}`)
 }
@@ -57,7 +58,7 @@ export async function readAll<T>(name: string, read: List<T>['read']): Promise<T
   return items
 }
 
-/** Resolves to the cursor of what is left, or `null` at the end. */
+/** Resolves to the cursor of what is left, or `null` at the end. Stops when nobody reads the output any more. */
 async function readPages<T>(
   read: List<T>['read'],
   start: string | undefined,
@@ -70,6 +71,7 @@ async function readPages<T>(
     await each(page.items)
     cursor = page.cursor
     if (cursor === null) return null
+    if (isUnread()) break
     left -= page.items.length
   }
   return cursor ?? null
@@ -78,7 +80,7 @@ async function readPages<T>(
 /** Prints one JSON document a line. Waits for a slow reader, so that a long list is not kept in memory. */
 export async function printLines(documents: readonly unknown[]): Promise<void> {
   const lines = documents.map((document) => `${JSON.stringify(document)}\n`).join('')
-  if (lines !== '') await printPart(lines)
+  if (lines !== '') await printOverProgress(lines)
 }
 
 /** @throws {UsageError} for two formats */

@@ -1,3 +1,4 @@
+import { print } from './output.js'
 import { outputColumns, paint, printable, type Style, startOf, widthOf } from './terminal.js'
 
 /** A column of a table. One that is given by its title alone is never cut. */
@@ -18,7 +19,7 @@ const INDENT = '  '
 
 /** Prints a table, as wide as the terminal. In a pipe nothing is cut. */
 export function printTable(columns: readonly (string | Column)[], rows: readonly Row[]): void {
-  process.stdout.write(formatTable(columns, rows, outputColumns()))
+  print(formatTable(columns, rows, outputColumns()))
 }
 
 /**
@@ -113,7 +114,7 @@ function formatLine(
 
 /** Prints names and values, one pair a line, in two columns. On a terminal a long value goes on in the next line. */
 export function printFields(fields: readonly (readonly [string, string | null])[]): void {
-  process.stdout.write(formatFields(fields, outputColumns()))
+  print(formatFields(fields, outputColumns()))
 }
 
 export function formatFields(

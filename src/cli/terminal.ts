@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
+import { print, printError, printPart } from './output.js'
 
 /** What a reader of standard output, or of standard error, has for us. */
 type Stream = NodeJS.WriteStream
@@ -34,18 +34,18 @@ export function notice(sentence: string): void {
 
 function writeNotice(sentence: string): void {
   run.clearProgress?.()
-  process.stderr.write(`${printable(sentence)}\n`)
+  printError(`${printable(sentence)}\n`)
 }
 
 export function printJson(value: unknown): void {
   run.clearProgress?.()
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+  print(`${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** Prints a part of a long output. Waits for a slow reader, so that the rest is not kept in memory. */
-export async function printPart(text: string): Promise<void> {
+/** As {@link printPart}, while progress is shown. */
+export async function printOverProgress(text: string): Promise<void> {
   run.clearProgress?.()
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+  await printPart(text)
 }
 
 /**
@@ -143,11 +143,11 @@ export async function withProgress<T>(describe: () => string, work: () => Promis
   const columns = outputColumns(process.stderr)
   if (run.json || columns === undefined) return work()
   const startedAt = Date.now()
-  const clear = () => process.stderr.write('\r\u001b[K')
+  const clear = () => printError('\r\u001b[K')
   const timer = setInterval(() => {
     if (Date.now() - startedAt < PROGRESS_AFTER_MS) return
     run.clearProgress = clear
-    process.stderr.write(`\r\u001b[K${startOf(printable(describe()), columns - 1)}`)
+    printError(`\r\u001b[K${startOf(printable(describe()), columns - 1)}`)
   }, PROGRESS_EVERY_MS).unref()
   try {
     return await work()

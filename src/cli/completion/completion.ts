@@ -1,4 +1,5 @@
 import type { Command } from '../command.js'
+import { print } from '../output.js'
 import { bashCompletion, fishCompletion, type Word, zshCompletion } from './scripts.js'
 
 const SCRIPTS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const
@@ -18,7 +19,7 @@ export function completionCommand(program: () => readonly Word[]): Command {
     examples: ['vantage-auth completion bash > vantage-auth.bash'],
     async run(given) {
       // One of the choices.
-      process.stdout.write(SCRIPTS[given.operand as keyof typeof SCRIPTS](program()))
+      print(SCRIPTS[given.operand as keyof typeof SCRIPTS](program()))
     },
   }
 }

@@ -1,6 +1,7 @@
 import { NOT_LOOKED_AT } from '../../token/claim-checks.js'
 import { type Command, EXIT, UsageError } from '../command.js'
 import { wrap } from '../help.js'
+import { print, printError } from '../output.js'
 import { readService, SERVICE_OPTIONS } from '../service.js'
 import { outputColumns, paint, printable } from '../terminal.js'
 import { type Conclusion, conclude } from './conclusion.js'
@@ -34,15 +35,15 @@ export const explain: Command = {
     const explanation = await explainCredential(await readCredential(), service, given.is('fetch'))
     const conclusion = conclude(explanation)
     const { kind, findings: checks } = explanation
-    if (given.is('json')) process.stdout.write(`${JSON.stringify({ kind, ...conclusion, checks })}\n`)
-    else process.stdout.write(format(explanation, conclusion))
+    if (given.is('json')) print(`${JSON.stringify({ kind, ...conclusion, checks })}\n`)
+    else print(format(explanation, conclusion))
     return conclusion.verdict === 'accepted' ? EXIT.ok : EXIT.trouble
   },
 }
 
 /** Standard input, less what people copy along with a credential. */
 async function readCredential(): Promise<string> {
-  if (process.stdin.isTTY) process.stderr.write('Paste the credential, then press Enter and Ctrl-D.\n')
+  if (process.stdin.isTTY) printError('Paste the credential, then press Enter and Ctrl-D.\n')
   let input = ''
   for await (const chunk of process.stdin.setEncoding('utf8')) {
     input += chunk

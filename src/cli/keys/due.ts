@@ -1,6 +1,7 @@
 import type { Keyring } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
 import { type Command, EXIT, readDuration } from '../command.js'
+import { print } from '../output.js'
 import { checkFormat, printLines, readAll } from '../pages.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { notice, printJson } from '../terminal.js'
@@ -54,7 +55,7 @@ export const due: Command = {
 
 function printDue(heading: string, keys: readonly KeyRecord[]): void {
   if (keys.length === 0) return
-  process.stdout.write(`${heading}\n`)
+  print(`${heading}\n`)
   printKeys(keys)
 }
 

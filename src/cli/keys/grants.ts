@@ -1,6 +1,7 @@
 import { formatGrants, GRANTEES, type Grantee } from '../../store/postgres/grants.js'
 import { DEFAULT_SCHEMA } from '../../store/postgres/names.js'
 import type { Command } from '../command.js'
+import { print } from '../output.js'
 import { printJson } from '../terminal.js'
 
 export const grants: Command = {
@@ -24,6 +25,6 @@ export const grants: Command = {
     }
     const statements = formatGrants(grantee, { role, schema })
     if (given.is('json')) printJson({ role, schema, statements })
-    else process.stdout.write(statements.map((statement) => `${statement}\n`).join(''))
+    else print(statements.map((statement) => `${statement}\n`).join(''))
   },
 }

@@ -3,6 +3,7 @@ import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } fr
 import type { Scope } from '../../core/scope.js'
 import type { KeyRecord } from '../../keyring/records.js'
 import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from '../command.js'
+import { print } from '../output.js'
 import { openStore, STORE_OPTIONS, withKeyring } from '../store.js'
 import { printFields, printTable } from '../table.js'
 import { formatInstant, notice, printJson } from '../terminal.js'
@@ -106,7 +107,7 @@ const usage: Command = {
         ['last used', formatInstant(uses.lastUsedAt) ?? 'never'],
       ])
       if (uses.days.length === 0) return
-      process.stdout.write('\n')
+      print('\n')
       printTable(
         ['DAY', 'USES'],
         uses.days.map(({ day, count }) => [day, String(count)]),
@@ -128,7 +129,7 @@ const migrate: Command = {
     try {
       const version = await store.migrate?.(notice)
       if (given.is('json')) printJson({ version: version ?? null })
-      else process.stdout.write(`The key store is up to date (schema ${version}).\n`)
+      else print(`The key store is up to date (schema ${version}).\n`)
     } finally {
       await store.close()
     }
@@ -161,7 +162,7 @@ function readEnvironment(given: Arguments): Environment {
 
 function printKey(given: Arguments, key: string, records: Record<string, KeyRecord>): void {
   if (given.is('json')) printJson({ key, ...records })
-  else process.stdout.write(`${key}\n`)
+  else print(`${key}\n`)
   notice('The key is shown this once: store it now, where only its user can read it.')
 }
 

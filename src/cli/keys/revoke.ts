@@ -3,6 +3,7 @@ import { checkOptionalText } from '../../keyring/arguments.js'
 import type { Keyring, RevokeKeyOptions } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
 import { type Arguments, type Command, EXIT, UsageError } from '../command.js'
+import { print, printError } from '../output.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { canAsk, confirm, notice, outputColumns, printable, printJson, withProgress } from '../terminal.js'
 import { printRecord } from './record.js'
@@ -69,9 +70,9 @@ async function isWanted(given: Arguments, keys: readonly KeyRecord[]): Promise<b
   // Whoever pipes ids in cannot answer.
   if (canAsk() && !given.operands.includes('-')) {
     const what = keys.length === 1 ? 'This key' : `These ${keys.length} keys`
-    process.stderr.write(`${what} will be ended at once and for good:\n`)
+    printError(`${what} will be ended at once and for good:\n`)
     // Beside the question: standard output may be a pipe.
-    process.stderr.write(formatKeys(keys, outputColumns(process.stderr)))
+    printError(formatKeys(keys, outputColumns(process.stderr)))
     return confirm(keys.length === 1 ? 'End it?' : 'End them?')
   }
   if (keys.length === 1) return true
@@ -111,7 +112,7 @@ async function endAll(
   const revoked: KeyRecord[] = []
   const unknown = [...chosen.unknown]
   const tell = (record: KeyRecord, what: string) => {
-    if (!isJson) process.stdout.write(`${printable(`${record.id}  ${what}`)}\n`)
+    if (!isJson) print(`${printable(`${record.id}  ${what}`)}\n`)
   }
   const end = async () => {
     for (const { id } of chosen.keys) {

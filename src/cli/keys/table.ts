@@ -1,5 +1,6 @@
 import type { KeyRecord } from '../../keyring/records.js'
 import type { KeyState } from '../../store/contract.js'
+import { print } from '../output.js'
 import { type Column, formatTable } from '../table.js'
 import { formatDay, formatMinute, outputColumns, type Style } from '../terminal.js'
 
@@ -24,7 +25,7 @@ const COLUMNS: readonly (string | Column)[] = [
 ]
 
 export function printKeys(keys: readonly KeyRecord[]): void {
-  process.stdout.write(formatKeys(keys, outputColumns()))
+  print(formatKeys(keys, outputColumns()))
 }
 
 /** @param width columns of the terminal; `undefined` when it is a pipe */

@@ -1,6 +1,6 @@
 import { KEY_PREFIXES } from '../../api-key/format.js'
 import { printLines } from '../pages.js'
-import { notice, printable, printPart } from '../terminal.js'
+import { notice, printable, printOverProgress } from '../terminal.js'
 import type { Change } from './diff-lines.js'
 import type { FoundKey } from './key-finder.js'
 import type { Outcome } from './revoke-found.js'
@@ -47,7 +47,7 @@ function createTextReport(): Report {
     async found(finding) {
       found++
       if (finding.change === 'removed') removed++
-      await printPart(`${printable(finding.path)}:${finding.line}:${finding.column} ${finding.id}\n`)
+      await printOverProgress(`${printable(finding.path)}:${finding.line}:${finding.column} ${finding.id}\n`)
     },
     unreadable: ({ path, fault }) => notice(`Not scanned: ${path} ${fault}`),
     async end({ files, bytes }) {
@@ -70,7 +70,7 @@ function createJsonReport(): Report {
   let found = 0
   return {
     async found(finding) {
-      await printPart(`${found === 0 ? START : ','}\n    ${JSON.stringify(finding)}`)
+      await printOverProgress(`${found === 0 ? START : ','}\n    ${JSON.stringify(finding)}`)
       found++
     },
     unreadable(one) {
@@ -80,7 +80,7 @@ function createJsonReport(): Report {
     async end({ files, bytes }) {
       const rest = { unreadable, unreadableOmitted: omitted, files, bytes }
       const members = Object.entries(rest).map(([name, value]) => `  "${name}": ${JSON.stringify(value)}`)
-      await printPart(`${found === 0 ? START : '\n  '}],\n${members.join(',\n')}\n}\n`)
+      await printOverProgress(`${found === 0 ? START : '\n  '}],\n${members.join(',\n')}\n}\n`)
     },
   }
 }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Arguments, type Command, CommandError, EXIT, UsageError } from '../command.js'
+import { isUnread } from '../output.js'
 import { checkFormat } from '../pages.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { withProgress } from '../terminal.js'
@@ -76,9 +77,12 @@ async function scanAll(given: Arguments, revoke?: (found: FoundKey) => Promise<O
     unreadable.count++
     report.unreadable(one)
   }
+  // Whoever saw a finding and went away knows enough. Keys that are to be ended are ended all the same.
+  const isOver = () => revoke === undefined && isUnread()
   const tell = async (path: string, keys: readonly FoundKey[]) => {
     for (const key of keys) {
       if (given.is('added') && key.change !== undefined && key.change !== 'added') continue
+      if (isOver()) return
       found++
       const outcome = await revoke?.(key)
       await report.found(findingOf(path, key, outcome))
@@ -86,7 +90,7 @@ async function scanAll(given: Arguments, revoke?: (found: FoundKey) => Promise<O
   }
 
   const describe = () => `${count(progress.files, 'file')}, ${formatBytes(progress.bytes)}, ${count(found, 'finding')}`
-  await withProgress(describe, () => scanInputs(given.operands, progress, tell, fault))
+  await withProgress(describe, () => scanInputs(given.operands, progress, tell, fault, isOver))
   await report.end(progress)
   if (found > 0) return EXIT.found
   if (unreadable.first === undefined) return EXIT.ok
@@ -121,6 +125,7 @@ async function scanInputs(
   progress: { files: number; bytes: number },
   tell: Tell,
   fault: (one: Unreadable) => void,
+  isOver: () => boolean,
 ): Promise<void> {
   const buffer = Buffer.alloc(WINDOW_SIZE)
   let turnAt = performance.now() + TURN_MS
@@ -138,7 +143,7 @@ async function scanInputs(
     try {
       // A diff among the files of a folder is a file of it, and to be changed there.
       const finder = createKeyFinder(buffer, { readDiff: input.isOperand })
-      for (let bytes = -1; bytes !== 0; ) {
+      for (let bytes = -1; bytes !== 0 && !isOver(); ) {
         bytes = file.read(finder.space())
         await take(showPath(input.path), finder, bytes)
       }
@@ -151,6 +156,7 @@ async function scanInputs(
   async function scanStdin(): Promise<void> {
     const finder = createKeyFinder(buffer, { readDiff: true })
     for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+      if (isOver()) return
       for (let at = 0; at < chunk.length; ) {
         const bytes = chunk.copy(finder.space(), 0, at)
         await take(STDIN, finder, bytes)
@@ -163,7 +169,9 @@ async function scanInputs(
 
   for (const operand of operands) {
     if (operand === STDIN) await attempt(STDIN, scanStdin)
-    else for (const input of findInputs(operand)) await attempt(showPath(input.path), () => scanInput(input))
+    else
+      for (const input of findInputs(operand))
+        if (!isOver()) await attempt(showPath(input.path), () => scanInput(input))
   }
 
   async function scanInput(input: Input): Promise<void> {
