@@ -1,12 +1,11 @@
 import { statSync } from 'node:fs'
 import { extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { oneLine } from '../core/cause.js'
 import { UsageError } from './command.js'
-import { printable } from './terminal.js'
 
 /** A function of the module may have to ask somebody for a secret. */
 const LIMIT_MS = 10_000
-const LONGEST_MESSAGE = 200
 
 /** The options of a service, as its module has them. Nothing in them is checked yet. */
 export type GivenOptions = Readonly<Record<string, unknown>>
@@ -72,15 +71,10 @@ function describeFault(error: unknown, extension: string): string {
   }
   if (extension === '.json') return 'is JSON; give a module: export default { … } in a file that ends in .mjs'
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return 'is no module: its name must end in .mjs, .cjs or .js'
-  const told = typeof message === 'string' ? `${name}: ${withoutPasswords(message.split('\n')[0] ?? '')}` : 'no Error'
+  const told = typeof message === 'string' ? oneLine(`${name}: ${message.split('\n')[0]}`) : 'no Error'
   const cure =
     error instanceof SyntaxError ? ' (an ES module is named .mjs, or has "type": "module" in its package.json)' : ''
-  return `cannot be loaded: ${printable(told).slice(0, LONGEST_MESSAGE)}${cure}`
-}
-
-/** What a module throws may quote a connection string. */
-function withoutPasswords(message: string): string {
-  return message.replace(/\/\/[^\s/]*@/g, '//…@').replace(/(password|secret|token)=[^\s&]*/gi, '$1=…')
+  return `cannot be loaded: ${told}${cure}`
 }
 
 let isLoaded = false

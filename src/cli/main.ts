@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
+import { withoutSecrets } from '../core/cause.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
-import { withoutSecrets } from '../core/given.js'
 import { type Command, CommandError, EXIT, faultOfArguments, readArguments } from './command.js'
 import { endModule } from './config-file.js'
 import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
@@ -86,7 +86,7 @@ function fail(name: string, error: unknown): number {
   return EXIT.trouble
 }
 
-/** A key that was typed into the command line must not appear in a log, whatever the message quotes. */
+/** What was typed into the command line, or stands in an error of others, must put no secret into a log. */
 function complain(code: string, fault: string): void {
   const message = printable(withoutSecrets(fault))
   printError(

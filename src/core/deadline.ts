@@ -1,3 +1,5 @@
+import { describeCause, LONGEST_REPORT } from './cause.js'
+
 /** How long others may take to answer where no option says it. */
 export const DEFAULT_TIMEOUT_MS = 3000
 
@@ -39,6 +41,9 @@ export async function settledBy(deadline: number, ...work: (Promise<unknown> | u
 export async function allReady(loads: readonly Promise<void>[]): Promise<void> {
   const missing = (await Promise.allSettled(loads)).filter((load) => load.status === 'rejected')
   if (missing.length === 0) return
-  const causes = missing.map(({ reason }) => reason as Error)
-  throw new AggregateError(causes, `not ready: ${causes.map(({ message }) => message).join('; ')}`)
+  const causes = missing.map(({ reason }) => reason as unknown)
+  throw new AggregateError(
+    causes,
+    `not ready: ${causes.map((cause) => describeCause(cause, LONGEST_REPORT)).join('; ')}`,
+  )
 }

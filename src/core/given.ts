@@ -15,11 +15,8 @@ export function formatGiven(value: unknown): string {
 // Ids have 12 characters, and no scope has a word of more than 20. A whole key has 61 after its prefix.
 const LONG_BASE62 = /[0-9A-Za-z]{21}/
 
-/**
- * A text without what could be a part of a secret: keys with their prefix, tokens and their signatures, and long runs of
- * letters and digits.
- */
-export function withoutSecrets(text: string): string {
+/** A text without keys, tokens and their parts: what has the prefix of a key, and long runs of letters and digits. */
+export function withoutCredentials(text: string): string {
   return (
     text
       .replace(/vak_\w{8,}/g, 'vak_…')

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { formatGiven, mayBeRepeated, withoutSecrets } from '../../src/core/given.js'
+import { withoutSecrets } from '../../src/core/cause.js'
+import { formatGiven, mayBeRepeated } from '../../src/core/given.js'
 
 const KEY = 'vak_live_Cvr9ZyvaWKKYwpeJ62eF0j8C8xyH6vCWyo4xGvNPDouCeE05Qt7GMSZ12pFd8'
 const BODY = KEY.slice('vak_live_'.length)

@@ -1,4 +1,5 @@
 import type { Configuration } from '../../config/options.js'
+import { describeCause, LONGEST_REPORT } from '../../core/cause.js'
 import { formatSpan } from '../../core/duration.js'
 import { createDiscovery, metadataUrls } from '../../token/issuer/discovery.js'
 import { fetchJson } from '../../token/issuer/fetch-json.js'
@@ -42,7 +43,7 @@ async function examineMetadata(
     return [ok('metadata', issuer, `leads to ${shown(url)}`), url]
   } catch (error) {
     const cure = cureOf(error, metadataUrls(issuer).oauth)
-    return [wrong('metadata', issuer, messageOf(error), cure), undefined]
+    return [wrong('metadata', issuer, describeCause(error, LONGEST_REPORT), cure), undefined]
   } finally {
     clear()
   }
@@ -59,7 +60,7 @@ async function examineKeySet(
     loaded.replace((await fetchJson(fetch, url, signal)).body, momentOf(clock()), 1)
     return ok('key set', issuer, countOf(loaded.set?.size ?? 0))
   } catch (error) {
-    return wrong('key set', issuer, messageOf(error), cureOf(error, url))
+    return wrong('key set', issuer, describeCause(error, LONGEST_REPORT), cureOf(error, url))
   } finally {
     clear()
   }
@@ -120,12 +121,8 @@ function shown(url: URL): string {
   return `${url.origin}${url.pathname}`
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'failed without an Error'
-}
-
 function cureOf(error: unknown, url: URL): string {
-  const message = messageOf(error)
+  const message = describeCause(error, LONGEST_REPORT)
   if (/names the issuer/.test(message))
     return 'set issuer (VANTAGE_ISSUER) to the one that it names, character for character'
   if (/CERT|SIGNATURE|ISSUER_CERT/.test(message)) {

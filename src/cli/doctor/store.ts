@@ -2,8 +2,8 @@ import { accessSync, constants } from 'node:fs'
 import { dirname } from 'node:path'
 import { generateId } from '../../api-key/format.js'
 import type { Configuration } from '../../config/options.js'
+import { describeCause, LONGEST_REPORT } from '../../core/cause.js'
 import { answerWithin } from '../../core/deadline.js'
-import { withoutSecrets } from '../../core/given.js'
 import type { KeyStore } from '../../store/contract.js'
 import { migrateCommand, shellWord } from '../../store/migrate-command.js'
 import { sqlitePath } from '../../store/open.js'
@@ -14,6 +14,7 @@ import { connectionsOf } from '../../store/postgres/store.js'
 import { SchemaError } from '../../store/sql/schema.js'
 import { loadSqliteDriver } from '../../store/sqlite/driver.js'
 import { SCHEMA_VERSION as SQLITE_VERSION } from '../../store/sqlite/schema.js'
+import { UsageError } from '../command.js'
 import type { ServiceStore } from '../service.js'
 import { type Examination, notMeasured, ok, warning, wrong } from './examination.js'
 import { probePostgres, probeSqlite } from './feed.js'
@@ -43,13 +44,13 @@ export async function examineStore(
   try {
     store = keys.kind === 'own' ? keys.store : keys.open()
   } catch (error) {
-    if ((error as Error).name === 'UsageError') throw error
-    return [wrong('driver', null, (error as Error).message, 'install it beside vantage-auth')]
+    if (error instanceof UsageError) throw error
+    return [wrong('driver', null, describeCause(error, LONGEST_REPORT), 'install it beside vantage-auth')]
   }
   try {
     return await answerWithin(LIMIT_MS, 'the store', examineOpen(store, keys, migrate, probe, timeoutMs))
   } catch (error) {
-    return [wrong('store', null, messageOf(error), 'services answer 503 until it is in order')]
+    return [wrong('store', null, describeCause(error, LONGEST_REPORT), 'services answer 503 until it is in order')]
   } finally {
     if (keys.kind === 'url') await store.close()
   }
@@ -71,7 +72,7 @@ async function examineOpen(
     } catch (error) {
       return [
         driver,
-        wrong('store', null, messageOf(error), 'services answer 503 until it answers'),
+        wrong('store', null, describeCause(error, LONGEST_REPORT), 'services answer 503 until it answers'),
         ...unknown(UNKNOWN),
       ]
     }
@@ -109,7 +110,7 @@ async function examineReading(store: KeyStore, migrate: string, timeoutMs: numbe
   } catch (error) {
     if (!(error instanceof SchemaError)) {
       return [
-        wrong('store', null, messageOf(error), 'services answer 503 until it is in order'),
+        wrong('store', null, describeCause(error, LONGEST_REPORT), 'services answer 503 until it is in order'),
         ...unknown(UNKNOWN).slice(0, 1),
         notMeasured('triggers', null, UNKNOWN),
       ]
@@ -212,8 +213,4 @@ function examineFile(path: string): Examination {
 
 function unknown(because: string): Examination[] {
   return ['schema', 'grants', 'triggers', 'feed'].map((check) => notMeasured(check, null, because))
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? withoutSecrets(error.message) : 'it failed without an Error'
 }

@@ -3,10 +3,10 @@ import { parsePresentedKey } from '../../api-key/presented-key.js'
 import { checkStoredKey, judgeStoredKey, reportStoredKey } from '../../api-key/verdict.js'
 import type { Configuration } from '../../config/options.js'
 import type { Auth } from '../../core/auth.js'
+import { describeCause, LONGEST_REPORT } from '../../core/cause.js'
 import { parseAuthorization } from '../../core/credentials.js'
 import { answerWithin } from '../../core/deadline.js'
 import { isAuthError } from '../../core/errors.js'
-import { withoutSecrets } from '../../core/given.js'
 import type { KeyStore, StoredKey } from '../../store/contract.js'
 import { claimedAuth, reportClaims } from '../../token/access-token.js'
 import type { CheckReport } from '../../token/check-report.js'
@@ -90,9 +90,14 @@ async function explainApiKey(key: string, { config, keys }: Service): Promise<Ex
   try {
     checkStoredKey(stored, parsed.id)
   } catch (error) {
-    const { message } = error as TypeError
     const cure = 'services answer 503 until the row is mended'
-    return { findings: [...findings, open('store', 'a row that services can read', message, cure)], ...REFUSED }
+    return {
+      findings: [
+        ...findings,
+        open('store', 'a row that services can read', describeCause(error, LONGEST_REPORT), cure),
+      ],
+      ...REFUSED,
+    }
   }
   const judged = judgeStoredKey(stored, presented, now)
   const reports = reportStoredKey(stored, presented, now)
@@ -164,7 +169,7 @@ async function askStore<T>(
   try {
     return { value: await answerWithin(limitMs, 'the key store', ask(store)) }
   } catch (error) {
-    const found = error instanceof Error ? withoutSecrets(error.message) : 'it failed without an Error'
+    const found = describeCause(error, LONGEST_REPORT)
     return {
       fault: open(
         'store',
@@ -194,7 +199,7 @@ async function judgeSignature(token: UnverifiedAccessToken): Promise<Finding[]> 
   } catch (error) {
     if (!isAuthError(error)) throw error
     const { cause } = error
-    const found = cause instanceof Error ? cause.message : 'the key set cannot be fetched'
+    const found = describeCause(cause, LONGEST_REPORT)
     return [open('key', wanted, found, 'services answer 503 meanwhile; vantage-auth doctor says more')]
   }
   if (keys.length === 0) return [failed('key', wanted, 'none: the issuer does not publish such a key', 'key')]

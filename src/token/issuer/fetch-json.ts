@@ -1,4 +1,5 @@
 import { isUint8Array } from 'node:util/types'
+import { oneLine } from '../../core/cause.js'
 
 /** Largest document that is read, in bytes, after any content encoding is undone. */
 const MAX_BYTES = 256 * 1024
@@ -104,7 +105,7 @@ function within<T>(deadline: AbortSignal, url: URL, work: () => Promise<T>): Pro
         if (error instanceof FetchError) return reject(new FetchError(`${named} ${error.message}`, error.outOfReach))
         // Not the error itself: those of HTTP clients carry the whole request (axios: `config.url`).
         const { message, ...cause } = describe(error)
-        reject(new FetchError(`${named} ${withoutSecrets(message, url)}`, true, { cause }))
+        reject(new FetchError(`${named} ${oneLine(withoutPartsOf(url, message))}`, true, { cause }))
       })
       .finally(() => deadline.removeEventListener('abort', onAbort))
   })
@@ -128,7 +129,7 @@ function describe(error: unknown): { message: string; name?: string; code?: stri
 }
 
 /** A message without the query and the password of a URL, in the spellings that it may show them in. */
-function withoutSecrets(message: string, { search, username, password }: URL): string {
+function withoutPartsOf({ search, username, password }: URL, message: string): string {
   const values = search
     .slice(1)
     .split('&')
