@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import type Koa from 'koa'
 import { createKeyring } from 'vantage-auth'
@@ -22,6 +24,7 @@ const opened: (() => unknown)[] = []
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'recipes-')))
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   vi.stubEnv('VANTAGE_KEY_STORE', `sqlite:${join(folder, 'keys.db')}`)
   vi.stubEnv('VANTAGE_ISSUER', 'https://issuer.invalid')
   const keyring = createKeyring(`sqlite:${join(folder, 'keys.db')}`)
@@ -141,8 +144,67 @@ test('browsers: a session stands for the token, and the header of the client cou
   expect(await ask('/v1/jobs', { cookie: 'session=s2', authorization: `Bearer ${key}` })).toMatchObject({ status: 401 })
 })
 
+describe('the log of pino', () => {
+  test('tells who called and why somebody was refused, and no credential', async () => {
+    const { lines, output } = await logOf({}, ['nonsense', key])
+    expect(lines).toMatchObject([
+      { code: 'ERR_VANTAGE_TOKEN_INVALID', reason: 'malformed', path: '/v1/jobs', msg: 'refused' },
+      { kind: 'api_key', subject: 'user_123', path: '/v1/jobs' },
+    ])
+    expect(lines[0]).not.toHaveProperty('cause')
+    expect(output).not.toContain(key.slice(-20))
+  }, 60_000)
+
+  test('tells the cause of a 503, without the password of the store', async () => {
+    const store = 'postgres://service:hunter2@127.0.0.1:1/keys'
+    const { lines, output } = await logOf({ VANTAGE_KEY_STORE: store }, [key])
+    expect(lines).toMatchObject([
+      {
+        code: 'ERR_VANTAGE_UNAVAILABLE',
+        reason: 'unavailable',
+        credential: { kind: 'api_key' },
+        cause: {
+          type: 'KeyStoreError',
+          message: expect.stringMatching(/at 127\.0\.0\.1:1 \(database "keys", role "service"\) .*ECONNREFUSED/),
+          stack: expect.any(String),
+        },
+      },
+    ])
+    expect(output).not.toContain('hunter2')
+    expect(output).not.toContain(key.slice(-20))
+  }, 60_000)
+
+  /** What the snippet writes, in a process of its own, when it is asked with each credential. */
+  async function logOf(env: NodeJS.ProcessEnv, credentials: readonly string[]) {
+    const file = fileOf('Logs with pino', 'express')
+    const program = `import { app } from ${JSON.stringify(file)}
+const server = app.listen(0, '127.0.0.1', async () => {
+  for (const credential of ${JSON.stringify(credentials)}) {
+    const url = 'http://127.0.0.1:' + server.address().port + '/v1/jobs'
+    await (await fetch(url, { headers: { authorization: 'Bearer ' + credential } })).text()
+  }
+  process.exit()
+})`
+    const words = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', program]
+    const options = {
+      cwd: folder,
+      env: { ...process.env, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'), ...env },
+    }
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, words, options)
+    const lines: Record<string, unknown>[] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    return { lines, output: stdout + stderr }
+  }
+})
+
 /** The first snippet below a heading that imports the adapter, if one is named, and has a text besides. */
 async function snippet<T>(heading: string, framework = '', beside = ''): Promise<T> {
+  return (await import(fileOf(heading, framework, beside))) as T
+}
+
+function fileOf(heading: string, framework: string, beside = ''): string {
   const section = recipes.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
   const codes = [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
   const code = codes.find((candidate) =>
@@ -152,7 +214,7 @@ async function snippet<T>(heading: string, framework = '', beside = ''): Promise
   // A file of its own for each test: state in a module is not shared.
   const file = join(mkdtempSync(join(folder, 'snippet-')), 'snippet.ts')
   writeFileSync(file, code)
-  return (await import(file)) as T
+  return file
 }
 
 interface Answered {
