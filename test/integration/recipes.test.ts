@@ -144,6 +144,43 @@ test('browsers: a session stands for the token, and the header of the client cou
   expect(await ask('/v1/jobs', { cookie: 'session=s2', authorization: `Bearer ${key}` })).toMatchObject({ status: 401 })
 })
 
+test('a container: the commands in their order make a key, and then start a service that accepts it', async () => {
+  const section = sectionOf('A container')
+  const [, store = ''] = /^ENV VANTAGE_KEY_STORE=(\S+)$/m.exec(section) ?? []
+  const commands = [...section.matchAll(/^docker run .* jobs(?: (.*))?$/gm)].map(([, command]) => command)
+  expect(store).toMatch(/^sqlite:\/data\//)
+  expect(commands).toEqual([expect.stringContaining('keys create'), undefined])
+
+  const volume = mkdtempSync(join(folder, 'volume-'))
+  const env = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'production',
+    TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'),
+    VANTAGE_KEY_STORE: store.replace('/data', volume),
+  }
+  const run = async (...words: string[]) =>
+    (
+      await promisify(execFile)(process.execPath, ['--import', import.meta.resolve('tsx'), ...words], {
+        cwd: folder,
+        env,
+      })
+    ).stdout
+  let made = ''
+  for (const command of commands) {
+    if (command !== undefined) {
+      const [program, ...words] = command.split(' ')
+      expect(program).toBe('node_modules/.bin/vantage-auth')
+      made = (await run(join(root, 'src/cli/main.ts'), ...words)).trim()
+    } else {
+      const service = `import { createVerifier } from 'vantage-auth'
+const verifier = createVerifier({ issuer: false })
+console.log((await verifier.authenticate({ authorization: ${JSON.stringify(`Bearer ${made}`)} })).subject)
+await verifier.close()`
+      expect(await run('--input-type=module', '--eval', service)).toBe('user_123\n')
+    }
+  }
+}, 60_000)
+
 describe('the log of pino', () => {
   test('tells who called and why somebody was refused, and no credential', async () => {
     const { lines, output } = await logOf({}, ['nonsense', key])
@@ -204,9 +241,12 @@ async function snippet<T>(heading: string, framework = '', beside = ''): Promise
   return (await import(fileOf(heading, framework, beside))) as T
 }
 
+function sectionOf(heading: string): string {
+  return recipes.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
+}
+
 function fileOf(heading: string, framework: string, beside = ''): string {
-  const section = recipes.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
-  const codes = [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
+  const codes = [...sectionOf(heading).matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) => code)
   const code = codes.find((candidate) =>
     [framework && `'vantage-auth/${framework}'`, beside].every((text) => candidate.includes(text)),
   )
