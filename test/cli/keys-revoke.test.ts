@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { generateApiKey } from '../../src/api-key/format.js'
 import type { KeyRecord } from '../../src/keyring/records.js'
 import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
 import { shippedCommand } from '../support/command-line.js'
@@ -75,6 +76,22 @@ describe('keys revoke', () => {
       error: { code: 'ERR_VANTAGE_KEY_NOT_FOUND', message: expect.stringContaining('"nope", "none"') },
     })
     expect((await keys(['revoke', 'a', 'b', '--json'])).code).toBe(0)
+  })
+
+  test('shows no part of a key that stands where an id belongs', async () => {
+    insert('a')
+    const { key } = generateApiKey('live')
+    const secret = key.slice('vak_live_'.length)
+    for (const flag of ['--yes', '--dry-run']) {
+      for (const [words, input] of [
+        [['-'], `${secret}\na\nnope\n`],
+        [[secret, 'a', 'nope'], undefined],
+      ] as const) {
+        const { code, stdout, stderr } = await keys(['revoke', ...words, flag, '--json'], input)
+        expect([code, stdout + stderr]).toEqual([1, expect.not.stringContaining(secret.slice(12, 24))])
+        expect(JSON.parse(stdout).unknown).toEqual([`a text of ${secret.length} characters`, 'nope'])
+      }
+    }
   })
 
   test('of more than one needs --yes where nobody can be asked; without it nothing is ended', async () => {

@@ -7,7 +7,7 @@ import { print, printError } from '../output.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { canAsk, confirm, notice, outputColumns, printable, printJson, withProgress } from '../terminal.js'
 import { printRecord } from './record.js'
-import { type ChosenKeys, findChosenKeys, formatIds, type KeyChoice, readKeyChoice } from './selection.js'
+import { type ChosenKeys, findChosenKeys, formatIds, type KeyChoice, readKeyChoice, showIds } from './selection.js'
 import { formatKeys, printKeys } from './table.js'
 
 export const revoke: Command = {
@@ -82,7 +82,13 @@ async function isWanted(given: Arguments, keys: readonly KeyRecord[]): Promise<b
 function showOnly(given: Arguments, { isOne }: KeyChoice, { keys, revoked, unknown, unmatched }: ChosenKeys): void {
   if (given.is('json')) {
     if (isOne) printJson(keys[0] ?? revoked[0])
-    else printJson({ wouldRevoke: keys, already: revoked, unknown, ...(unmatched.length > 0 && { unmatched }) })
+    else
+      printJson({
+        wouldRevoke: keys,
+        already: revoked,
+        unknown: showIds(unknown),
+        ...(unmatched.length > 0 && { unmatched }),
+      })
     return
   }
   if (keys.length > 0) printKeys(keys)
@@ -138,7 +144,7 @@ async function endAll(
     // Also what was ended before the store failed.
     if (isJson) {
       const { revoked: already, unmatched } = chosen
-      printJson({ revoked, already, unknown, ...(unmatched.length > 0 && { unmatched }) })
+      printJson({ revoked, already, unknown: showIds(unknown), ...(unmatched.length > 0 && { unmatched }) })
     }
   }
   return complainOfOthers({ ...chosen, unknown })

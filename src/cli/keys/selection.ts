@@ -1,4 +1,4 @@
-import { formatGiven } from '../../core/given.js'
+import { formatGiven, mayBeRepeated } from '../../core/given.js'
 import { checkId } from '../../keyring/arguments.js'
 import type { Keyring, ListKeysOptions } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
@@ -128,6 +128,11 @@ async function* listAll(keyring: Keyring, filters: ListKeysOptions): AsyncGenera
 
 function tooMany(): UsageError {
   return new UsageError(`more than ${MOST_KEYS} keys; choose fewer at a time`)
+}
+
+/** Ids as JSON shows them. What was given as an id, and is none, may be a part of a key. */
+export function showIds(ids: readonly string[]): string[] {
+  return ids.map((id) => (mayBeRepeated(id) ? id : formatGiven(id)))
 }
 
 /** Ids as a message shows them. */
