@@ -6,6 +6,7 @@ import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.j
 import { type Command, CommandError, EXIT, faultOfArguments, readArguments } from './command.js'
 import { endModule } from './config-file.js'
 import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
+import { toJson } from './json.js'
 import { isLost, print, printError, watchStreams } from './output.js'
 import { allCommands, COMMANDS, GROUPS } from './program.js'
 import { didYouMean } from './suggestion.js'
@@ -91,7 +92,7 @@ function complain(code: string, fault: string): void {
   const message = printable(withoutSecrets(fault))
   printError(
     readsJson(process.argv)
-      ? `${JSON.stringify({ error: { code, message } })}\n`
+      ? `${toJson({ error: { code, message } })}\n`
       : `${paint('red', 'vantage-auth:', process.stderr)} ${message}\n`,
   )
 }

@@ -1,4 +1,5 @@
 import { type Arguments, type Options, UsageError } from './command.js'
+import { toJson } from './json.js'
 import { isUnread } from './output.js'
 import { notice, outputColumns, printJson, printOverProgress, withProgress } from './terminal.js'
 
@@ -79,7 +80,7 @@ async function readPages<T>(
 
 /** Prints one JSON document a line. Waits for a slow reader, so that a long list is not kept in memory. */
 export async function printLines(documents: readonly unknown[]): Promise<void> {
-  const lines = documents.map((document) => `${JSON.stringify(document)}\n`).join('')
+  const lines = documents.map((document) => `${toJson(document)}\n`).join('')
   if (lines !== '') await printOverProgress(lines)
 }
 

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { toJson } from './json.js'
 import { print, printError, printPart } from './output.js'
 
 /** What a reader of standard output, or of standard error, has for us. */
@@ -39,7 +40,7 @@ function writeNotice(sentence: string): void {
 
 export function printJson(value: unknown): void {
   run.clearProgress?.()
-  print(`${JSON.stringify(value, null, 2)}\n`)
+  print(`${toJson(value, 2)}\n`)
 }
 
 /** As {@link printPart}, while progress is shown. */

@@ -1,5 +1,6 @@
 import { type Command, EXIT } from '../command.js'
 import { wrap } from '../help.js'
+import { toJson } from '../json.js'
 import { print } from '../output.js'
 import { readService, SERVICE_OPTIONS, type Service } from '../service.js'
 import { outputColumns, paint, printable, type Style } from '../terminal.js'
@@ -31,7 +32,7 @@ export const doctor: Command = {
     try {
       const checks = await examine(await readService(given), given.is('probe'))
       const isWell = checks.every(({ result }) => result !== 'wrong')
-      if (given.is('json')) print(`${JSON.stringify({ ok: isWell, checks })}\n`)
+      if (given.is('json')) print(`${toJson({ ok: isWell, checks })}\n`)
       else print(format(checks))
       return isWell ? EXIT.ok : EXIT.trouble
     } finally {

@@ -1,6 +1,7 @@
 import { NOT_LOOKED_AT } from '../../token/claim-checks.js'
 import { type Command, EXIT, UsageError } from '../command.js'
 import { wrap } from '../help.js'
+import { toJson } from '../json.js'
 import { print, printError } from '../output.js'
 import { readService, SERVICE_OPTIONS } from '../service.js'
 import { outputColumns, paint, printable } from '../terminal.js'
@@ -35,7 +36,7 @@ export const explain: Command = {
     const explanation = await explainCredential(await readCredential(), service, given.is('fetch'))
     const conclusion = conclude(explanation)
     const { kind, findings: checks } = explanation
-    if (given.is('json')) print(`${JSON.stringify({ kind, ...conclusion, checks })}\n`)
+    if (given.is('json')) print(`${toJson({ kind, ...conclusion, checks })}\n`)
     else print(format(explanation, conclusion))
     return conclusion.verdict === 'accepted' ? EXIT.ok : EXIT.trouble
   },

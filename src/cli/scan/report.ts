@@ -1,4 +1,5 @@
 import { KEY_PREFIXES } from '../../api-key/format.js'
+import { toJson } from '../json.js'
 import { printLines } from '../pages.js'
 import { notice, printable, printOverProgress } from '../terminal.js'
 import type { Change } from './diff-lines.js'
@@ -70,7 +71,7 @@ function createJsonReport(): Report {
   let found = 0
   return {
     async found(finding) {
-      await printOverProgress(`${found === 0 ? START : ','}\n    ${JSON.stringify(finding)}`)
+      await printOverProgress(`${found === 0 ? START : ','}\n    ${toJson(finding)}`)
       found++
     },
     unreadable(one) {
@@ -79,7 +80,7 @@ function createJsonReport(): Report {
     },
     async end({ files, bytes }) {
       const rest = { unreadable, unreadableOmitted: omitted, files, bytes }
-      const members = Object.entries(rest).map(([name, value]) => `  "${name}": ${JSON.stringify(value)}`)
+      const members = Object.entries(rest).map(([name, value]) => `  "${name}": ${toJson(value)}`)
       await printOverProgress(`${found === 0 ? START : '\n  '}],\n${members.join(',\n')}\n}\n`)
     },
   }

@@ -55,6 +55,15 @@ describe('scan', () => {
     expectNoSecret(told)
   })
 
+  test.each([['--json'], ['--jsonl']])('%s holds nothing that a terminal obeys', async (format) => {
+    const name = 'a\u009b2J\u202eb.log'
+    write(name, KEY)
+    const { code, stdout } = await scan(name, format)
+    expect(code).toBe(3)
+    expect(stdout).toMatch(/^[\x20-\x7e\n]*$/)
+    expect(stdout).toContain('a\\u009b2J\\u202eb.log')
+  })
+
   test('exits 0 and says how much was scanned when there is none', async () => {
     write('clean.txt', TEST_VECTOR)
     expect(await scan('.')).toEqual({ code: 0, stdout: '', stderr: 'No keys in 1 file, 70 B.\n' })
@@ -224,6 +233,9 @@ describe('scan', () => {
     [['-', '-'], 'only one PATH can be -'],
     [['.', '--revoke'], '--revoke ends keys at once and for good: add --yes'],
     [['.', '--yes'], '--yes goes with --revoke'],
+    [['.', '--revoke', '--yes', '--reason', ''], 'reason'],
+    [['.', '--revoke', '--yes', '--reason', 'a\nb'], 'reason'],
+    [['.', '--revoke', '--yes', '--actor', 'a\u009bb'], 'actor'],
     [['.', '--reason', 'x'], '--reason goes with --revoke'],
     [['.', '--json', '--jsonl'], '--json and --jsonl do not go together'],
   ])('%j is exit 2: %s', async (words, fault) => {
