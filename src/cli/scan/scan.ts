@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { checkOptionalText, checkText } from '../../keyring/arguments.js'
 import { type Arguments, type Command, CommandError, EXIT, UsageError } from '../command.js'
 import { isUnread } from '../output.js'
 import { checkFormat } from '../pages.js'
@@ -41,7 +42,11 @@ export const scan: Command = {
   async run(given) {
     checkArguments(given)
     if (!given.is('revoke')) return scanAll(given)
-    const record = { reason: given.text('reason') ?? DEFAULT_REASON, actor: given.text('actor') }
+    // Checked here: the first revocation would come after much work, or never.
+    const record = {
+      reason: checkText(given.text('reason') ?? DEFAULT_REASON, 'reason'),
+      actor: checkOptionalText(given.text('actor'), 'actor') ?? undefined,
+    }
     return withKeyring(given, {}, async (keyring, store) => {
       let failure: { readonly error: unknown } | undefined
       const revoke = createRevoker(keyring, store, record, (error) => {
