@@ -107,6 +107,22 @@ describe('keys revoke', () => {
     expect(ended()).toEqual([])
   })
 
+  test('of more than one id needs --yes as well where only one of them can be ended', async () => {
+    for (const id of ['a', 'b', 'c']) insert(id)
+    await keys(['revoke', 'c'])
+    for (const [words, input] of [[['a', 'nope']], [['a', 'c', '--json']], [['-'], 'nope a']] as [
+      string[],
+      string?,
+    ][]) {
+      const { code, stdout, stderr } = await keys(['revoke', ...words], input)
+      expect([code, stdout]).toEqual([2, ''])
+      expect(stderr).toContain('--yes is missing: it would end 1 of 2 keys')
+    }
+    expect(ended()).toEqual(['c'])
+    expect((await keys(['revoke', 'a', 'a'])).code).toBe(0)
+    expect(ended()).toEqual(['a', 'c'])
+  })
+
   test('ends the keys that meet all filters, and leaves alone what has ended', async () => {
     insert('a', { tenant: 'acme', createdAt: YEAR_AGO })
     insert('b', { tenant: 'acme', createdAt: YEAR_AGO, subject: 'other' })
@@ -133,7 +149,7 @@ describe('keys revoke', () => {
   test('with ids and filters ends those for which both hold, and names the others', async () => {
     insert('a', { tenant: 'acme' })
     insert('b', { tenant: 'beta' })
-    expect(await keys(['revoke', 'a', 'b', '--tenant', 'acme'])).toEqual({
+    expect(await keys(['revoke', 'a', 'b', '--tenant', 'acme', '--yes'])).toEqual({
       code: 1,
       stdout: 'a  revoked\n',
       stderr: 'Not ended, since the filters leave them out: "b".\n',

@@ -15,7 +15,7 @@ export const revoke: Command = {
   usage: '(ID… | - | --subject TEXT | --tenant TEXT | --unused DURATION) [options]',
   about: [
     'All that is given must hold. Without ids it ends keys that are still accepted. With - it reads ids from standard input.',
-    'On a terminal it shows what it will end, and asks. Where nobody can be asked, as under --json, more than one key needs --yes. What was shown is what is ended: keys that are made meanwhile are not.',
+    'On a terminal it shows what it will end, and asks. Where nobody can be asked, as under --json, more than one key, or more than one id, needs --yes. What was shown is what is ended: keys that are made meanwhile are not.',
     'A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.',
   ],
   options: {
@@ -54,7 +54,7 @@ export const revoke: Command = {
       )
       if (choice.isOne && chosen.unknown.length > 0) throw notFound(chosen.unknown)
       if (isDryRun) showOnly(given, choice, chosen)
-      else if (!(await isWanted(given, chosen.keys))) {
+      else if (!(await isWanted(given, choice, chosen.keys))) {
         notice('Nothing was ended.')
         return EXIT.trouble
       } else if (choice.isOne) await endOne(given, keyring, chosen, options)
@@ -65,7 +65,7 @@ export const revoke: Command = {
 }
 
 /** @throws {UsageError} when there is nobody to ask */
-async function isWanted(given: Arguments, keys: readonly KeyRecord[]): Promise<boolean> {
+async function isWanted(given: Arguments, { ids = [] }: KeyChoice, keys: readonly KeyRecord[]): Promise<boolean> {
   if (given.is('yes') || keys.length === 0) return true
   // Whoever pipes ids in cannot answer.
   if (canAsk() && !given.operands.includes('-')) {
@@ -75,8 +75,10 @@ async function isWanted(given: Arguments, keys: readonly KeyRecord[]): Promise<b
     printError(formatKeys(keys, outputColumns(process.stderr)))
     return confirm(keys.length === 1 ? 'End it?' : 'End them?')
   }
-  if (keys.length === 1) return true
-  throw new UsageError(`--yes is missing: it would end ${keys.length} keys, and there is nobody to ask`)
+  // Of several ids one may be the only one that is right: whether --yes is needed must not hang on a slip of the others.
+  if (keys.length === 1 && ids.length <= 1) return true
+  const what = ids.length > keys.length ? `${keys.length} of ${ids.length} keys` : `${keys.length} keys`
+  throw new UsageError(`--yes is missing: it would end ${what}, and there is nobody to ask`)
 }
 
 function showOnly(given: Arguments, { isOne }: KeyChoice, { keys, revoked, unknown, unmatched }: ChosenKeys): void {
