@@ -125,6 +125,8 @@ export function createMount<R extends object>(
   /** A promise only when the verifier answers with one. */
   function authenticate(request: R): 'pass' | Promise<'pass'> {
     if (!isAlternative) admit(request, undefined)
+    // Before anything is decided: a name that is taken must not show with good credentials alone.
+    if (exposeAs !== false) holderOf(request, exposeAs)
     if (skip !== undefined && askSkip(skip, request)) return admit(request, undefined)
     const authorization = readAuthorizationLines(messageOf(request))
     let answer: unknown
@@ -160,12 +162,19 @@ export function createMount<R extends object>(
 
   /** Keeps the outcome. An application may go on after a refusal: what an earlier mount accepted must not count then. */
   function admit(request: R, auth: Auth | undefined): 'pass' {
-    conceal(request, findOutcome(request))
-    keepOutcome(request, auth === undefined ? outcomeWithoutAuth : { auth, mount: settings })
-    if (auth !== undefined && exposeAs !== false) {
+    const earlier = findOutcome(request)
+    if (auth === undefined) {
+      keepOutcome(request, outcomeWithoutAuth)
+      conceal(request, earlier)
+      return 'pass'
+    }
+    // The outcome comes last: a property that cannot be written is a refusal, after which the application may go on.
+    conceal(request, earlier)
+    if (exposeAs !== false) {
       const holder = holderOf(request, exposeAs) as Record<string, unknown>
       holder[exposeAs] = auth
     }
+    keepOutcome(request, { auth, mount: settings })
     return 'pass'
   }
 

@@ -68,6 +68,23 @@ describe.each(FRAMEWORKS)('exposeAs on $name', (framework) => {
     expect(await ask(mounts, look)).toMatchObject(handled(',true'))
   })
 
+  test.each(['no setter', 'a setter that throws'])(
+    'a property with %s is a failure, after which nobody is authenticated',
+    async (kind) => {
+      const set = () => {
+        throw new Error('theirs alone')
+      }
+      let asked: object = {}
+      const guarded = ({ request }: { request: object }) => {
+        asked = request
+        const property = { get: () => 'theirs', ...(kind === 'a setter that throws' && { set }) }
+        Object.defineProperty(holderOf(request), 'auth', property)
+      }
+      const onFailure = () => ({ status: 500, body: String(framework.adapter.findAuth(asked)) })
+      expect(await ask([{}], () => 'open', { before: [guarded], onFailure })).toMatchObject({ body: 'undefined' })
+    },
+  )
+
   test('leaves what others have put there where there is no Auth', async () => {
     const before = [putTheirs]
     const look = (holder: Record<string, unknown>) => holder.auth
@@ -169,7 +186,14 @@ describe('a request decorator of Fastify', () => {
       other.decorateRequest(name, undefined)
       const hook = onFastify.authenticate({ ...options, exposeAs: name })
       other.get('/', { onRequest: hook }, async () => 'open')
-      expect((await send(other)).json()).toMatchObject({ statusCode: 500, message: taken })
+      // Whoever asks: the mistake must not show with good credentials alone.
+      for (const asked of [
+        send(other),
+        other.inject('/'),
+        other.inject({ url: '/', headers: { authorization: 'Bearer x' } }),
+      ]) {
+        expect((await asked).json()).toMatchObject({ statusCode: 500, message: taken })
+      }
       await hook.verifier.close()
       await other.close()
     }

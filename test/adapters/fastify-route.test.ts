@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import fastifyAuth from '@fastify/auth'
-import fastify5, { type FastifyInstance } from 'fastify'
+import fastify5, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { type AnyAuthError, createVerifier } from 'vantage-auth'
 import { afterEach, describe, expect, test } from 'vitest'
 import plugin, {
@@ -150,6 +150,36 @@ describe.each([
       expect(await ask('/guarded', bearer(keys.read))).toEqual([200, 'open'])
       // Nobody authenticated: the guard says that a mount is missing, and gives no access.
       expect((await ask('/guarded'))[0]).toBe(500)
+    })
+
+    test('an alternative that fails leaves nobody authenticated', async () => {
+      const app = create()
+      await app.register(fastifyAuth)
+      app.decorateRequest('auth', undefined)
+      const [taken, other] = [hookOf({ forwardErrors: true }), hookOf({ forwardErrors: true, exposeAs: 'other' })]
+      const frozen = async (request: object) => void Object.defineProperty(request, 'other', { get: () => 'theirs' })
+      const anybody = async () => {}
+      const who = async (request: FastifyRequest) => String(findAuth(request)?.subject)
+      app.get('/taken', { onRequest: app.auth([taken, anybody]) }, who)
+      app.get('/frozen', { onRequest: [frozen, app.auth([other, anybody])] }, who)
+      for (const url of ['/taken', '/frozen']) {
+        const { statusCode, body } = await app.inject({ url, headers: bearer(keys.read) })
+        expect([statusCode, body]).toEqual([200, 'undefined'])
+      }
+    })
+
+    test('a guard that refuses leaves known who was authenticated: the next guard may pass them', async () => {
+      const app = create()
+      await app.register(fastifyAuth)
+      const hook = hookOf({ forwardErrors: true })
+      const who = async (request: FastifyRequest) => String(findAuth(request)?.subject)
+      const either = [requireScope('teams:write'), requireScope('jobs:read')]
+      app.get('/either', { onRequest: app.auth([hook, either], { relation: 'and' }) }, who)
+      app.get('/anybody', { onRequest: app.auth([[hook, requireScope('teams:write')], async () => {}]) }, who)
+      for (const url of ['/either', '/anybody']) {
+        const { statusCode, body } = await app.inject({ url, headers: bearer(keys.read) })
+        expect([statusCode, body]).toEqual([200, 'svc_read'])
+      }
     })
 
     describe('in an outage', () => {
