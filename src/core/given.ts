@@ -22,11 +22,19 @@ export function withoutCredentials(text: string): string {
       .replace(/vak_\w{8,}/g, 'vak_…')
       // A token is base64url. Names of tables and options that messages contain are shorter; the shortest signature has 43.
       .replace(/[\w.-]{40,}/g, (run) => (isHostName(run) ? run : '…'))
-      .replace(/[0-9A-Za-z]{21,}/g, '…')
+      .replace(/[0-9A-Za-z]{21,}/g, (run) => (isOptionName(run) ? run : '…'))
   )
 }
 
 /** Hosts of cloud providers are long. A token has capitals, which its first letters alone make sure of. */
 function isHostName(run: string): boolean {
   return run.split('.').length > 2 && /^(?:[a-z0-9-]{1,39}\.)+[a-z]{2,20}$/.test(run)
+}
+
+/**
+ * Names of options such as `clockToleranceSeconds`, also misspelt ones: words of three letters and more, each with one
+ * capital. Of 21 random letters and digits fewer than one in 10 000 look like that, and hardly any of 61.
+ */
+function isOptionName(run: string): boolean {
+  return run.length <= 32 && /^[a-z]{3,12}(?:[A-Z][a-z]{2,11}){1,5}$/.test(run)
 }

@@ -151,6 +151,12 @@ describe('--config', () => {
     ],
     ['unknown.mjs', 'export default { isuer: "x" }', /unknown option "isuer"; there are verifier/],
     ['spelt.mjs', 'export default { jwksURI: "x" }', /did you mean jwksUri\?/],
+    [
+      'long.mjs',
+      'export default { keysetMaxStaleSeconds: 1 }',
+      /unknown option "keysetMaxStaleSeconds"; did you mean keySetMaxStaleSeconds\?/,
+    ],
+    ['range.mjs', 'export default { clockToleranceSeconds: 999 }', /: clockToleranceSeconds must be a number/],
     ['wrong.mjs', "export default { profile: 'strict' }", /: profile must be/],
     ['store.mjs', 'export default { keys: 7 }', /: keys must be a KeyStore/],
     ['url.mjs', "export default { keys: 'mysql://u:hunter2@h/d' }", /: keys: A key store URL must be/],

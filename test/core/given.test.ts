@@ -47,7 +47,15 @@ test.each([
   'issuer is not a URL; it looks like https://auth.vantage.omnivector.solutions',
   'The key store postgres://svc@keys.abcdefghijkl.us-east-1.rds.amazonaws.com:5432/keys is out of reach',
   'vantage_token_revocations_client_id belongs to somebody else',
+  'unknown option "keysetMaxStaleSeconds"; there are clockToleranceSeconds, keySetMaxStaleSeconds',
   'There is no key store at "/var/lib/pods/0b1f7c1e-5b0e-4c39-9a5e-3d7f0a6b2c11/keys.db"',
 ])('what holds no secret stays as it is: %s', (text) => {
   expect(withoutSecrets(text)).toBe(text)
 })
+
+test.each([
+  'abcdefghijklmnopqrstuvwxyz',
+  'ABCDEFGHIJKLMNOPQRSTUVWXYZ',
+  'clockTolerance7Seconds',
+  'clockToleranceSecondsOfTheWholeFleet',
+])('what is no name of an option is hidden: %s', (text) => expect(withoutSecrets(`it was ${text}`)).toBe('it was …'))
