@@ -11,6 +11,7 @@ import type Koa from 'koa'
 import { createKeyring } from 'vantage-auth'
 import { createTestIssuer } from 'vantage-auth/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createOutageNotices } from '../../src/core/outage-notices.js'
 
 const root = resolve(import.meta.dirname, '../..')
 const recipes = readFileSync(join(root, 'docs/recipes.md'), 'utf8')
@@ -180,6 +181,48 @@ await verifier.close()`
     }
   }
 }, 60_000)
+
+describe('the lines of an outage', () => {
+  const lines = [...sectionOf('Outages').matchAll(/^vantage-auth: (.*)$/gm)].map(([, line = '']) => line)
+  test('are those that a verifier writes', async () => {
+    const closed = createServer()
+    const issuer = await urlOf(closed)
+    closed.close()
+    const here = (line: string) =>
+      line
+        .replaceAll('https://sso.example.com', issuer)
+        .replaceAll(/db\.example:5432|192\.0\.2\.7:5432/g, '127.0.0.1:1')
+    const program = `import { createVerifier } from 'vantage-auth'
+const verifier = createVerifier({ issuer: '${issuer}', audience: 'a', keys: 'postgres://service@127.0.0.1:1/keys' })
+const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const claims = { iss: '${issuer}', aud: 'a', sub: 's', client_id: 'c', jti: 'j', iat: 1, exp: 4e9 }
+const token = [part({ typ: 'at+jwt', alg: 'ES256', kid: 'k' }), part(claims), 'A'.repeat(86)].join('.')
+for (const credential of [token, ${JSON.stringify(key)}]) {
+  await verifier.authenticate({ authorization: 'Bearer ' + credential }).catch(() => {})
+}
+await verifier.close()`
+    const words = ['--import', import.meta.resolve('tsx'), '--input-type=module', '--eval', program]
+    const env = { PATH: process.env.PATH, TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
+    const { stderr } = await promisify(execFile)(process.execPath, words, { cwd: folder, env })
+    const expected = lines.filter((line) => !line.includes('is back')).map((line) => `vantage-auth: ${here(line)}`)
+    expect(expected).toHaveLength(2)
+    expect(stderr.trim().split('\n')).toEqual(expected)
+  }, 60_000)
+
+  test('end as it writes it', () => {
+    const names = lines.flatMap((line) => /^(.*) is back after \d/.exec(line)?.[1] ?? [])
+    expect(names).toHaveLength(2)
+    const written: string[] = []
+    const notices = createOutageNotices((line) => written.push(line))
+    for (const name of names) {
+      const notice = notices.about(name)
+      notice.failed(new Error('x'))
+      notice.answered()
+    }
+    notices.close()
+    expect(written.filter((line) => line.includes('back'))).toEqual(names.map((name) => `${name} is back after 0.0 s`))
+  })
+})
 
 describe('the log of pino', () => {
   test('tells who called and why somebody was refused, and no credential', async () => {
