@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { describeCause, oneLine } from '../../src/core/cause.js'
+import { describeCause, oneLine, withoutSecrets } from '../../src/core/cause.js'
 import { KeyStoreError } from '../../src/core/errors.js'
 import { createOutageNotices, type OutageNotices } from '../../src/core/outage-notices.js'
 
@@ -175,9 +175,52 @@ describe('a cause', () => {
     '{"password":"hunter2"}',
     'PASSWORD = "hunter2 and more"',
     'api_key=hunter2',
+    'PGPASSWORD=hunter2',
+    'client_secret=hunter2&x=1',
+    '{"client_secret":"hunter2"}',
+    '{"client_secret":"hun\\"hunter2"}',
+    '"{\\"db_password\\":\\"hunter2\\"}"',
+    'password="hunter2 and more',
+    'password=a,hunter2;b&hunter2',
+    'HTTP_PROXY_PASSWORD=hunter2',
+    'Proxy-Authorization: Basic hunter2',
+    'Authorization: Custom hunter2 hunter2',
+    'sent Basic hunter2=',
+    'sent bearer auth-hunter2',
+    'VAULT_TOKEN=hunter2',
+    'DB_PASSWORD = hunter2',
+    'sslpassword=hunter2',
+    'access_token=hunter2',
+    'x-api-key: hunter2',
+    'AWS_SECRET_ACCESS_KEY=hunter2',
+    'MYSQL_PWD=hunter2',
+    'set-cookie: a=b; session=hunter2',
+    'connect to postgres://svc:pa hunter2@db.example',
+    'connect to postgres://svc:x2 hunter2 3@hunter2@db.example',
+    'getaddrinfo ENOTFOUND svc:hunter2@db.example',
   ])('shows no password: %s', (message) => {
     expect(describeCause(new Error(message))).not.toMatch(/hunter2|and more/)
   })
+
+  test.each([
+    'connect ECONNREFUSED 127.0.0.1:5432, contact ops@a.example',
+    'https://a.example:8443/keys answered 500 to ops@a.example',
+    'https://a.example: contact ops@a.example',
+    'password authentication failed for user "svc"',
+    'Bearer authentication is required, Basic auth is not supported',
+    `Cannot find module 'file:///app/node_modules/@scope/name'`,
+    'Unexpected token < in JSON at position 0',
+  ])('shows what is no password: %s', (message) => {
+    expect(describeCause(new Error(message))).toBe(message)
+  })
+
+  test.each(['//a:', 'password=', 'password="', "token:'\\", 'a:b', 'Basic ', '\\', ' ', 'a'])(
+    'may be a megabyte of %j',
+    (part) => {
+      expect(describeCause(new Error(part.repeat(1_000_000 / part.length))).length).toBeLessThanOrEqual(200)
+      expect(withoutSecrets(part.repeat(100_000 / part.length))).not.toBe('')
+    },
+  )
 
   test('shows no key and no token', () => {
     const token = `eyJhbGciOiJFUzI1NiJ9.${'eyJzdWIiOiJ1In0'}.${'aB-_'.repeat(16)}`
