@@ -11,7 +11,7 @@ export function isLoopback(url: URL): boolean {
     host === '0.0.0.0' ||
     host === '[::1]' ||
     host === '[::]' ||
-    host.startsWith('[::ffff:7f') ||
+    /^\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\]$/.test(host) ||
     host === '[::ffff:0:0]'
   )
 }

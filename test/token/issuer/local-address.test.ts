@@ -9,10 +9,15 @@ test.each([
   ['http://0.0.0.0', true],
   ['http://[::]', true],
   ['http://[::ffff:127.0.0.1]', true],
+  ['http://[::ffff:127.255.0.0]', true],
   ['http://[0:0:0:0:0:0:0:1]', true],
   ['http://localhost.example', false],
   ['http://128.0.0.1', false],
   ['http://[::ffff:8.8.8.8]', false],
+  // Their halves are written 7f0 and 7f: what begins like 127/8 need not be in it.
+  ['http://[::ffff:7.240.0.1]', false],
+  ['http://[::ffff:0.127.0.1]', false],
+  ['http://[::ffff:7fff]', false],
   ['http://notlocalhost', false],
 ])('isLoopback(%s) is %s', (url, expected) => {
   expect(isLoopback(new URL(url))).toBe(expected)
