@@ -11,5 +11,6 @@ export function markInProcess(fetch: typeof globalThis.fetch): typeof globalThis
 }
 
 export function isInProcess(fetch: typeof globalThis.fetch): boolean {
-  return Reflect.get(fetch, IN_PROCESS) === true
+  // Its own alone: one on Function.prototype would exempt the real fetch.
+  return Object.hasOwn(fetch, IN_PROCESS) && Reflect.get(fetch, IN_PROCESS) === true
 }
