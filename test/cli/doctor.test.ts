@@ -15,6 +15,7 @@ import { resolveOptions, type VerifierOptions } from '../../src/config/options.j
 import { createKeyring } from '../../src/keyring/keyring.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { openKeyStoreForReading } from '../../src/store/open.js'
+import { formatGrants } from '../../src/store/postgres/grants.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
 import { type ChildOutput, outputOf } from '../support/child-output.js'
@@ -318,6 +319,23 @@ describe.skipIf(!postgresIsThere())('a PostgreSQL store', () => {
     })
   })
 
+  test('knows a role that administers keys, and measures the feed as that role', async () => {
+    await migrate()
+    const statements = formatGrants('administrator', { role: 'service', schema: 'public' })
+    await server.sql(admin, statements.join('\n'))
+    const checks = await examine(asService(), true)
+    expect(resultsOf(checks)).toMatchObject({ grants: 'warning', triggers: 'ok', feed: 'ok' })
+    expect(find(checks, 'grants')?.found).toContain('administers keys, and is no service')
+    expect(find(checks, 'grants')?.cure).toMatch(
+      /its own, with what this prints: npx vantage-auth keys grants service$/,
+    )
+    await server.sql(admin, 'REVOKE SELECT ON vantage_changes FROM service')
+    expect(find(await examine(asService(), true), 'feed')).toMatchObject({
+      result: 'not measured',
+      found: 'the role service lacks SELECT on vantage_changes',
+    })
+  })
+
   test('warns of a service that may write', async () => {
     await migrate()
     await server.sql(admin, `${GRANTS}; GRANT UPDATE (name) ON vantage_keys TO service`)
@@ -328,6 +346,7 @@ describe.skipIf(!postgresIsThere())('a PostgreSQL store', () => {
     expect(find(await examine(admin), 'grants')).toMatchObject({
       result: 'warning',
       found: expect.stringContaining('superuser'),
+      cure: expect.not.stringContaining('--role'),
     })
   })
 

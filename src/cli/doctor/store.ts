@@ -22,6 +22,8 @@ import { probePostgres, probeSqlite } from './feed.js'
 /** A store answers within its own limits, which are longer than a service's patience. */
 const LIMIT_MS = 20_000
 const UNKNOWN = 'the store does not answer'
+/** What hearing of changes takes. */
+const READS_CHANGES = 'SELECT on vantage_changes'
 
 /**
  * The store of a service: whether it answers, its schema, what the role may do with it, its triggers. It changes nothing.
@@ -79,7 +81,9 @@ async function examineOpen(
     const feed = !probe
       ? notMeasured('feed', null, '--probe measures it, as a role that may write')
       : found.mayWriteKeys && found.version === POSTGRES_VERSION
-        ? await probePostgres(store, connections, timeoutMs)
+        ? found.lacks.includes(READS_CHANGES)
+          ? notMeasured('feed', null, `the role ${found.role} lacks ${READS_CHANGES}`)
+          : await probePostgres(store, connections, timeoutMs)
         : notMeasured('feed', null, `the role ${found.role} may not write keys`)
     return [driver, ok('store', null, `${connections.name} answers`), ...judgePostgres(found, connections), feed]
   }
@@ -146,8 +150,10 @@ function cureOfVersion(found: number, needed: number, migrate: string): string {
 }
 
 function judgePostgres(found: PostgresInspection, { schema, migrateCommand }: Connections): Examination[] {
-  const { role, version, missing, silentTriggers, lacks, exceeds, foreign } = found
-  const grants = `npx vantage-auth keys grants service --role ${shellWord(role)}${schema === 'public' ? '' : ` --schema ${shellWord(schema)}`}`
+  const { role, version, missing, silentTriggers, lacks, exceeds, isAdministrator, foreign } = found
+  const grantsOf = (flags: string) =>
+    `npx vantage-auth keys grants service${flags}${schema === 'public' ? '' : ` --schema ${shellWord(schema)}`}`
+  const ofItsOwn = `give the service a role of its own, with what this prints: ${grantsOf('')}`
   const migrate = `as the role that owns the tables: ${migrateCommand}`
   const isThere = version !== 0
   return [
@@ -167,19 +173,19 @@ function judgePostgres(found: PostgresInspection, { schema, migrateCommand }: Co
             : ok('schema', null, `version ${version}`),
     !isThere
       ? notMeasured('grants', null, 'there are no tables')
-      : lacks.length > 0
+      : lacks.length > 0 && !isAdministrator
         ? wrong(
             'grants',
             null,
             `the role ${role} lacks ${lacks.join(', ')}`,
-            `as their owner, run what this prints: ${grants}`,
+            `as their owner, run what this prints: ${grantsOf(` --role ${shellWord(role)}`)}`,
           )
         : exceeds.length > 0
           ? warning(
               'grants',
               null,
-              `the role ${role} may do more than a service needs: ${exceeds.join('; ')}`,
-              `give the service a role of its own: ${grants}`,
+              `the role ${role} ${isAdministrator && lacks.length > 0 ? `administers keys, and is no service's: it lacks ${lacks.join(', ')}, and may do` : 'may do'} more than a service needs: ${exceeds.join('; ')}`,
+              ofItsOwn,
             )
           : ok('grants', null, `the role ${role} has what a service needs, and no more`),
     !isThere

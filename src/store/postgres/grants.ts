@@ -35,6 +35,8 @@ export const RIGHTS: Readonly<Record<Grantee, Rights>> = {
       vantage_schema: ['SELECT'],
       vantage_keys: ['SELECT', 'INSERT', 'UPDATE'],
       vantage_token_revocations: ['SELECT', 'INSERT', 'DELETE'],
+      // `doctor --probe` hears what it writes.
+      vantage_changes: ['SELECT'],
       vantage_usage: ['SELECT'],
       vantage_audit: ['SELECT'],
     },

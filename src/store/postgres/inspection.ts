@@ -1,5 +1,6 @@
 import { KeyStoreError } from '../../core/errors.js'
 import type { Ask, Connections } from './connections.js'
+import { RIGHTS } from './grants.js'
 import { TABLES } from './migrations.js'
 import { OF_SERVICES } from './missing-grant.js'
 import { refuseForeignObjects } from './ownership.js'
@@ -23,6 +24,8 @@ export interface PostgresInspection {
   readonly exceeds: readonly string[]
   /** Whether the role may write the rows of keys. */
   readonly mayWriteKeys: boolean
+  /** Whether the role has all that who administers keys needs. It is no service's then. */
+  readonly isAdministrator: boolean
   /** What belongs to others, in the words of a migration that refuses it. */
   readonly foreign: string | undefined
 }
@@ -69,9 +72,17 @@ export function inspectPostgres(connections: Connections): Promise<PostgresInspe
               ...(place?.creates === 't' ? [`CREATE on the schema ${schema}`] : []),
             ],
       mayWriteKeys: there.some((row) => row.name === 'vantage_keys' && row.updates === 't'),
+      isAdministrator: Object.entries(RIGHTS.administrator.tables).every(([name, privileges]) =>
+        there.some((row) => row.name === name && has(row, privileges)),
+      ),
       foreign,
     }
   })
+}
+
+function has({ reads, writes }: Readonly<Record<string, unknown>>, privileges: readonly string[]): boolean {
+  const held = [...(reads === 't' ? ['SELECT'] : []), ...String(writes).split(', ')]
+  return privileges.every((privilege) => held.includes(privilege))
 }
 
 async function nameForeign(ask: Ask, place: Connections): Promise<string | undefined> {
