@@ -43,8 +43,11 @@ export type ServiceStore =
   | { readonly kind: 'url'; readonly url: string; open(): KeyStore }
   /** A store that the application has made. */
   | { readonly kind: 'own'; readonly store: KeyStore }
-  /** `none`: every API key is refused. `absent`: a file that is not there. */
+  /** Every API key is refused. */
   | { readonly kind: 'none'; readonly because: string }
+  /** In the memory of the service, which nobody else can look into. */
+  | { readonly kind: 'memory'; readonly because: string }
+  /** A file that is not there. */
   | {
       readonly kind: 'absent'
       readonly because: string
@@ -128,8 +131,9 @@ function findStore(given: Arguments, keys: VerifierOptions['keys'], path: string
   const { url, name } = option === undefined ? storeUrl(given) : { url: option, name: 'keys' }
   const isDefault = given.text('store') === undefined && name === '--store'
   if (name === 'VANTAGE_KEY_STORE' && url === 'false') return { kind: 'none', because: 'VANTAGE_KEY_STORE is false' }
-  if (option === 'memory:')
-    return { kind: 'absent', because: 'keys is memory:, which ends with the service', url, isDefault: false }
+  if (url === 'memory:' && name !== '--store') {
+    return { kind: 'memory', because: `${name} is memory:, which begins empty and ends with the service` }
+  }
   const file = sqlitePath(url)
   if (file !== undefined && !existsSync(file)) {
     return { kind: 'absent', because: `there is no file ${file}`, url, isDefault }

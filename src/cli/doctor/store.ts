@@ -37,6 +37,7 @@ export async function examineStore(
 ): Promise<Examination[]> {
   const migrate = migrateCommandOf(keys)
   if (keys.kind === 'none') return [ok('store', null, `none: every API key is refused, since ${keys.because}`)]
+  if (keys.kind === 'memory') return [ok('store', null, keys.because)]
   if (keys.kind === 'absent') {
     const effect = keys.isDefault ? 'a service answers API keys 503' : 'a service does not start'
     const cure = `create it: ${migrate}; or name another with --store or VANTAGE_KEY_STORE, false for a service without API keys`

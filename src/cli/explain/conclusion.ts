@@ -75,16 +75,15 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
       ? 'use another key, or set environment (VANTAGE_ENVIRONMENT) of the service'
       : 'its row in the store was changed by hand: make a new key',
   ],
-  unknown: ({ check, found }) => [
-    check === 'digest'
-      ? 'the store has another secret for its id'
-      : check === 'store' && found !== 'none'
-        ? found
-        : 'the store has no such key',
-    check === 'digest'
-      ? 'copy the key again; if it is whole, somebody has made it up'
-      : 'compare the store of the service with the one that the key was created in',
-  ],
+  unknown: ({ check, found }) => {
+    if (check === 'digest') {
+      return ['the store has another secret for its id', 'copy the key again; if it is whole, somebody has made it up']
+    }
+    if (check === 'store' && found !== 'none') {
+      return [found, 'the service takes no API keys: send an access token, or name a store in keys (VANTAGE_KEY_STORE)']
+    }
+    return ['the store has no such key', 'compare the store of the service with the one that the key was created in']
+  },
   algorithm: ({ found, expected }) => [
     `its algorithm is ${found}`,
     `the issuer must sign with ${expected.replace(/^one of /, '')}`,

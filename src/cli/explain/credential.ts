@@ -78,6 +78,10 @@ async function explainApiKey(key: string, { config, keys }: Service): Promise<Ex
   if (keys.kind === 'none') {
     return { findings: [...findings, failed('store', 'a key store', keys.because, 'unknown')], ...REFUSED }
   }
+  if (keys.kind === 'memory') {
+    const cure = 'its keys are made by the service itself: only the service can tell'
+    return { findings: [...findings, open('store', 'a key store', keys.because, cure)], ...REFUSED }
+  }
   if (keys.kind === 'absent') {
     const cure = 'name the store of the service with --store; a service without one answers API keys 503'
     return { findings: [...findings, open('store', 'a key store', keys.because, cure)], ...REFUSED }
