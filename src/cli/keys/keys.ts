@@ -18,7 +18,7 @@ import { show } from './show.js'
 const create: Command = {
   summary: 'make a key; standard output is the key, this once',
   about: [
-    'The store is created when it is absent. Scopes besides the documented ones are listed in VANTAGE_SCOPES; VANTAGE_DOCUMENTED_SCOPES=false leaves those alone.',
+    'The store is created when it is absent. Scopes besides the documented ones are listed in VANTAGE_SCOPES; with VANTAGE_DOCUMENTED_SCOPES=false a key has no others.',
   ],
   options: {
     subject: { value: 'TEXT', help: 'whom requests with the key stand for', required: true },
