@@ -23,26 +23,24 @@ export const STORE_OPTIONS: Options = {
 }
 
 interface KeyringNeeds {
-  /** Whether a file that is not there is created. To commands that look for a key, a missing file means a wrong path. */
+  /** Whether the store and its schema are created where they are absent. To the others, that means a wrong URL. */
   mayCreate?: boolean
   /** For a command that only reads: nothing is written, created or migrated. */
   reads?: boolean
-  /** Whether the schema is created, or brought up to date. */
-  migrates?: boolean
   environment?: Environment
 }
 
 /** Opens the keyring of the store that the arguments name, and closes it. */
 export async function withKeyring<T>(
   given: Arguments,
-  { mayCreate = false, reads = false, migrates = !reads, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
+  { mayCreate = false, reads = false, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
   use: (keyring: Keyring, store: KeyStore) => Promise<T>,
 ): Promise<T> {
   const { url } = storeUrl(given)
   const path = sqlitePath(url)
   const store = openStore(given, { reads })
   try {
-    const keyring = createKeyring(store, { environment, migrate: migrates })
+    const keyring = createKeyring(store, { environment, migrate: mayCreate })
     if (!mayCreate && path !== undefined && !existsSync(path)) {
       throw new KeyStoreError(
         `There is no key store at ${JSON.stringify(path)}; name another with --store, or create it with: ${url === DEFAULT_STORE ? 'npx vantage-auth keys migrate' : migrateCommand(url)}`,

@@ -1,7 +1,8 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { generateApiKey } from '../../src/api-key/format.js'
 import { formatGrants } from '../../src/store/postgres/grants.js'
-import { sql, temporaryFolder } from '../store/sqlite-files.js'
+import { rows, sql, temporaryFolder } from '../store/sqlite-files.js'
 import { shippedCommand } from '../support/command-line.js'
 
 const command = shippedCommand()
@@ -52,3 +53,19 @@ test.each([['show', 'Cvr9ZyvaWKKY'], ['list'], ['usage', 'Cvr9ZyvaWKKY'], ['audi
     expect(readdirSync(folder.path('.'))).toEqual(before)
   },
 )
+
+test.each([
+  ['keys', 'rotate', 'Cvr9ZyvaWKKY'],
+  ['keys', 'edit', 'Cvr9ZyvaWKKY', '--name', 'x'],
+  ['keys', 'revoke', 'Cvr9ZyvaWKKY'],
+  ['tokens', 'revoke', '--issuer', 'https://sso.example.com', '--token-id', 'x'],
+  ['scan', 'leak.txt', '--revoke', '--yes'],
+])('%s %s makes no tables where a wrong URL leads', async (...words) => {
+  const store = folder.path('original.db')
+  sql(store, 'CREATE TABLE another (x)')
+  writeFileSync(folder.path('leak.txt'), generateApiKey('live').key)
+  const told = await command.run([...words, '--store', 'sqlite:original.db'], { cwd: folder.path('.') })
+  expect(told.code).toBe(1)
+  expect(told.stderr).toMatch(/has no key schema; run: .*vantage-auth keys migrate/)
+  expect(rows(store, 'SELECT name FROM sqlite_master')).toEqual([{ name: 'another' }])
+})

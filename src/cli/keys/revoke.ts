@@ -43,7 +43,7 @@ export const revoke: Command = {
     }
     const choice = await readKeyChoice(given)
     const isDryRun = given.is('dry-run')
-    return withKeyring(given, { reads: isDryRun, migrates: false }, async (keyring) => {
+    return withKeyring(given, { reads: isDryRun }, async (keyring) => {
       let found = 0
       const chosen = await withProgress(
         () => `${found} keys found`,
