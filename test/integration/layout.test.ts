@@ -143,6 +143,13 @@ test.each(['CONTRIBUTING.md', 'README.md', 'SECURITY.md', 'package.json', 'stryk
   },
 )
 
+test('every file that docs/mutation.md has a command mutate is there', () => {
+  const text = readFileSync(join(ROOT, 'docs/mutation.md'), 'utf8')
+  const mutated = [...text.matchAll(/--mutate ([\w./-]+)/g)].map(([, path = '']) => path)
+  expect(mutated.length).toBeGreaterThan(1)
+  expect(mutated.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
+})
+
 test.each([
   ['express', 60],
   ['koa', 60],
