@@ -44,9 +44,12 @@ export function createReport(format: 'text' | 'json' | 'jsonl'): Report {
 function createTextReport(): Report {
   let found = 0
   let removed = 0
+  const become = { ended: 0, forged: 0 }
   return {
     async found(finding) {
       found++
+      if (finding.outcome === 'revoked' || finding.outcome === 'already') become.ended++
+      if (finding.outcome === 'forged') become.forged++
       if (finding.change === 'removed') removed++
       await printOverProgress(`${printable(finding.path)}:${finding.line}:${finding.column} ${finding.id}\n`)
     },
@@ -54,12 +57,19 @@ function createTextReport(): Report {
     async end({ files, bytes }) {
       const scanned = `${count(files, 'file')}, ${formatBytes(bytes)}`
       if (found === 0) return notice(`No keys in ${scanned}.`)
-      notice(
-        `${count(found, 'place')} with a key, in ${scanned}. Whoever could read them can use the key: end it with keys revoke, or with --revoke --yes here.`,
-      )
+      notice(`${count(found, 'place')} with a key, in ${scanned}.${adviceOn(found, become)}`)
       if (removed > 0) notice(`${removed} of them in lines that a diff removes: --added leaves these out.`)
     },
   }
+}
+
+/** What has ended needs no advice, nor does what is no key at all. */
+function adviceOn(found: number, { ended, forged }: { readonly ended: number; readonly forged: number }): string {
+  const told = ended === 0 ? '' : ended === found ? ' All of them have ended.' : ` ${ended} of them have ended.`
+  if (found === ended + forged) return told
+  return ended + forged > 0
+    ? `${told} Whoever could read the others can use those that are keys: end them in their own store, with keys revoke.`
+    : ' Whoever could read them can use the key: end it with keys revoke, or with --revoke --yes here.'
 }
 
 const START = '{\n  "findings": ['
