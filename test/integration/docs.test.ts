@@ -95,6 +95,20 @@ describe('the constant that the publisher sets', () => {
   }
 })
 
+test('the changelog of 0.2 is in groups, and says nothing twice', () => {
+  const changelog = readFileSync(join(root, 'CHANGELOG.md'), 'utf8')
+  const [, section = ''] = /^## 0\.2\.0.*\n([\s\S]*?)^## 0\.1\.0/m.exec(changelog) ?? []
+  const [before = '', ...groups] = section.split(/^### /m)
+  expect([before.trim(), groups[0]?.split('\n')[0]]).toEqual(['', 'What breaks'])
+  const lines = section.split('\n').filter((line) => line.startsWith('- '))
+  expect(lines.length).toBeGreaterThan(50)
+  // The first words of a line tell it apart: two versions of one line are a merge that went wrong.
+  const beginnings = lines.map((line) => line.slice(0, 50))
+  expect(beginnings.filter((text, index) => beginnings.indexOf(text) !== index)).toEqual([])
+  // The heading says it.
+  expect(lines.filter((line) => /^- (Added|Changed|Fixed|\*\*Security:\*\*)/.test(line))).toEqual([])
+})
+
 describe('the README on key stores of your own', () => {
   const contract = ts.createSourceFile(
     'contract.ts',
