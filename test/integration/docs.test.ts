@@ -105,6 +105,7 @@ test('the changelog of 0.2 is in groups, and says nothing twice', () => {
   // The first words of a line tell it apart: two versions of one line are a merge that went wrong.
   const beginnings = lines.map((line) => line.slice(0, 50))
   expect(beginnings.filter((text, index) => beginnings.indexOf(text) !== index)).toEqual([])
+  expect(lines.filter((line) => line.startsWith('- - '))).toEqual([])
   // The heading says it.
   expect(lines.filter((line) => /^- (Added|Changed|Fixed|\*\*Security:\*\*)/.test(line))).toEqual([])
 })
