@@ -93,7 +93,11 @@ export function createKeyLookup(
 ): KeyLookup {
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
-  const queue = createStoreQueue<LookUp>(timeoutMs, ({ known }) => known, notices.lookUps)
+  const queue = createStoreQueue<LookUp>(timeoutMs, ({ known }) => known, {
+    ...notices.lookUps,
+    // What it answered may be nothing to decide upon.
+    answered() {},
+  })
   const accepted = new LRUCache<string, true>({ max: MAX_ACCEPTED })
   let answered = false
   let closed = false
@@ -131,6 +135,7 @@ export function createKeyLookup(
         return endUndecided(id, lookUp, error)
       }
       answered = true
+      notices.lookUps.answered()
       lookUps.delete(id)
       for (const { use } of lookUp.users) use({ key, ...asked })
       return
@@ -141,6 +146,7 @@ export function createKeyLookup(
   /** The store is up, but what it says of this one key is nothing to decide upon. */
   function endUndecided(id: string, lookUp: LookUp, error: unknown): void {
     publishStore(() => ({ event: 'look_up_failed', error }))
+    notices.lookUps.failed(error)
     end(id, lookUp, error, 'unanswered')
   }
 

@@ -112,8 +112,14 @@ export function createOutageNotices(write: (line: string) => void = writeLine): 
 const STORE_NAME = /^The (?:Postgres )?key store (?:at \S+ )?(?:\([^)]*\) |"[^"]*" )/
 
 function describeFailure(cause: unknown): string {
-  const own = cause instanceof KeyStoreError && STORE_NAME.exec(cause.message)?.[0]
-  return own ? describeCause(cause.message.slice(own.length)) : `failed: ${describeCause(cause)}`
+  const told = describeCause(cause)
+  try {
+    const own = cause instanceof KeyStoreError && STORE_NAME.exec(cause.message)?.[0]
+    return own ? describeCause(cause.message.slice(own.length)) : `failed: ${told}`
+  } catch {
+    // Of a revoked Proxy nothing can be asked.
+    return `failed: ${told}`
+  }
 }
 
 /** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. */

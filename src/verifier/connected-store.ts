@@ -44,7 +44,7 @@ export function connectStore(
   )
   const revocations =
     config.issuers.length > 0 && keepsTokenRevocations(store)
-      ? createRevocationList(store, keys.changes, config, notices.lookUps)
+      ? createRevocationList(store, keys.changes, config, notices.tokens)
       : undefined
   // Of an application's own store only `find` is needed.
   const usage = typeof store.addUsage === 'function' ? createUsageCounter(store, notices.usage) : undefined
@@ -52,7 +52,7 @@ export function connectStore(
   return {
     keys,
     usage,
-    isRevoked: createIsRevoked(revocations, config.isRevoked, config.timeoutMs),
+    isRevoked: createIsRevoked(revocations, config.isRevoked, config.timeoutMs, outageNotices),
     label,
     ready: () => keys.ready().then(() => revocations?.ready()),
     async close(deadline) {

@@ -1,6 +1,7 @@
 import type { AccessTokenAuth, Auth } from '../core/auth.js'
 import { answerWithin } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
+import { type DependencyNotice, NO_NOTICE, NO_NOTICES, type OutageNotices } from '../core/outage-notices.js'
 import type { RevocationList } from './revocation-list.js'
 
 export type IsRevoked = (auth: Auth) => boolean | Promise<boolean>
@@ -14,8 +15,10 @@ export function createIsRevoked(
   list: RevocationList | undefined,
   option: IsRevoked | undefined,
   timeoutMs: number,
+  notices: OutageNotices = NO_NOTICES,
 ): IsRevoked {
-  const askOption = (auth: Auth) => (option === undefined ? false : ask(option, auth, timeoutMs))
+  const notice = option === undefined ? NO_NOTICE : notices.about('isRevoked of the application', option)
+  const askOption = (auth: Auth) => (option === undefined ? false : ask(option, auth, timeoutMs, notice))
   if (list === undefined) return askOption
 
   const askOptionThenList = (auth: AccessTokenAuth) => {
@@ -36,20 +39,22 @@ export function createIsRevoked(
  *
  * @throws {UnavailableError} (or rejects with it) for anything but a boolean within the time limit
  */
-function ask(option: IsRevoked, auth: Auth, timeoutMs: number): boolean | Promise<boolean> {
+function ask(option: IsRevoked, auth: Auth, timeoutMs: number, notice: DependencyNotice): boolean | Promise<boolean> {
+  const checkAnswer = (answer: unknown): boolean => {
+    if (typeof answer !== 'boolean') return fail(new TypeError('isRevoked must answer true or false'))
+    notice.answered()
+    return answer
+  }
+  const fail = (error: unknown): never => {
+    notice.failed(error)
+    throw new UnavailableError(error)
+  }
   let answer: unknown
   try {
     answer = option(auth)
   } catch (error) {
-    throw new UnavailableError(error)
+    return fail(error)
   }
-  if (typeof answer === 'boolean') return answer
-  return answerWithin(timeoutMs, 'isRevoked', answer).then(checkAnswer, (error: unknown) => {
-    throw new UnavailableError(error)
-  })
-}
-
-function checkAnswer(answer: unknown): boolean {
-  if (typeof answer === 'boolean') return answer
-  throw new UnavailableError(new TypeError('isRevoked must answer true or false'))
+  if (typeof answer === 'boolean') return checkAnswer(answer)
+  return answerWithin(timeoutMs, 'isRevoked', answer).then(checkAnswer, fail)
 }

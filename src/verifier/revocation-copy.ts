@@ -69,8 +69,7 @@ export function createRevocationCopy(
       notice.failed(error)
       throw new StoreFailure(error)
     })
-    notice.answered()
-    const complete = await indexRevocations(answer)
+    const complete = await indexAnswer(answer, notice)
     const understood = news.map((change) => apply(change, complete))
     index = complete
     state.wasRead = true
@@ -145,6 +144,18 @@ export function createRevocationCopy(
     readInBackground() {
       if (underWay === undefined && performance.now() - begunAt > READ_AGAIN_MS) read().catch(() => {})
     },
+  }
+}
+
+/** Indexes what a store answered. An answer that is no list of revocations is a failure that is told of. */
+export async function indexAnswer(answer: unknown, notice: DependencyNotice): Promise<RevocationIndex> {
+  try {
+    const index = await indexRevocations(answer)
+    notice.answered()
+    return index
+  } catch (error) {
+    notice.failed(error)
+    throw error
   }
 }
 

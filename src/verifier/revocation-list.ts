@@ -5,7 +5,7 @@ import { isWithin } from '../core/duration.js'
 import { UnavailableError } from '../core/errors.js'
 import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import type { KeyStore, TokenChange } from '../store/contract.js'
-import { createRevocationCopy } from './revocation-copy.js'
+import { createRevocationCopy, indexAnswer } from './revocation-copy.js'
 import { indexRevocations } from './revocation-index.js'
 import { createTokenQuestions } from './token-questions.js'
 
@@ -45,7 +45,7 @@ export function createRevocationList(
   notice: DependencyNotice = NO_NOTICE,
 ): RevocationList {
   const find = store.findTokenRevocations?.bind(store)
-  const askAbout = find && createTokenQuestions(find, timeoutMs, notice)
+  const askAbout = find && createTokenQuestions(find, timeoutMs, { ...notice, answered() {} })
   // No request waits for a long list where the store can be asked about one token.
   const limitMs = find ? READ_LIMIT_FACTOR * timeoutMs : timeoutMs
   const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, limitMs, clock, notice)
@@ -57,7 +57,7 @@ export function createRevocationList(
     if (askAbout === undefined) return readFor(auth, epoch)
     if (epoch !== undefined) copy.readInBackground()
     const answer = await askAbout(auth)
-    const found = await indexRevocations(answer)
+    const found = await indexAnswer(answer, notice)
     found.removeEnded(clock())
     // A copy that is complete by now may have heard of later changes than the answer.
     if (copy.checkComplete(changes.currentEpoch())) return found.lists(auth) || copy.lists(auth)

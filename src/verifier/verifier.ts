@@ -81,16 +81,24 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   const caches = config.cache === false ? undefined : createCaches(config.cache)
   const { awaited, configured } = sortKeys(config.keys)
   let connected = configured && connectStore(configured, config, caches, notices)
+  const awaitedNotice = awaited && notices.about('default key store', awaited)
   const loggable = createLoggableCredentials(issuers)
-  const isRevokedWithoutStore = createIsRevoked(undefined, config.isRevoked, timeoutMs)
+  const isRevokedWithoutStore = createIsRevoked(undefined, config.isRevoked, timeoutMs, notices)
   let wasReady = false
   let closing: Promise<void> | undefined
 
   /** Connects a store whose file was absent at start, once it is there. From then on tokens obey its revocations. */
   function connectAwaitedStore(): void {
     if (awaited === undefined || connected !== undefined || closing !== undefined) return
-    const found = awaited.look()
-    connected = found && connectStore(found, config, caches, notices)
+    try {
+      const found = awaited.look()
+      if (found === undefined) return
+      connected = connectStore(found, config, caches, notices)
+      awaitedNotice?.answered()
+    } catch (error) {
+      awaitedNotice?.failed(error)
+      throw error
+    }
   }
 
   /** The whole decision: one credential, of one of two kinds, known from before or not. */

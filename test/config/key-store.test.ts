@@ -10,6 +10,7 @@ const folder = useEmptyFolder()
 afterEach(() => void vi.useRealTimers())
 
 const OPTIONS = new URL('../../src/config/options.ts', import.meta.url).href
+const VERIFIER = new URL('../../src/verifier/verifier.ts', import.meta.url).href
 
 /** Runs a program in the empty working directory. */
 function run(program: string): { stdout: string; stderr: string } {
@@ -97,6 +98,32 @@ describe('the key store', () => {
     },
     40_000,
   )
+
+  test('that comes later and lacks its driver is told of on standard error', () => {
+    const { stdout, stderr } = run(`
+      import Module from 'node:module'
+      import { writeFileSync } from 'node:fs'
+      const resolve = Module._resolveFilename
+      Module._resolveFilename = function (name, ...rest) {
+        if (name === 'libsql') throw Object.assign(new Error(name), { code: 'MODULE_NOT_FOUND' })
+        return Reflect.apply(resolve, this, [name, ...rest])
+      }
+      process.getBuiltinModule = () => undefined
+      process.on('warning', () => {})
+      const { createVerifier } = await import(${JSON.stringify(VERIFIER)})
+      const verifier = createVerifier({ issuer: false })
+      writeFileSync('vantage-auth.db', '')
+      try {
+        await verifier.authenticate({ authorization: 'Bearer vak_live_x' })
+      } catch (error) {
+        console.log(error.code)
+      }
+      await verifier.close()
+    `)
+    expect(stdout).toBe('ERR_VANTAGE_UNAVAILABLE\n')
+    const lines = stderr.split('\n').filter((line) => line.startsWith('vantage-auth: '))
+    expect(lines).toEqual([expect.stringMatching(/^vantage-auth: default key store failed: .*npm install libsql/)])
+  }, 40_000)
 
   test('that is not configured is warned of once, with folder and command', () => {
     const { stdout, stderr } = run(`
