@@ -24,39 +24,54 @@ interface List<T> {
   /** What its items are called: `keys`. */
   readonly name: string
   read(page: { limit: number; cursor: string | null | undefined }): Promise<Page<T>>
-  /** Prints a table. */
-  print(items: readonly T[]): void
+  /** A page as a table. Only the first one has a heading. */
+  format(items: readonly T[], hasHeading: boolean): string
 }
 
-/** Prints a list as the arguments say. Under `--json` it is one document: the items by their name, and the cursor. */
-export async function printList<T>(given: Arguments, { name, read, print }: List<T>): Promise<void> {
+/**
+ * Prints a list as the arguments say, page by page. Under `--json` it is one document: the items by their name, and the
+ * cursor.
+ */
+export async function printList<T>(given: Arguments, { name, read, format }: List<T>): Promise<void> {
   const limit = readLimit(given)
   checkFormat(given)
   const isShown = !given.is('json') && !given.is('jsonl')
   const most = limit ?? (isShown && !given.is('all') && outputColumns() !== undefined ? ON_A_TERMINAL : undefined)
   const items: T[] = []
-  const each = given.is('jsonl') ? printLines : async (page: readonly T[]) => void items.push(...page)
+  let count = 0
+  const each = async (page: readonly T[]) => {
+    const hasHeading = count === 0
+    count += page.length
+    if (given.is('jsonl')) await printLines(page)
+    else if (given.is('json')) items.push(...page)
+    else if (page.length > 0) await printOverProgress(format(page, hasHeading))
+  }
   const cursor = await withProgress(
-    () => `${items.length} ${name}`,
+    () => `${count} ${name}`,
     () => readPages(read, given.text('cursor'), most, each),
   )
   if (given.is('json')) printJson({ [name]: items, cursor })
-  else if (isShown && items.length > 0) print(items)
-  else if (isShown) notice(`There are no such ${name}.`)
+  else if (isShown && count === 0) notice(`There are no such ${name}.`)
   if (cursor === null || isUnread()) return
   const stop = limit === undefined ? `These are the first ${most}` : `Stopped at --limit ${limit}`
   notice(`${stop}. There are more: ${limit === undefined ? '--all, or ' : ''}--cursor ${cursor}`)
 }
 
-/** Every item of a list. */
-export async function readAll<T>(name: string, read: List<T>['read']): Promise<T[]> {
-  const items: T[] = []
-  const add = async (page: readonly T[]) => void items.push(...page)
+/** Gives every item of a list to a function, page by page. */
+export async function forEachPage<T>(
+  name: string,
+  read: List<T>['read'],
+  each: (items: readonly T[]) => Promise<void>,
+): Promise<void> {
+  let count = 0
+  const take = (page: readonly T[]) => {
+    count += page.length
+    return each(page)
+  }
   await withProgress(
-    () => `${items.length} ${name}`,
-    () => readPages(read, undefined, undefined, add),
+    () => `${count} ${name}`,
+    () => readPages(read, undefined, undefined, take),
   )
-  return items
 }
 
 /** Resolves to the cursor of what is left, or `null` at the end. Stops when nobody reads the output any more. */

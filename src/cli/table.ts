@@ -25,6 +25,8 @@ export function printTable(columns: readonly (string | Column)[], rows: readonly
 /**
  * Rows under a heading, in aligned columns. All columns are always there, so that a program finds each at its place.
  *
+ * A further page of a table has no heading, and columns of its own widths.
+ *
  * Where a row does not fit into the width, cells that may be cut become shorter. Where that does not suffice, each row takes
  * several lines.
  */
@@ -32,6 +34,7 @@ export function formatTable(
   columns: readonly (string | Column)[],
   rows: readonly Row[],
   width: number = Number.POSITIVE_INFINITY,
+  hasHeading = true,
 ): string {
   const cells = rows.map((row) => row.map((cell) => (cell === null ? '-' : printable(cell))))
   const measured = columns.map((column, i) =>
@@ -40,7 +43,7 @@ export function formatTable(
   const lines = distribute(measured, width)
   const heading = measured.map(({ title }) => title)
   return [
-    ...lines.map((line) => formatLine(line, heading, () => 'bold')),
+    ...(hasHeading ? lines.map((line) => formatLine(line, heading, () => 'bold')) : []),
     ...cells.flatMap((row) => lines.map((line) => formatLine(line, row, ({ style }, cell) => style?.(cell)))),
   ].join('')
 }

@@ -97,3 +97,21 @@ test('output that a full disk takes no more is exit code 1', async () => {
   expect(await run(['--version'], '>/dev/full')).toMatchObject({ code: 1 })
   expect(await run(['--version'], '| true')).toMatchObject({ code: 0 })
 })
+
+test('a long list is printed as it is read, with one heading', async () => {
+  const COUNT = 60_000
+  await command.run(['keys', 'migrate'], { cwd: folder.path('.') })
+  insert(COUNT)
+  sql(folder.path('vantage-auth.db'), 'UPDATE vantage_keys SET name = hex(randomblob(100)), expires_at = NULL')
+  // All of them together would not fit.
+  const env = { NODE_OPTIONS: '--max-old-space-size=40' }
+  for (const [words, headings] of [
+    [['list'], 1],
+    [['due'], 2],
+    [['due', '--jsonl'], 0],
+  ] as const) {
+    const { code, stdout } = await command.run(['keys', ...words], { cwd: folder.path('.'), env })
+    expect([words, code, stdout.split('\n').length - 1]).toEqual([words, words[0] === 'due' ? 3 : 0, COUNT + headings])
+    expect(stdout.match(/^ID /gm) ?? []).toHaveLength(headings === 0 ? 0 : 1)
+  }
+})

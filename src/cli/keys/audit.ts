@@ -1,8 +1,8 @@
 import { type Command, UsageError } from '../command.js'
 import { PAGE_OPTIONS, printList } from '../pages.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
-import { printTable } from '../table.js'
-import { formatInstant } from '../terminal.js'
+import { formatTable } from '../table.js'
+import { formatInstant, outputColumns } from '../terminal.js'
 
 export const audit: Command = {
   summary: 'who created, edited, rotated and revoked what, and when; newest first',
@@ -26,8 +26,8 @@ export const audit: Command = {
           const { entries, cursor } = await keyring.audit({ id, ...page })
           return { items: entries, cursor }
         },
-        print: (entries) =>
-          printTable(
+        format: (entries, hasHeading) =>
+          formatTable(
             [
               'TIME',
               'ACTION',
@@ -46,6 +46,8 @@ export const audit: Command = {
               entry.reason,
               entry.detail,
             ]),
+            outputColumns(),
+            hasHeading,
           ),
       }),
     )

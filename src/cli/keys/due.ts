@@ -1,11 +1,10 @@
 import type { Keyring } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
 import { type Command, EXIT, readDuration } from '../command.js'
-import { print } from '../output.js'
-import { checkFormat, printLines, readAll } from '../pages.js'
+import { checkFormat, forEachPage, printLines } from '../pages.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
-import { notice, printJson } from '../terminal.js'
-import { printKeys } from './table.js'
+import { notice, outputColumns, printJson, printOverProgress } from '../terminal.js'
+import { formatKeys } from './table.js'
 
 export const due: Command = {
   summary: 'keys that end soon, are to be rotated, or are not used; exits 3 when there are any',
@@ -27,36 +26,38 @@ export const due: Command = {
     const unusedFor = readDuration(given, 'unused')
     checkFormat(given)
     return withKeyring(given, { reads: true }, async (keyring) => {
-      const list = (filters: Parameters<Keyring['list']>[0]) =>
-        readAll('keys', async (page) => {
+      const found = { expiring: [] as KeyRecord[], rotation: [] as KeyRecord[], unused: [] as KeyRecord[] }
+      let count = 0
+      /** Prints the pages as they are read: a store can have more keys than memory. */
+      const tell = async (cause: keyof typeof found, heading: string, filters: Parameters<Keyring['list']>[0]) => {
+        let isFirst = true
+        const read = async (page: { limit: number; cursor: string | null | undefined }) => {
           const { keys, cursor } = await keyring.list({ ...filters, ...page })
           return { items: keys, cursor }
-        })
-      const expiring = await withoutGoodSuccessor(keyring, await list({ expiringWithin: within }))
-      const rotation = olderThan === undefined ? [] : await list({ state: 'active', olderThan })
-      const unused = await list({ state: 'active', unusedFor })
-      const found = { expiring, rotation, unused }
-      const count = expiring.length + rotation.length + unused.length
-      if (given.is('json')) printJson(found)
-      else if (given.is('jsonl')) {
-        for (const [cause, keys] of Object.entries(found)) {
-          await printLines(keys.map((key) => ({ due: cause, ...key })))
         }
-      } else if (count === 0) notice('No key is due.')
-      else {
-        printDue(`Ends within ${within}, without a good successor:`, expiring)
-        printDue(`To be rotated, created more than ${olderThan} ago:`, rotation)
-        printDue(`Not used for ${unusedFor}:`, unused)
+        await forEachPage('keys', read, async (page) => {
+          const keys = cause === 'expiring' ? await withoutGoodSuccessor(keyring, page) : page
+          if (keys.length === 0) return
+          count += keys.length
+          if (given.is('json')) found[cause].push(...keys)
+          else if (given.is('jsonl')) await printLines(keys.map((key) => ({ due: cause, ...key })))
+          else {
+            const table = formatKeys(keys, outputColumns(), isFirst)
+            await printOverProgress(isFirst ? `${heading}\n${table}` : table)
+          }
+          isFirst = false
+        })
       }
+      await tell('expiring', `Ends within ${within}, without a good successor:`, { expiringWithin: within })
+      if (olderThan !== undefined) {
+        await tell('rotation', `To be rotated, created more than ${olderThan} ago:`, { state: 'active', olderThan })
+      }
+      await tell('unused', `Not used for ${unusedFor}:`, { state: 'active', unusedFor })
+      if (given.is('json')) printJson(found)
+      else if (count === 0 && !given.is('jsonl')) notice('No key is due.')
       return count === 0 ? EXIT.ok : EXIT.found
     })
   },
-}
-
-function printDue(heading: string, keys: readonly KeyRecord[]): void {
-  if (keys.length === 0) return
-  print(`${heading}\n`)
-  printKeys(keys)
 }
 
 async function withoutGoodSuccessor(keyring: Keyring, keys: readonly KeyRecord[]): Promise<KeyRecord[]> {

@@ -2,7 +2,8 @@ import { KEY_STATES, type KeyState } from '../../store/contract.js'
 import { type Command, readDuration, refuseToken } from '../command.js'
 import { PAGE_OPTIONS, printList } from '../pages.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
-import { printKeys } from './table.js'
+import { outputColumns } from '../terminal.js'
+import { formatKeys } from './table.js'
 
 export const list: Command = {
   summary: 'keys, newest first',
@@ -35,7 +36,7 @@ export const list: Command = {
           const { keys, cursor } = await keyring.list({ ...filters, ...page })
           return { items: keys, cursor }
         },
-        print: printKeys,
+        format: (keys, hasHeading) => formatKeys(keys, outputColumns(), hasHeading),
       }),
     )
   },

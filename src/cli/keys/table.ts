@@ -29,7 +29,7 @@ export function printKeys(keys: readonly KeyRecord[]): void {
 }
 
 /** @param width columns of the terminal; `undefined` when it is a pipe */
-export function formatKeys(keys: readonly KeyRecord[], width: number | undefined): string {
+export function formatKeys(keys: readonly KeyRecord[], width: number | undefined, hasHeading = true): string {
   return formatTable(
     COLUMNS,
     keys.map((key) => [
@@ -45,5 +45,6 @@ export function formatKeys(keys: readonly KeyRecord[], width: number | undefined
       key.scopes.join(','),
     ]),
     width,
+    hasHeading,
   )
 }
