@@ -108,6 +108,8 @@ export interface Command {
   /** Paragraphs. They are wrapped, so that they contain no line breaks. */
   readonly about?: readonly string[]
   readonly options: Options
+  /** Options that people look for here, and what holds instead. */
+  readonly absent?: Readonly<Record<string, string>>
   readonly operand?: Operand
   /** Lines to paste. They begin with `vantage-auth`, or lead to it through a pipe. Long ones are wrapped. */
   readonly examples: readonly string[]
@@ -140,7 +142,7 @@ const HELP = { help: { type: 'boolean', short: 'h' } } as const
  * or too many operands
  */
 export function readArguments(command: Command, words: readonly string[]): Arguments {
-  const { values, positionals } = parse(command.options, words)
+  const { values, positionals } = parse(command, words)
   const text = (option: string) => {
     const value = values[option]
     return typeof value === 'string' ? value : command.options[option]?.default
@@ -165,7 +167,7 @@ export function readArguments(command: Command, words: readonly string[]): Argum
   return given
 }
 
-function parse(options: Options, words: readonly string[]): ReturnType<typeof parseArgs> {
+function parse({ options, absent = {} }: Command, words: readonly string[]): ReturnType<typeof parseArgs> {
   const types = Object.entries(options).map(
     ([name, { value, repeatable = false }]) =>
       [name, { type: value === undefined ? 'boolean' : 'string', multiple: repeatable }] as const,
@@ -181,6 +183,8 @@ function parse(options: Options, words: readonly string[]): ReturnType<typeof pa
     // The first sentence names the option; what follows is advice on how to quote operands.
     const fault = (error as Error).message.split(/\.\s|\n/)[0]?.replace(/\.$/, '') ?? ''
     const unknown = /^Unknown option '(--?[^\s'=]+)/.exec(fault)?.[1]
+    const instead = Object.entries(absent).find(([name]) => unknown === `--${name}`)?.[1]
+    if (instead !== undefined) throw new UsageError(`${fault}: ${instead}`)
     const hint = unknown === undefined ? '' : didYouMean(unknown, optionWords(options))
     throw new UsageError(fault + (hint === '' ? '' : `.${hint}`))
   }

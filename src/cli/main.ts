@@ -36,13 +36,20 @@ async function main(words: readonly string[]): Promise<number> {
   if (alone !== undefined) return execute(first, alone, words.slice(1))
   const group = own(GROUPS, first)
   if (group === undefined) {
-    return refuse(first === '' ? 'a command is missing' : noSuchCommand(hintFor(first)), overview())
+    if (first === '') return refuse('a command is missing', overview())
+    return refuse(noSuchCommand(hintFor(first)), shortUsage(''))
   }
   if (isHelp(second)) return answer(groupOverview(first))
   const command = own(group.commands, second)
   if (command !== undefined) return execute(`${first} ${second}`, command, rest)
+  if (second === '') return refuse(`${first}: a command is missing`, groupOverview(first))
   const hint = didYouMean(second, Object.keys(group.commands)) || hintFor(second)
-  return refuse(`${first}: ${second === '' ? 'a command is missing' : noSuchCommand(hint)}`, groupOverview(first))
+  return refuse(`${first}: ${noSuchCommand(hint)}`, shortUsage(`${first} `))
+}
+
+/** Not the whole help, from which the hint would scroll away. */
+function shortUsage(group: string): string {
+  return `Usage: vantage-auth ${group}COMMAND [options]\nMore: vantage-auth ${group}--help\n`
 }
 
 function noSuchCommand(hint: string): string {

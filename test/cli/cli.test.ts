@@ -364,7 +364,16 @@ describe('a wrong argument', () => {
     ['an unknown group', ['frob'], /there is no such command/],
     ['a name that every object has', ['constructor'], /there is no such command/],
     ['no command of the group', ['keys'], /keys: a command is missing/],
-    ['an unknown command', ['keys', 'delete'], /keys: there is no such command/],
+    [
+      'an unknown command',
+      ['keys', 'delete'],
+      /^vantage-auth: keys: there is no such command.*\n\nUsage: vantage-auth keys COMMAND \[options\]\nMore: vantage-auth keys --help\n$/,
+    ],
+    [
+      'another life for a successor',
+      ['keys', 'rotate', 'a', '--expires', '90d'],
+      /Unknown option '--expires': the successor has the life of the old key/,
+    ],
     ['an unknown flag', ['keys', 'create', ...needed, '--bogus'], /keys create: Unknown option '--bogus'/],
     ['a flag without its value', ['keys', 'create', '--subject'], /'--subject <value>' argument missing/],
     ['no subject', ['keys', 'create', '--scopes', 'jobs:read'], /--subject is missing/],
@@ -378,7 +387,12 @@ describe('a wrong argument', () => {
     [
       'a list of scopes with one unknown',
       ['keys', 'create', '--subject', 's', '--scopes', 'jobs:read,jobs:wirte'],
-      /--scopes must be known scopes, not "jobs:wirte"; valid are jobs:read, .*teams:write/,
+      /--scopes must be known scopes, not "jobs:wirte"; valid are jobs:read, .*teams:write\. Did you mean jobs:write\?$/m,
+    ],
+    [
+      'a scope of an application that is not listed',
+      ['keys', 'create', '--subject', 's', '--scopes', 'reports:read'],
+      /not "reports:read"; valid are .*teams:write\. Scopes of your own are listed in VANTAGE_SCOPES\.$/m,
     ],
     [
       'an unknown duration',

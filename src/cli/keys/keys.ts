@@ -1,10 +1,22 @@
+import { readVocabulary } from '../../config/vocabulary.js'
+import { ArgumentError } from '../../core/argument-error.js'
 import { formatChoice } from '../../core/choice.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment, isEnvironment } from '../../core/environments.js'
 import type { Scope } from '../../core/scope.js'
 import type { KeyRecord } from '../../keyring/records.js'
-import { type Arguments, type Command, readDuration, readWhole, refuseToken, required, UsageError } from '../command.js'
+import {
+  type Arguments,
+  type Command,
+  faultOfArguments,
+  readDuration,
+  readWhole,
+  refuseToken,
+  required,
+  UsageError,
+} from '../command.js'
 import { print } from '../output.js'
 import { openStore, STORE_OPTIONS, withKeyring } from '../store.js'
+import { didYouMean } from '../suggestion.js'
 import { printFields, printTable } from '../table.js'
 import { formatInstant, notice, printJson } from '../terminal.js'
 import { audit } from './audit.js'
@@ -56,7 +68,11 @@ const create: Command = {
     await withKeyring(given, { mayCreate: true, environment }, async (keyring) => {
       // The keyring refuses what is no scope, and its message lists those that there are.
       const unchecked = scopes as readonly Scope[]
-      const { key, record } = await keyring.create({ subject, scopes: unchecked, name, tenant, expiresIn, actor })
+      const { key, record } = await keyring
+        .create({ subject, scopes: unchecked, name, tenant, expiresIn, actor })
+        .catch((error: unknown) => {
+          throw withScopeAdvice(error, scopes)
+        })
       printKey(given, key, { record })
       notice(`Key ${record.id} for ${record.subject} ${describeEnd(record)}.`)
     })
@@ -75,6 +91,7 @@ const rotate: Command = {
     actor: { value: 'TEXT', help: 'who rotates it, for the record' },
     ...STORE_OPTIONS,
   },
+  absent: { expires: 'the successor has the life of the old key; make a new key for another life' },
   operand: { name: 'ID' },
   examples: ['vantage-auth keys rotate Cvr9ZyvaWKKY', 'vantage-auth keys rotate Cvr9ZyvaWKKY --overlap 7d'],
   async run(given) {
@@ -149,6 +166,15 @@ export const keysCommands: Readonly<Record<string, Command>> = {
   audit,
   migrate,
   grants,
+}
+
+/** Which scope was meant, or where those of an application are named. */
+function withScopeAdvice(error: unknown, scopes: readonly string[]): unknown {
+  if (!(error instanceof ArgumentError) || error.argument !== 'scopes' || scopes.length === 0) return error
+  const valid = readVocabulary()
+  const hints = scopes.filter((scope) => !valid.includes(scope)).map((scope) => didYouMean(scope, valid))
+  const hint = hints.find((one) => one !== '') ?? ' Scopes of your own are listed in VANTAGE_SCOPES.'
+  return new UsageError(`${faultOfArguments(error)}.${hint}`)
 }
 
 function readEnvironment(given: Arguments): Environment {
