@@ -11,7 +11,8 @@ import { publishBeforeThrow } from './telemetry.js'
  * The refusal is published as a decision of the handler (`DecisionEvent.decidedBy`), once. `onError` hears of it where an
  * adapter answers it.
  *
- * @throws {InsufficientScopeError} with the realm of the verifier that made the Auth
+ * @throws {InsufficientScopeError} with the realm of the verifier that made the Auth. A verifier of the application's own is
+ *   one where it is the `verifier` of a `vantageAuth()`; asked by hand, it gives the default realm
  * @throws {TypeError} for something that is no Auth, and when no scope is given: a check of nothing is a mistake
  */
 export function assertScope<List extends Scope[]>(auth: Auth, ...scopes: SomeScopes<List>): void {

@@ -103,12 +103,12 @@ export const DEFAULT_REALM = 'vantage'
 /** Of the Auths whose verifier has a realm of its own. Not in the Auth, which is frozen and shown to handlers. */
 const realms = ofProcess('realms', () => new WeakMap<Auth, string>())
 
-/** Notes the realm of the verifier that accepted a credential. */
+/** Notes the realm of the verifier that accepted a credential. The last one counts: a verifier may ask another. */
 export function noteRealm(auth: Auth, realm: string): void {
-  if (realm !== DEFAULT_REALM) realms.set(auth, realm)
+  if (realmFor(auth) !== realm) realms.set(auth, realm)
 }
 
-/** The realm of the verifier that made an Auth; the default one for an Auth that was made otherwise. */
+/** The realm of the verifier that accepted an Auth; the default one for an Auth that came otherwise. */
 export function realmFor(auth: Auth): string {
   return realms.get(auth) ?? DEFAULT_REALM
 }

@@ -1,6 +1,6 @@
 import { readOptions } from '../config/checks.js'
 import { OPTION_NAMES, type VerifierOptions } from '../config/options.js'
-import { type Auth, isAuth } from '../core/auth.js'
+import { type Auth, isAuth, noteRealm } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
 import { DEFAULT_TIMEOUT_MS } from '../core/deadline.js'
 import { type AnyAuthError, isAuthError, MissingCredentialsError } from '../core/errors.js'
@@ -142,6 +142,16 @@ export function createMount<R extends object>(
       .then((auth) => admit(request, auth))
   }
 
+  /** A verifier may be the application's own: an answer that is no Auth never gives access. */
+  function checkAuth(answer: unknown): Auth {
+    if (!isAuth(answer)) {
+      throw new MountError('the verifier of vantageAuth() answered with something that is no Auth')
+    }
+    // It notes no realm: without this, assertScope() would name another than the guards.
+    noteRealm(answer, settings.realm)
+    return answer
+  }
+
   /** No Auth, where the request has no credential and needs none; throws the refusal otherwise. */
   function excuseMissing(error: unknown): undefined {
     // Of an own verifier. No 503: clients would repeat what fails each time.
@@ -221,10 +231,4 @@ function realmOf(verifier: Verifier): string {
 function timeoutOf(verifier: Verifier): number {
   const { timeoutMs } = verifier.describe() as { timeoutMs?: unknown }
   return typeof timeoutMs === 'number' && timeoutMs > 0 ? timeoutMs : DEFAULT_TIMEOUT_MS
-}
-
-/** A verifier may be the application's own: an answer that is no Auth never gives access. */
-function checkAuth(answer: unknown): Auth {
-  if (isAuth(answer)) return answer
-  throw new MountError('the verifier of vantageAuth() answered with something that is no Auth')
 }

@@ -1,4 +1,4 @@
-import { createVerifier, isAuthError, type Verifier } from 'vantage-auth'
+import { type AnyAuthError, assertScope, createVerifier, isAuthError, type Verifier } from 'vantage-auth'
 import { describe, expect, test } from 'vitest'
 import type { MountOptions } from '../../src/http/mount.js'
 import { findAuth, getAuth } from '../../src/http/outcome.js'
@@ -142,4 +142,22 @@ describe('a verifier of the application', () => {
       }
     }
   })
+})
+
+test.each([
+  ['another than the default', 'vantage', 'mine'],
+  ['the default', 'theirs', 'vantage'],
+])('assertScope() has the realm of a verifier of the application, as guards do: %s', async (_, inner, realm) => {
+  const asked = createVerifier({ ...options, realm: inner })
+  const verifier: Verifier = { ...asked, describe: () => ({ ...asked.describe(), realm }) }
+  const request: Request = { rawHeaders: ['Authorization', authorization], headers: { authorization } }
+  expect(await enter(request, { verifier })).toBe(request)
+  const refused = new RegExp(`^Bearer realm="${realm}", error="insufficient_scope"`)
+  try {
+    assertScope(getAuth(request), 'teams:write')
+    expect.unreachable()
+  } catch (error) {
+    expect((error as AnyAuthError).headers['WWW-Authenticate']).toMatch(refused)
+  }
+  await asked.close()
 })
