@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -20,6 +20,8 @@ const recipes = readFileSync(join(root, 'docs/recipes.md'), 'utf8')
 let folder: string
 /** A key with the scope jobs:read, in the store that the environment names. */
 let key: string
+/** A key without it. */
+let teams: string
 const opened: (() => unknown)[] = []
 
 beforeAll(async () => {
@@ -30,6 +32,7 @@ beforeAll(async () => {
   vi.stubEnv('VANTAGE_ISSUER', 'https://issuer.invalid')
   const keyring = createKeyring(`sqlite:${join(folder, 'keys.db')}`)
   key = (await keyring.create({ subject: 'user_123', scopes: ['jobs:read'] })).key
+  teams = (await keyring.create({ subject: 'user_123', scopes: ['teams:read'] })).key
   await keyring.close()
 })
 afterEach(async () => {
@@ -45,6 +48,20 @@ test('a verifier without a framework: accepts, refuses two header lines, and ans
   const ask = await listen(server)
   expect(await ask('/', { authorization: `Bearer ${key}` })).toMatchObject({ status: 200, text: 'jobs of user_123' })
   expect(await ask('/')).toMatchObject({ status: 401, challenge: 'Bearer realm="jobs"' })
+  const refused = await ask('/', { authorization: `Bearer ${teams}` })
+  expect(refused).toMatchObject({ status: 403, type: 'application/json; charset=utf-8' })
+  expect(refused.challenge).toMatch(/^Bearer realm="jobs", error="insufficient_scope", .* scope="jobs:read"$/)
+
+  // The client of fetch would join the two lines.
+  const { port } = server.address() as AddressInfo
+  const line = ['Authorization', `Bearer ${key}`]
+  const asked = request({ port, host: '127.0.0.1', headers: ['Host', 'localhost', ...line, ...line] })
+  const [response] = (await once(asked.end(), 'response')) as [IncomingMessage]
+  response.resume()
+  expect([response.statusCode, response.headers['www-authenticate']]).toEqual([
+    400,
+    expect.stringContaining('realm="jobs", error="invalid_request"'),
+  ])
 })
 
 test('@fastify/auth: another alternative, a key, and 503 for what cannot be decided', async () => {
