@@ -28,7 +28,7 @@ export function printTable(columns: readonly (string | Column)[], rows: readonly
  * A further page of a table has no heading, and columns of its own widths.
  *
  * Where a row does not fit into the width, cells that may be cut become shorter. Where that does not suffice, each row takes
- * several lines.
+ * several lines. Lines at its end in which all is absent are left out.
  */
 export function formatTable(
   columns: readonly (string | Column)[],
@@ -44,8 +44,18 @@ export function formatTable(
   const heading = measured.map(({ title }) => title)
   return [
     ...(hasHeading ? lines.map((line) => formatLine(line, heading, () => 'bold')) : []),
-    ...cells.flatMap((row) => lines.map((line) => formatLine(line, row, ({ style }, cell) => style?.(cell)))),
+    ...cells.flatMap((row, i) =>
+      lines
+        .slice(0, countFilled(lines, rows[i] ?? []))
+        .map((line) => formatLine(line, row, ({ style }, cell) => style?.(cell))),
+    ),
   ].join('')
+}
+
+/** How many lines a row takes: at least one. A line between others stays, so that each is found below its title. */
+function countFilled(lines: readonly TableLine[], row: Row): number {
+  const isFilled = ({ columns }: TableLine) => columns.some(({ column }) => (row[column.index] ?? null) !== null)
+  return Math.max(1, lines.findLastIndex(isFilled) + 1)
 }
 
 interface MeasuredColumn extends Column {

@@ -690,6 +690,24 @@ describe('a table', () => {
     )
   })
 
+  test('leaves out lines at the end of a row that would hold nothing, and none between others', () => {
+    const entry = (token: string | null, created: string | null) => ['aaaaaaaaaaaa', 'a name', null, token, created]
+    const table = formatTable(
+      ['ID', 'NAME', 'TENANT', 'A LONG TITLE OF A TOKEN', 'CREATED AT THAT TIME'],
+      [entry(null, null), entry('t', null), entry(null, '2026-01-01')],
+      40,
+    )
+    expect(table.split('\n').slice(3)).toEqual([
+      'aaaaaaaaaaaa  a name  -',
+      'aaaaaaaaaaaa  a name  -',
+      '  t',
+      'aaaaaaaaaaaa  a name  -',
+      '  -',
+      '  2026-01-01',
+      '',
+    ])
+  })
+
   test('lets nothing through that moves the cursor', () => {
     const hostile = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('')
     expect(printable(hostile)).not.toMatch(/[\p{C}\p{Zl}\p{Zp}]/u)
