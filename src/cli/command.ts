@@ -81,8 +81,6 @@ export interface Option {
   /** The variable that is read where the option is not given, for the help. */
   readonly variable?: string
   readonly required?: boolean
-  /** Whether it may be given more than once: see {@link Arguments.texts}. */
-  readonly repeatable?: boolean
 }
 
 export type Options = Readonly<Record<string, Option>>
@@ -126,8 +124,6 @@ export const EXIT = { ok: 0, trouble: 1, usage: 2, found: 3 } as const
 export interface Arguments {
   /** The value of an option, or its default. */
   text(option: string): string | undefined
-  /** The values of a repeatable option, in order. */
-  texts(option: string): readonly string[]
   is(option: string): boolean
   readonly operands: readonly string[]
   /** The first operand; empty when there is none. */
@@ -151,7 +147,6 @@ export function readArguments(command: Command, words: readonly string[]): Argum
     operands: positionals,
     operand: positionals[0] ?? '',
     text,
-    texts: (option) => [values[option] ?? []].flat().filter((value) => typeof value === 'string'),
     is: (option) => values[option] === true,
   }
   // `--help` is an answer to any arguments.
@@ -159,9 +154,8 @@ export function readArguments(command: Command, words: readonly string[]): Argum
     checkOperands(command.operand, positionals)
     for (const [option, { choices, required: isRequired }] of Object.entries(command.options)) {
       if (isRequired) required(given, option)
-      if (choices !== undefined) {
-        for (const value of [values[option] ?? []].flat()) checkChoice(`--${option}`, String(value), choices)
-      }
+      const value = values[option]
+      if (choices !== undefined && value !== undefined) checkChoice(`--${option}`, String(value), choices)
     }
   }
   return given
@@ -169,8 +163,7 @@ export function readArguments(command: Command, words: readonly string[]): Argum
 
 function parse({ options, absent = {} }: Command, words: readonly string[]): ReturnType<typeof parseArgs> {
   const types = Object.entries(options).map(
-    ([name, { value, repeatable = false }]) =>
-      [name, { type: value === undefined ? 'boolean' : 'string', multiple: repeatable }] as const,
+    ([name, { value }]) => [name, { type: value === undefined ? 'boolean' : 'string' }] as const,
   )
   try {
     return parseArgs({
@@ -263,7 +256,9 @@ export function readDuration(
   } catch (error) {
     const { message } = error as TypeError
     // What the library says of numbers holds in code alone.
-    throw new UsageError(`${message.replace(', or a number of whole seconds', '')}${otherwise}${meant(value, unit)}`)
+    throw new UsageError(
+      `${message.replace("'24h' or '90d', or a number of whole seconds", "'24h', '90d' or '1y'")}${otherwise}${meant(value, unit)}`,
+    )
   }
   return duration
 }

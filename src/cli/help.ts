@@ -64,13 +64,12 @@ function wordOf(option: string, { value }: Option): string {
 }
 
 /** What the help says of an option: its sentence, variable and default. */
-export function meaningOf({ help, choices = [], default: otherwise, variable, required, repeatable }: Option): string {
+export function meaningOf({ help, choices = [], default: otherwise, variable, required }: Option): string {
   return [
     help ?? formatChoice(choices),
     variable === undefined ? '' : `[${variable}]`,
     otherwise === undefined ? '' : `(default ${otherwise})`,
     required ? '(required)' : '',
-    repeatable ? '(may be repeated)' : '',
   ]
     .filter((part) => part !== '')
     .join(' ')

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { inspect } from 'node:util'
 import { withoutSecrets } from '../core/cause.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
+import { formatGiven } from '../core/given.js'
 import { type Command, CommandError, EXIT, faultOfArguments, readArguments } from './command.js'
 import { endModule } from './config-file.js'
 import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
@@ -37,14 +38,14 @@ async function main(words: readonly string[]): Promise<number> {
   const group = own(GROUPS, first)
   if (group === undefined) {
     if (first === '') return refuse('a command is missing', overview())
-    return refuse(noSuchCommand(hintFor(first)), shortUsage(''))
+    return refuse(noSuchCommand(first, hintFor(first)), shortUsage(''))
   }
   if (isHelp(second)) return answer(groupOverview(first))
   const command = own(group.commands, second)
   if (command !== undefined) return execute(`${first} ${second}`, command, rest)
   if (second === '') return refuse(`${first}: a command is missing`, groupOverview(first))
   const hint = didYouMean(second, Object.keys(group.commands)) || hintFor(second)
-  return refuse(`${first}: ${noSuchCommand(hint)}`, shortUsage(`${first} `))
+  return refuse(`${first}: ${noSuchCommand(second, hint)}`, shortUsage(`${first} `))
 }
 
 /** Not the whole help, from which the hint would scroll away. */
@@ -52,8 +53,8 @@ function shortUsage(group: string): string {
   return `Usage: vantage-auth ${group}COMMAND [options]\nMore: vantage-auth ${group}--help\n`
 }
 
-function noSuchCommand(hint: string): string {
-  return `there is no such command${hint === '' ? '' : `.${hint}`}`
+function noSuchCommand(word: string, hint: string): string {
+  return `there is no such command: ${formatGiven(word)}${hint === '' ? '' : `.${hint}`}`
 }
 
 async function execute(name: string, command: Command, words: readonly string[]): Promise<number> {

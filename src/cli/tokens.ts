@@ -1,6 +1,7 @@
 import type { TokenRevocation } from '../keyring/records.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
 import { type Arguments, type Command, readDuration, readWhole, refuseToken, UsageError } from './command.js'
+import { readStandardInput } from './standard-input.js'
 import { STORE_OPTIONS, withKeyring } from './store.js'
 import { printTable } from './table.js'
 import { formatInstant, notice, printJson } from './terminal.js'
@@ -128,20 +129,8 @@ async function replaceDash(names: readonly (string | undefined)[]): Promise<(str
 const LONGEST_INPUT = 16_384
 
 async function readName(): Promise<string> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of process.stdin) {
-    chunks.push(chunk)
-    length += chunk.length
-    if (length > LONGEST_INPUT) throw new UsageError('standard input holds more than a name that a token can have')
-  }
-  try {
-    // As it stands: also a byte order mark is part of it.
-    const input = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks))
-    return input.replace(/\r?\n$/, '')
-  } catch {
-    throw new UsageError('standard input is not UTF-8 text')
-  }
+  // As it stands: also a byte order mark is part of it.
+  return (await readStandardInput(LONGEST_INPUT, { keepsMark: true })).replace(/\r?\n$/, '')
 }
 
 function printRevocations(revocations: readonly TokenRevocation[]): void {

@@ -61,7 +61,7 @@ describe('docs/cli.md', () => {
       ['a record', '### record', ['keys', 'show', undefined]],
       ['a list of keys', '`keys list --json`', ['keys', 'list']],
       ['the audit trail', '`keys audit --json`', ['keys', 'audit']],
-      ['grants', '`keys grants FOR --json`', ['keys', 'grants', 'service']],
+      ['grants', '`keys grants KIND --json`', ['keys', 'grants', 'service']],
       ['a migration', '`keys migrate --json`', ['keys', 'migrate']],
       [
         'a revocation of tokens',
@@ -74,6 +74,28 @@ describe('docs/cli.md', () => {
     ])('%s', async (_, start, words) => {
       const { stdout } = await vantageAuth([...words.map((word) => word ?? id), '--json'], 'a.b.c')
       expect(shapeOf(JSON.parse(stdout))).toEqual(shapeOf(exampleOf(start), shapes))
+    })
+
+    test('a revocation of several keys, and what it would be', async () => {
+      const make = async (subject: string): Promise<string> => {
+        const words = ['keys', 'create', '--subject', subject, '--scopes', 'jobs:read', '--json']
+        return JSON.parse((await vantageAuth(words)).stdout).record.id
+      }
+      const [one, before, other] = [await make('several'), await make('several'), await make('else')]
+      await vantageAuth(['keys', 'revoke', before])
+      const revoke = ['keys', 'revoke', one, before, 'nope', '--json', '--yes']
+      const dry = JSON.parse((await vantageAuth([...revoke, '--dry-run'])).stdout)
+      expect(shapeOf(dry)).toEqual(shapeOf(exampleOf('With `--dry-run` `revoked`'), shapes))
+      const ended = JSON.parse((await vantageAuth([...revoke, other, '--subject', 'several'])).stdout)
+      expect(shapeOf(ended)).toEqual(shapeOf(exampleOf('`keys revoke ID… --json`'), shapes))
+    })
+
+    test('an examination', async () => {
+      const { stdout } = await vantageAuth(['doctor', '--store', 'sqlite:absent.db', '--json'])
+      const { ok, checks } = JSON.parse(stdout)
+      expect(ok).toBe(false)
+      const documented = shapeOf(exampleOf('`doctor --json`'))
+      for (const check of checks) expect(shapeOf({ ok, checks: [check] })).toEqual(documented)
     })
 
     test('a scan', async () => {

@@ -29,7 +29,7 @@ describe('arguments', () => {
     const options = {
       name: { value: 'TEXT', help: '' },
       color: { value: 'NAME', choices: ['red', 'green'], default: 'red' },
-      tag: { value: 'TEXT', help: '', repeatable: true },
+      tag: { value: 'TEXT', help: '' },
       loud: { help: '' },
     }
     const read = given(options, ['a', '--tag', 'x', '--loud', '--tag=y', 'b', '--name', 'n'], {
@@ -37,9 +37,10 @@ describe('arguments', () => {
     })
     expect(read.operands).toEqual(['a', 'b'])
     expect(read.operand).toBe('a')
-    expect(read.texts('tag')).toEqual(['x', 'y'])
+    // The last one counts.
+    expect(read.text('tag')).toBe('y')
     expect([read.is('loud'), read.text('name'), read.text('color')]).toEqual([true, 'n', 'red'])
-    expect(given(options, []).texts('tag')).toEqual([])
+    expect(given(options, []).text('tag')).toBeUndefined()
   })
 
   test.each<[string, Options, string[], Partial<Command>, string]>([
@@ -80,10 +81,19 @@ describe('arguments', () => {
   })
 
   test.each<[string, string[], string]>([
-    ['a group', ['key', 'list'], 'there is no such command. Did you mean keys?'],
-    ['a command', ['keys', 'lits'], 'keys: there is no such command. Did you mean list?'],
-    ['a command without its group', ['rotate', 'x'], 'there is no such command. Did you mean keys rotate?'],
-    ['a command of another group', ['keys', 'explain'], 'keys: there is no such command. Did you mean explain?'],
+    [
+      'a unit',
+      ['keys', 'create', '--subject', 's', '--scopes', 'jobs:read', '--expires', '1z'],
+      "'24h', '90d' or '1y', or never",
+    ],
+    ['a group', ['key', 'list'], 'there is no such command: "key". Did you mean keys?'],
+    ['a command', ['keys', 'lits'], 'keys: there is no such command: "lits". Did you mean list?'],
+    ['a command without its group', ['rotate', 'x'], 'there is no such command: "rotate". Did you mean keys rotate?'],
+    [
+      'a command of another group',
+      ['keys', 'explain'],
+      'keys: there is no such command: "explain". Did you mean explain?',
+    ],
     [
       'an option',
       ['keys', 'create', '--expire', '90d'],

@@ -31,7 +31,7 @@ describe('keys grants', () => {
   })
 
   test.each([
-    [['grants'], 'FOR is missing'],
+    [['grants'], 'KIND is missing'],
     [['grants', 'servcie'], 'Did you mean service?'],
     [['grants', 'service', '--role', 'public'], '--role must not be public'],
     [['grants', 'service', '--schema', 'pg_x'], '--schema must be the name of a schema'],

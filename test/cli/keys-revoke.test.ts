@@ -39,6 +39,15 @@ const ids = (records: readonly KeyRecord[]) => records.map(({ id }) => id)
 const YEAR_AGO = Date.now() - 365 * 86_400_000
 
 describe('keys revoke', () => {
+  test('of ids that no key has says so once', async () => {
+    insert('a')
+    expect(await keys(['revoke', 'nope', 'none'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'vantage-auth: keys revoke: There is no key with the id "nope", "none"\n',
+    })
+  })
+
   test('of one id prints the record, with who revoked it and why', async () => {
     insert('a')
     const { code, stdout, stderr } = await keys(['revoke', 'a', '--reason', 'leaked', '--actor', 'sec', '--json'])

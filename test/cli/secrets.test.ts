@@ -85,3 +85,8 @@ describe.each(MESSAGES)('no secret of an error is shown: %s', (message, words) =
     }
   })
 })
+
+test('what is no UTF-8 text on standard input is no credential', async () => {
+  const { code, stderr } = await command.run(['explain'], { cwd: folder.path('.'), input: Buffer.from([0x61, 0xff]) })
+  expect([code, stderr.split('\n')[0]]).toEqual([2, 'vantage-auth: explain: standard input is not UTF-8 text'])
+})

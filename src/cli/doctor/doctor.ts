@@ -1,9 +1,8 @@
 import { type Command, EXIT } from '../command.js'
 import { wrap } from '../help.js'
-import { toJson } from '../json.js'
 import { print } from '../output.js'
 import { readService, SERVICE_OPTIONS, type Service } from '../service.js'
-import { outputColumns, paint, printable, type Style } from '../terminal.js'
+import { outputColumns, paint, printable, printJson, type Style } from '../terminal.js'
 import { type Examination, ok, wrong } from './examination.js'
 import { examineIssuer } from './issuers.js'
 import { examineStore } from './store.js'
@@ -32,7 +31,7 @@ export const doctor: Command = {
     try {
       const checks = await examine(await readService(given), given.is('probe'))
       const isWell = checks.every(({ result }) => result !== 'wrong')
-      if (given.is('json')) print(`${toJson({ ok: isWell, checks })}\n`)
+      if (given.is('json')) printJson({ ok: isWell, checks })
       else print(format(checks))
       return isWell ? EXIT.ok : EXIT.trouble
     } finally {

@@ -1,10 +1,10 @@
 import { NOT_LOOKED_AT } from '../../token/claim-checks.js'
 import { type Command, EXIT, UsageError } from '../command.js'
 import { wrap } from '../help.js'
-import { toJson } from '../json.js'
 import { print, printError } from '../output.js'
 import { readService, SERVICE_OPTIONS } from '../service.js'
-import { outputColumns, paint, printable } from '../terminal.js'
+import { readStandardInput } from '../standard-input.js'
+import { outputColumns, paint, printable, printJson } from '../terminal.js'
 import { type Conclusion, conclude } from './conclusion.js'
 import { type Explanation, explainCredential } from './credential.js'
 
@@ -21,7 +21,7 @@ export const explain: Command = {
     ...SERVICE_OPTIONS,
     jwks: { value: 'FILE', help: 'verify the signature with this key set' },
     fetch: { help: "verify the signature with the issuer's keys, fetched" },
-    json: { help: 'print JSON' },
+    json: { help: 'print JSON; an error is JSON too, on standard error' },
   },
   examples: [
     'vantage-auth explain < token.txt',
@@ -36,7 +36,7 @@ export const explain: Command = {
     const explanation = await explainCredential(await readCredential(), service, given.is('fetch'))
     const conclusion = conclude(explanation)
     const { kind, findings: checks } = explanation
-    if (given.is('json')) print(`${toJson({ kind, ...conclusion, checks })}\n`)
+    if (given.is('json')) printJson({ kind, ...conclusion, checks })
     else print(format(explanation, conclusion))
     return conclusion.verdict === 'accepted' ? EXIT.ok : EXIT.trouble
   },
@@ -45,11 +45,7 @@ export const explain: Command = {
 /** Standard input, less what people copy along with a credential. */
 async function readCredential(): Promise<string> {
   if (process.stdin.isTTY) printError('Paste the credential, then press Enter and Ctrl-D.\n')
-  let input = ''
-  for await (const chunk of process.stdin.setEncoding('utf8')) {
-    input += chunk
-    if (input.length > LONGEST_INPUT) throw new UsageError('standard input holds more than a credential')
-  }
+  const input = await readStandardInput(LONGEST_INPUT)
   const credential = input.trim().replace(/^(?:authorization:\s*)?(?:bearer\s+)?/i, '')
   if (credential === '') throw new UsageError('standard input is empty; it takes the credential from there')
   return credential

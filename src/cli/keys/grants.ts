@@ -15,7 +15,7 @@ export const grants: Command = {
     schema: { value: 'NAME', help: 'the schema of the tables', default: DEFAULT_SCHEMA },
     json: { help: 'print JSON; an error is JSON too, on standard error' },
   },
-  operand: { name: 'FOR', choices: GRANTEES },
+  operand: { name: 'KIND', choices: GRANTEES },
   examples: ['vantage-auth keys grants service', 'vantage-auth keys grants reader --role auditor --schema auth'],
   async run(given) {
     const grantee = given.operand as Grantee

@@ -135,7 +135,8 @@ async function endAll(
       }
     }
   }
-  if (!isJson && chosen.keys.length + chosen.revoked.length === 0) notice('There are no such keys.')
+  const { keys, revoked: before, unknown: absent, unmatched: others } = chosen
+  if (!isJson && keys.length + before.length + absent.length + others.length === 0) notice('There are no such keys.')
   for (const record of chosen.revoked) tell(record, describeFirst(record))
   try {
     // On a terminal each key that is ended is a line, and says how far it is.

@@ -15,7 +15,7 @@ import type { FoundKey } from './key-finder.js'
  */
 export type Outcome = 'revoked' | 'already' | 'forged' | 'unknown' | 'failed'
 
-interface Record {
+interface Reason {
   readonly reason: string
   readonly actor: string | undefined
 }
@@ -32,7 +32,7 @@ const MOST_REMEMBERED = 10_000
 export function createRevoker(
   keyring: Keyring,
   store: KeyStore,
-  record: Record,
+  record: Reason,
   onFailure: (error: unknown) => void,
 ): (found: FoundKey) => Promise<Outcome> {
   const outcomes = new LRUCache<string, Outcome>({ max: MOST_REMEMBERED })
