@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { readOptions } from '../config/checks.js'
 import { resolveKeyStore } from '../config/key-store.js'
 import { type Configuration, OPTION_NAMES, resolveOptions, type VerifierOptions } from '../config/options.js'
@@ -119,9 +119,28 @@ function readFlags(given: Arguments): VerifierOptions {
 function readKeySet(path: string | undefined): unknown {
   if (path === undefined) return undefined
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
+    return JSON.parse(readSmallFile(path))
   } catch {
-    throw new UsageError('--jwks must name a file that holds a JSON Web Key Set')
+    throw new UsageError('--jwks must name a file of at most 256 KiB that holds a JSON Web Key Set')
+  }
+}
+
+const LONGEST_KEY_SET = 256 * 1024
+
+/** Without waiting for whoever writes into a pipe, and without an end to read of a device. */
+function readSmallFile(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+  try {
+    if (!fstatSync(file).isFile()) throw new Error('no file')
+    const content = Buffer.alloc(LONGEST_KEY_SET + 1)
+    let length = 0
+    for (let bytes = -1; bytes !== 0 && length < content.length; length += bytes) {
+      bytes = readSync(file, content, length, content.length - length, null)
+    }
+    if (length > LONGEST_KEY_SET) throw new Error('too long')
+    return content.toString('utf8', 0, length)
+  } finally {
+    closeSync(file)
   }
 }
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { generateApiKey } from '../../src/api-key/format.js'
 import type { Keyring } from '../../src/keyring/contract.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
@@ -258,4 +259,31 @@ test('takes the credential from standard input alone', async () => {
   const argument = await explain('', 'vak_live_Cvr9ZyvaWKKYwpeJ62eF0j8C8xyH6vCWyo4xGvNPDouCeE05Qt7GMSZ12pFd8')
   expect([argument.code, argument.stdout]).toEqual([2, ''])
   expect(argument.stderr).not.toContain('wpeJ62eF')
+})
+
+test('shows no API key that stands in a header or a claim of a token', async () => {
+  const { key } = generateApiKey('live')
+  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  for (const [header, claims] of [
+    [{ alg: 'ES256', typ: key }, {}],
+    [{ alg: 'ES256', typ: 'at+jwt' }, { iss: key }],
+    [{ alg: key, typ: 'at+jwt' }, {}],
+  ]) {
+    for (const flags of [[], ['--json']]) {
+      const { stdout, stderr } = await explain(`${part(header)}.${part(claims)}.AAAA`, ...flags)
+      expect(stdout).not.toBe('')
+      expect(stdout + stderr).not.toContain(key.slice(21, 33))
+    }
+  }
+})
+
+test('takes no key set from a pipe, a device, or a file that is too long', async () => {
+  const pipe = folder.path('pipe')
+  execFileSync('mkfifo', [pipe])
+  const long = folder.path('long.json')
+  writeFileSync(long, `${' '.repeat(256 * 1024)}{"keys":[]}`)
+  for (const path of [pipe, '/dev/zero', long, folder.path('.')]) {
+    const { code, stderr } = await explain('x', '--jwks', path)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--jwks must name a file of at most 256 KiB')])
+  }
 })

@@ -1,3 +1,4 @@
+import { KEY_PREFIXES } from '../../api-key/format.js'
 import type { CheckReport } from '../../token/check-report.js'
 
 /** How one check of a credential went, in words for people. */
@@ -13,8 +14,12 @@ export interface Finding {
   readonly cure?: string
 }
 
+// Of a key that stands in a token by mistake the hint is shown, which is public.
+const KEY = new RegExp(`((?:${KEY_PREFIXES.join('|')})[0-9A-Za-z]{12})[0-9A-Za-z]+`, 'g')
+
 export function findingOf({ name, passed: holds, reason, expected, found }: CheckReport): Finding {
-  return holds ? passed(name, expected, found) : failed(name, expected, found, reason)
+  const shown = found.replace(KEY, '$1…')
+  return holds ? passed(name, expected, shown) : failed(name, expected, shown, reason)
 }
 
 export function passed(check: string, expected: string, found: string): Finding {
