@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { checkOptionalText, checkText } from '../../keyring/arguments.js'
 import { type Arguments, type Command, CommandError, EXIT, UsageError } from '../command.js'
@@ -133,6 +134,8 @@ async function scanInputs(
   isOver: () => boolean,
 ): Promise<void> {
   const buffer = Buffer.alloc(WINDOW_SIZE)
+  /** Files that were scanned, where two operands may lead to the same. */
+  const scanned = operands.length > 1 ? new Set<string>() : undefined
   let turnAt = performance.now() + TURN_MS
   async function take(path: string, finder: KeyFinder, bytes: number): Promise<void> {
     progress.bytes += bytes
@@ -180,8 +183,12 @@ async function scanInputs(
   }
 
   async function scanInput(input: Input): Promise<void> {
-    if ('fault' in input) fault({ path: showPath(input.path), fault: input.fault })
-    else await scanFile(input)
+    if ('fault' in input) return fault({ path: showPath(input.path), fault: input.fault })
+    // A diff that was found in a folder was read as it stands, and may be named to be read as a diff.
+    const real = scanned && `${input.isOperand} ${realpathSync(input.path, 'latin1')}`
+    if (real !== undefined && scanned?.has(real)) return
+    await scanFile(input)
+    if (real !== undefined) scanned?.add(real)
   }
 
   /** What cannot be read is told, and the others are scanned all the same. */

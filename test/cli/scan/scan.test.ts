@@ -64,6 +64,14 @@ describe('scan', () => {
     expect(stdout).toContain('a\\u009b2J\\u202eb.log')
   })
 
+  test('tells once what is named twice', async () => {
+    write('logs/a.log', KEY)
+    symlinkSync('a.log', folder.path('logs/link'))
+    const one = `logs/a.log:1:1 ${ID}\n`
+    expect((await scan('logs/a.log', './logs/../logs/a.log', 'logs/link')).stdout).toBe(one)
+    expect((await scan('logs', '.')).stdout).toBe(one)
+  })
+
   test('exits 0 and says how much was scanned when there is none', async () => {
     write('clean.txt', TEST_VECTOR)
     expect(await scan('.')).toEqual({ code: 0, stdout: '', stderr: 'No keys in 1 file, 70 B.\n' })
@@ -208,14 +216,15 @@ describe('scan', () => {
       files: 1,
       bytes: 71,
     })
-    const lines = await scan('a.txt', 'a.txt', '--jsonl')
+    write('b.txt', `${KEY}\n`)
+    const lines = await scan('a.txt', 'b.txt', '--jsonl')
     expect(lines).toMatchObject({ code: 3, stderr: '' })
     expect(
       lines.stdout
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line)),
-    ).toEqual([finding, finding])
+    ).toEqual([finding, { ...finding, path: 'b.txt' }])
     const none = await scan('missing', '--json')
     expect(none.code).toBe(1)
     expect(JSON.parse(none.stdout)).toMatchObject({ findings: [], files: 0 })
