@@ -71,7 +71,7 @@ function openStore(url: string, name: string): ConfiguredKeyStore {
   if (path !== undefined && !existsSync(path)) {
     throw new ArgumentError(
       name,
-      `names a SQLite file that is not there (a relative path starts at the working directory, ${process.cwd()}); create it with: npx vantage-auth keys migrate --store sqlite:PATH`,
+      `names a SQLite file that is not there (a relative path starts at the working directory, ${shownFolder(workingDirectory())}); create it with: npx vantage-auth keys migrate --store sqlite:PATH`,
     )
   }
   return open(() => openKeyStore(url), name)
@@ -86,7 +86,7 @@ function awaitDefaultStore(): AwaitedKeyStore {
   let lookAgainAt = Number.NEGATIVE_INFINITY
 
   return {
-    missing: `there is no ${DEFAULT_STORE_FILE} in ${folder}; make it there with: npx vantage-auth keys create --subject user_123 --scopes jobs:read`,
+    missing: `there is no ${DEFAULT_STORE_FILE} in ${shownFolder(folder)}; make it there with: npx vantage-auth keys create --subject user_123 --scopes jobs:read`,
     look() {
       const now = performance.now()
       if (found === undefined && now >= lookAgainAt) {
@@ -113,6 +113,11 @@ function workingDirectory(): string {
   } catch {
     return '.'
   }
+}
+
+/** A name of a folder may have characters that a terminal obeys. */
+function shownFolder(folder: string): string {
+  return folder.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
 }
 
 function open(openStore: () => KeyStore, name: string): ConfiguredKeyStore {

@@ -125,6 +125,24 @@ describe('the key store', () => {
     expect(lines).toEqual([expect.stringMatching(/^vantage-auth: default key store failed: .*npm install libsql/)])
   }, 40_000)
 
+  test('is missing in a folder whose name a terminal would obey', () => {
+    const { stdout } = run(`
+      import { mkdirSync } from 'node:fs'
+      import { resolveOptions } from ${JSON.stringify(OPTIONS)}
+      process.on('warning', ({ message }) => console.log(JSON.stringify(message)))
+      mkdirSync('a\\u001b[2J\\u0007\\nb')
+      process.chdir('a\\u001b[2J\\u0007\\nb')
+      console.log(JSON.stringify(resolveOptions({}, {}).keys.missing))
+      try {
+        resolveOptions({ keys: 'sqlite:keys.db' }, {})
+      } catch (error) {
+        console.log(JSON.stringify(error.message))
+      }
+    `)
+    expect(stdout.split('a [2J b')).toHaveLength(4)
+    expect(stdout).not.toMatch(/\\u0|\\n/)
+  }, 40_000)
+
   test('that is not configured is warned of once, with folder and command', () => {
     const { stdout, stderr } = run(`
       import { resolveOptions } from ${JSON.stringify(OPTIONS)}
