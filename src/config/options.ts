@@ -4,6 +4,7 @@ import { type Auth, DEFAULT_REALM } from '../core/auth.js'
 import { isRealm } from '../core/challenge.js'
 import { DEFAULT_TIMEOUT_MS } from '../core/deadline.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, type Environment } from '../core/environments.js'
+import { ofProcess } from '../core/of-process.js'
 import type { ScopeSeparator } from '../core/scope.js'
 import type { KeyStore } from '../store/contract.js'
 import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
@@ -144,7 +145,8 @@ export interface Configuration {
 const DEFAULT_AUDIENCE = 'https://api.vantage.omnivector.solutions'
 
 // Looked up on each call, so that they can be replaced later, as tests do.
-const globalFetch: typeof globalThis.fetch = (input, init) => globalThis.fetch(input, init)
+/** The same for the ESM and the CommonJS build: what it cannot reach is one outage. */
+const globalFetch = ofProcess<typeof globalThis.fetch>('fetch', () => (input, init) => globalThis.fetch(input, init))
 const systemClock = () => Date.now()
 
 /** How one option is read. */

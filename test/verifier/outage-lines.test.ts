@@ -73,6 +73,23 @@ test.each<[string, Partial<KeyStore>]>([
   ])
 })
 
+test('an issuer that answers one fetch or one URL, and not another', async () => {
+  const options = { jwks: undefined }
+  const token = issuer.mint()
+  const answering = (async () => Response.json(issuer.jwks)) as typeof fetch
+  const failing = (async () => Response.json({}, { status: 500 })) as typeof fetch
+  const jwksUri = 'https://keys.example/one'
+  const byFetch = [failing, answering].map((fetch) => start({ ...options, jwksUri, fetch }))
+  const both = (async (url: URL) => (String(url) === jwksUri ? answering : failing)(url)) as typeof fetch
+  const byUrl = [`${jwksUri}-not`, jwksUri].map((jwksUri) => start({ ...options, jwksUri, fetch: both }))
+  for (const verifiers of [byFetch, byUrl]) {
+    expect(await Promise.all(verifiers.map((verifier) => outcome(verifier, token)))).toEqual([UNAVAILABLE, 'accepted'])
+  }
+  // A second mount of the first is told of already.
+  expect(await outcome(start({ ...options, jwksUri, fetch: failing }), token)).toBe(UNAVAILABLE)
+  expect(lines).toEqual([expect.stringMatching(/ failed: /), expect.stringMatching(/ failed: /)])
+})
+
 test.each<[string, () => unknown]>([
   [
     'throws',

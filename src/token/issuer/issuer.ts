@@ -1,4 +1,5 @@
 import { UnavailableError } from '../../core/errors.js'
+import { ofProcess } from '../../core/of-process.js'
 import { NO_NOTICES, type OutageNotices } from '../../core/outage-notices.js'
 import { type KeySet, parseKeySet, type VerificationKey } from '../key-set.js'
 import type { IssuerPolicy } from '../policy.js'
@@ -64,13 +65,14 @@ export function createIssuer(
   const { clock, fetch, timeoutMs } = settings
   const closing = new AbortController()
   const backOff = createBackOff()
+  const identity = identityOf(policy.issuer, source.url, fetch)
   const loaded = createLoadedKeySet(policy.algorithms, settings.keySetMaxStaleMs)
   const discovery = createDiscovery(
     policy.issuer,
     source,
     fetch,
     timeoutMs,
-    notices.about(`metadata of issuer ${policy.issuer}`),
+    notices.about(`metadata of issuer ${policy.issuer}`, `metadata ${identity}`),
   )
   const shared = { clock, timeoutMs, closing: closing.signal, loaded, backOff }
   const fetcher = createKeySetFetcher({
@@ -78,7 +80,7 @@ export function createIssuer(
     issuer: policy.issuer,
     fetch,
     discovery,
-    notice: notices.about(`issuer ${policy.issuer}`),
+    notice: notices.about(`issuer ${policy.issuer}`, `keys ${identity}`),
   })
   const unknownKids = createUnknownKidGate({ ...shared, fetcher, unavailable, hasGap: !isInProcess(fetch) })
 
@@ -152,6 +154,15 @@ export function createIssuer(
       closing.abort(new Error('the verifier is closed'))
     },
   }
+}
+
+const fetches = ofProcess('fetches', () => ({ numbers: new WeakMap<object, number>(), last: 0 }))
+
+/** For verifiers that ask one issuer by one way. By another URL, or another `fetch`, it may fail while this one answers. */
+function identityOf(issuer: string, url: URL, fetch: object): string {
+  const number = fetches.numbers.get(fetch) ?? ++fetches.last
+  fetches.numbers.set(fetch, number)
+  return JSON.stringify([issuer, url.href, number])
 }
 
 function createStaticIssuer(policy: IssuerPolicy, set: KeySet): Issuer {
