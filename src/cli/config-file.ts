@@ -78,6 +78,13 @@ function describeFault(error: unknown, extension: string): string {
 }
 
 let isLoaded = false
+let ownStore: { close(): Promise<void> } | undefined
+const CLOSE_LIMIT_MS = 2000
+
+/** Has a store of the module closed at the end: an open SQLite file has two others beside it. */
+export function closeAtEnd(store: { close(): Promise<void> }): void {
+  ownStore = store
+}
 
 /**
  * Ends the process once its output is written, if a module of an application was loaded: it may have opened what nobody here
@@ -85,6 +92,11 @@ let isLoaded = false
  */
 export async function endModule(): Promise<void> {
   if (!isLoaded) return
+  try {
+    await within(CLOSE_LIMIT_MS, Promise.resolve(ownStore?.close()))
+  } catch {
+    // The answer is known, and the process ends anyway.
+  }
   for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve))
   process.exit()
 }

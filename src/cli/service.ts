@@ -8,7 +8,7 @@ import { MOUNT_OPTION_NAMES } from '../http/mount.js'
 import type { KeyStore } from '../store/contract.js'
 import { openKeyStoreForReading, sqlitePath } from '../store/open.js'
 import { type Arguments, type Options, UsageError } from './command.js'
-import { type GivenOptions, readConfigFile } from './config-file.js'
+import { closeAtEnd, type GivenOptions, readConfigFile } from './config-file.js'
 import { openStore, storeUrl } from './store.js'
 
 /** A service whose decisions are explained, or whose surroundings are examined. */
@@ -167,6 +167,7 @@ function findStore(given: Arguments, keys: VerifierOptions['keys'], path: string
 function resolveOwnStore(keys: KeyStore | false, path: string): ServiceStore {
   try {
     const own = resolveKeyStore({ value: keys, name: 'keys', fromEnvironment: false })
+    if (own && 'store' in own) closeAtEnd(own.store)
     return own && 'store' in own
       ? { kind: 'own', store: own.store }
       : { kind: 'none', because: 'the option keys is false' }

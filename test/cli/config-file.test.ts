@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -128,6 +128,18 @@ describe('--config', () => {
       1,
       expect.stringMatching(/^undecided because its signature is not verified/),
     ])
+  })
+
+  test('leaves no file beside a SQLite store that the module makes', async () => {
+    const sqlite = pathToFileURL(join(ROOT, 'src/sqlite.ts')).href
+    const path = module(
+      'sqlite.mjs',
+      `import { sqliteKeyStore } from '${sqlite}'
+       export default { issuer: false, keys: sqliteKeyStore({ path: ${JSON.stringify(folder.path('keys.db'))} }) }`,
+    )
+    const before = readdirSync(folder.path('.'))
+    expect((await explain(key, ['--config', path])).code).toBe(0)
+    expect(readdirSync(folder.path('.'))).toEqual(before)
   })
 
   test('is never found by itself', async () => {
