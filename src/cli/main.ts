@@ -19,14 +19,20 @@ const EXIT_CODES =
 /** Errors whose messages are for whoever typed the command. */
 const KNOWN = [KeyStoreError, KeyNotFoundError, KeyStateError, CommandError]
 
+let isFinished = false
+process.on('exit', () => {
+  if (!isFinished) {
+    // With whatever exit code: 0 would read as an answer.
+    complain('ERR_VANTAGE_UNEXPECTED', 'the process was ended before the command was; look at the module of --config')
+    process.exitCode = EXIT.trouble
+  } else if (isLost() && !process.exitCode) process.exitCode = EXIT.trouble
+})
 process.exitCode = await main(process.argv.slice(2))
+isFinished = true
 await endModule()
 
 async function main(words: readonly string[]): Promise<number> {
   watchStreams()
-  process.on('exit', () => {
-    if (isLost() && !process.exitCode) process.exitCode = EXIT.trouble
-  })
   if (readsJson(words)) withholdNotices()
   const [first = '', second = '', ...rest] = words
   if (first === '--version') return answer(`${packageVersion()}\n`)
