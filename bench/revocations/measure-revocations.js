@@ -67,7 +67,9 @@ async function measure(url, store, { perSecond, seconds, requestsPerSecond }) {
   /** @param {object} message */
   const send = (message) => service.send(message)
   try {
-    send({ start: { url, options: issuer.options, tokens, perSecond: requestsPerSecond } })
+    send({
+      start: { url, options: { issuer: issuer.issuer, jwks: issuer.jwks }, tokens, perSecond: requestsPerSecond },
+    })
     await once(service, 'message')
     // What the machine itself costs.
     await delay(QUIET_MS)

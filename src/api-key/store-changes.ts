@@ -21,7 +21,8 @@ const WATCH_AGAIN_MS = 5000
 /**
  * @param onKeyChange is told of each change of keys; without it the store is not watched
  * @param onTokenChange is told of each change of the revocations of tokens
- * @param noteFeed is told, each time that the epoch is asked for, whether the store tells of its changes
+ * @param noteFeed is told when the store begins to tell of its changes, and each time that the epoch is asked for while it
+ *   does not
  */
 export function followChanges(
   store: Pick<KeyStore, 'watch'>,
@@ -90,8 +91,9 @@ export function followChanges(
       if (state !== seen.state) {
         seen.state = state
         if (state !== undefined) publishStore(() => ({ event: 'feed', state: up ? state : 'down' }))
+        if (up) noteFeed?.(true)
       }
-      if (state !== undefined) noteFeed?.(up)
+      if (!up && state !== undefined) noteFeed?.(false)
       return up ? seen.epoch : undefined
     },
 

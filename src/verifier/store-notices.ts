@@ -7,7 +7,7 @@ export interface StoreNotices {
   readonly lookUps: DependencyNotice
   /** Look-ups of revoked tokens: a role may lack the grant for them alone. */
   readonly tokens: DependencyNotice
-  /** Takes note, on each request, whether the store tells of changes. */
+  /** Takes note that the store tells of changes again, or, with each request, that it does not. */
   noteFeed(isUp: boolean): void
   /** The writing of usage. */
   readonly usage: DependencyNotice
