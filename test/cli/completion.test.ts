@@ -8,7 +8,12 @@ const command = shippedCommand()
 const folder = temporaryFolder()
 afterAll(() => folder.remove())
 
-const isInstalled = (shell: string) => spawnSync(shell, ['--version']).status === 0
+/** Where it is not, the reason for skipping is printed. */
+function isInstalled(shell: string): boolean {
+  if (spawnSync(shell, ['--version']).status === 0) return true
+  console.warn(`Skipped: ${shell} is not installed (Debian: apt-get install ${shell})`)
+  return false
+}
 
 beforeAll(async () => {
   for (const shell of ['bash', 'zsh', 'fish']) {

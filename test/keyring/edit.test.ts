@@ -125,7 +125,10 @@ describe.each(names)('an edit, in %s,', (name) => {
     expect(await keyring.get(record.id)).toMatchObject({ state: 'revoked', revokedReason: 'leaked' })
   })
 
-  test.runIf(name !== 'memory')('is told apart from one by hand, and takes away what was added by hand', async () => {
+  // Nobody writes by hand into memory.
+  if (name === 'memory') return
+
+  test('is told apart from one by hand, and takes away what was added by hand', async () => {
     const { keyring, run } = await prepare()
     const { record } = await keyring.create({ subject: 'ci', scopes: ['jobs:read', 'jobs:write'] })
     await keyring.edit(record.id, { scopes: ['jobs:read'], actor: 'ann' })
@@ -144,23 +147,20 @@ describe.each(names)('an edit, in %s,', (name) => {
     ])
   })
 
-  test.runIf(name !== 'memory')(
-    'and a revocation are told apart from those by hand also after one by hand',
-    async () => {
-      const { keyring, run } = await prepare()
-      const create = async () => (await keyring.create({ subject: 'ci', scopes: ['jobs:read'] })).record.id
-      const [first, second] = [await create(), await create()]
-      await keyring.edit(first, { name: 'n' })
-      await run?.(`UPDATE vantage_keys SET revoked_at = created_at WHERE id = '${first}'`)
-      await run?.(`UPDATE vantage_keys SET name = 'by hand' WHERE id = '${second}'`)
-      await keyring.revoke(second)
-      const revocations = (await keyring.audit()).entries.filter(({ action }) => action === 'revoke')
-      expect(revocations.map(({ keyId, detail }) => [keyId, detail])).toEqual([
-        [second, null],
-        [first, '{"by":"sql"}'],
-      ])
-    },
-  )
+  test('and a revocation are told apart from those by hand also after one by hand', async () => {
+    const { keyring, run } = await prepare()
+    const create = async () => (await keyring.create({ subject: 'ci', scopes: ['jobs:read'] })).record.id
+    const [first, second] = [await create(), await create()]
+    await keyring.edit(first, { name: 'n' })
+    await run?.(`UPDATE vantage_keys SET revoked_at = created_at WHERE id = '${first}'`)
+    await run?.(`UPDATE vantage_keys SET name = 'by hand' WHERE id = '${second}'`)
+    await keyring.revoke(second)
+    const revocations = (await keyring.audit()).entries.filter(({ action }) => action === 'revoke')
+    expect(revocations.map(({ keyId, detail }) => [keyId, detail])).toEqual([
+      [second, null],
+      [first, '{"by":"sql"}'],
+    ])
+  })
 })
 
 describe('an edit', () => {
