@@ -23,9 +23,11 @@ async function run() {
   return judged.every(({ tolerable }) => tolerable)
 }
 
-// One failure may come from other work on the machine; a second one means that something has become slow.
+// A failure may come from other work on the machine: in phases of minutes, what misses the processor's cache costs twice
+// as much, and the limit little more than half as much again. What has become slow fails each time.
+const ATTEMPTS = 3
 let passed = await run()
-if (!passed) {
+for (let attempt = 2; !passed && attempt <= ATTEMPTS; attempt++) {
   console.log('\nonce more')
   passed = await run()
 }
