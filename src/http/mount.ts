@@ -147,8 +147,8 @@ export function createMount<R extends object>(
     if (!isAuth(answer)) {
       throw new MountError('the verifier of vantageAuth() answered with something that is no Auth')
     }
-    // It notes no realm: without this, assertScope() would name another than the guards.
-    noteRealm(answer, settings.realm)
+    // Verifiers of this package have noted their realm. Without this, assertScope() would name another than the guards.
+    if (shared !== undefined) noteRealm(answer, settings.realm)
     return answer
   }
 
