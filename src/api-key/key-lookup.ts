@@ -76,7 +76,7 @@ interface User {
 /** Who is told of outages. */
 export interface LookUpNotices {
   readonly lookUps: DependencyNotice
-  /** Takes note, on each request, whether the store tells of changes. */
+  /** Takes note that the store tells of changes again, or, with each request, that it does not. */
   noteFeed(isUp: boolean): void
 }
 

@@ -9,7 +9,7 @@ import type { KeyStore } from '../store/contract.js'
 import { openKeyStoreForReading, sqlitePath } from '../store/open.js'
 import { type Arguments, type Options, UsageError } from './command.js'
 import { closeAtEnd, type GivenOptions, readConfigFile } from './config-file.js'
-import { openStore, storeUrl } from './store.js'
+import { DEFAULT_STORE, openStore, storeUrl } from './store.js'
 
 /** A service whose decisions are explained, or whose surroundings are examined. */
 export interface Service {
@@ -32,7 +32,7 @@ export const SERVICE_OPTIONS: Options = {
   environment: { value: 'NAME', choices: ENVIRONMENTS, variable: 'VANTAGE_ENVIRONMENT' },
   store: {
     value: 'URL',
-    help: 'where keys and revoked tokens are, or false in the variable (default sqlite:vantage-auth.db)',
+    help: `where keys and revoked tokens are, or false in the variable (default ${DEFAULT_STORE})`,
     variable: 'VANTAGE_KEY_STORE',
   },
 }

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { DEFAULT_STORE_FILE } from '../config/key-store.js'
 import { DEFAULT_ENVIRONMENT, type Environment } from '../core/environments.js'
 import { KeyStoreError } from '../core/errors.js'
 import type { Keyring } from '../keyring/contract.js'
@@ -10,7 +11,7 @@ import { openKeyStore, openKeyStoreForReading, sqlitePath } from '../store/open.
 import { type Arguments, type Options, UsageError } from './command.js'
 import { notice } from './terminal.js'
 
-const DEFAULT_STORE = 'sqlite:vantage-auth.db'
+export const DEFAULT_STORE = `sqlite:${DEFAULT_STORE_FILE}`
 
 /** The options of every command that works on a store. */
 export const STORE_OPTIONS: Options = {

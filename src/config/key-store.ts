@@ -32,7 +32,8 @@ export interface AwaitedKeyStore {
 /** What a store is called that does not say where it is. */
 export const UNNAMED_STORE = 'a KeyStore of the application'
 
-const DEFAULT_STORE_FILE = 'vantage-auth.db'
+/** The file of the store of a service that names none. */
+export const DEFAULT_STORE_FILE = 'vantage-auth.db'
 const LOOK_AGAIN_MS = 1000
 
 /**

@@ -3,6 +3,7 @@ import { type Command, UsageError } from '../command.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { notice } from '../terminal.js'
 import { printRecord } from './record.js'
+import { splitScopes } from './scopes.js'
 
 export const edit: Command = {
   summary: 'rename a key, or take scopes away from it',
@@ -27,10 +28,8 @@ export const edit: Command = {
       throw new UsageError('--name and --no-name do not go together')
     }
     const name = given.is('no-name') ? null : given.text('name')
-    const scopes = given
-      .text('scopes')
-      ?.split(/[ ,]+/)
-      .filter((scope) => scope !== '')
+    const list = given.text('scopes')
+    const scopes = list === undefined ? undefined : splitScopes(list)
     if (name === undefined && scopes === undefined) throw new UsageError('--name or --scopes is missing')
     await withKeyring(given, {}, async (keyring: Keyring) => {
       const record = await keyring.edit(given.operand, { name, scopes, actor: given.text('actor') })

@@ -25,6 +25,7 @@ import { edit } from './edit.js'
 import { grants } from './grants.js'
 import { list } from './list.js'
 import { revoke } from './revoke.js'
+import { splitScopes } from './scopes.js'
 import { show } from './show.js'
 
 const create: Command = {
@@ -55,9 +56,7 @@ const create: Command = {
     const environment = readEnvironment(given)
     const subject = required(given, 'subject')
     refuseToken(subject, 'subject', 'sub')
-    const scopes = required(given, 'scopes')
-      .split(/[ ,]+/)
-      .filter((scope) => scope !== '')
+    const scopes = splitScopes(required(given, 'scopes'))
     const expires = given.text('expires')
     const expiresIn = expires === 'never' ? null : readDuration(given, 'expires', { otherwise: ', or never' })
     const { name, tenant, actor } = {

@@ -7,7 +7,7 @@ import type { FoundKey } from './key-finder.js'
 import type { Outcome } from './revoke-found.js'
 
 /** A key in a file, as it is told. */
-export interface Finding extends Pick<FoundKey, 'line' | 'column' | 'id' | 'environment'> {
+export interface Leak extends Pick<FoundKey, 'line' | 'column' | 'id' | 'environment'> {
   readonly path: string
   /** In a diff: what it does to the line. */
   readonly change?: Change
@@ -28,7 +28,7 @@ export interface Totals {
 
 /** Tells of findings while the scan goes on: there can be more of them than memory. */
 export interface Report {
-  found(finding: Finding): Promise<void>
+  found(finding: Leak): Promise<void>
   unreadable(unreadable: Unreadable): void
   end(totals: Totals): Promise<void>
 }

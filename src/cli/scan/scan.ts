@@ -8,7 +8,7 @@ import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { withProgress } from '../terminal.js'
 import { describeFault, findInputs, type Input, openInput } from './input-files.js'
 import { createKeyFinder, type FoundKey, type KeyFinder, WINDOW_SIZE } from './key-finder.js'
-import { count, createReport, type Finding, formatBytes, showPath, type Unreadable } from './report.js'
+import { count, createReport, formatBytes, type Leak, showPath, type Unreadable } from './report.js'
 import { createRevoker, type Outcome } from './revoke-found.js'
 
 const STDIN = '-'
@@ -108,7 +108,7 @@ async function scanAll(given: Arguments, revoke?: (found: FoundKey) => Promise<O
 }
 
 /** What is told of a key: nothing secret. */
-function findingOf(path: string, found: FoundKey, outcome: Outcome | undefined): Finding {
+function findingOf(path: string, found: FoundKey, outcome: Outcome | undefined): Leak {
   const { line, column, id, environment, change } = found
   return {
     path: found.path === undefined ? path : showPath(found.path),
