@@ -18,6 +18,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/page.ts',
     pool: 'forks',
     // Sized for two cores that something else may be using; a test that needs more says so itself.
     maxWorkers: 2,

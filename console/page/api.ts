@@ -1,0 +1,145 @@
+import type {
+  AuditJson,
+  CreatedKeyJson,
+  ErrorJson,
+  KeyJson,
+  KeyListJson,
+  KeyUsageJson,
+  RotatedKeyJson,
+  SessionJson,
+  TotalUsageJson,
+} from '../api-types.js'
+import { noteSession } from './session-state.js'
+
+/**
+ * Why there is no answer. `offline`: none arrived. `session`: nobody is signed in. `unavailable`: the server or its key store
+ * has trouble, and it may help to ask again. `refused`: the same request would be refused again.
+ */
+export type Trouble = 'offline' | 'session' | 'unavailable' | 'refused'
+
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  constructor(
+    readonly trouble: Trouble,
+    /** The server's own sentence where it sent one, or `''`. */
+    description: string,
+    /** The HTTP status; 0 where no answer arrived. */
+    readonly status: number,
+    /** Whether a request that changes something may have done so all the same. */
+    readonly mayHaveHappened: boolean,
+    /** Do not ask again before. */
+    readonly retryAfterSeconds = 0,
+  ) {
+    super(description)
+  }
+}
+
+/** How long a request may take. The server answers within its own time limit, which is shorter. */
+const TIMEOUT_MS = 15_000
+
+/** What the list asks for; a member that is absent or `undefined` is not sent. */
+export interface KeyListQuery {
+  readonly search?: string | undefined
+  readonly state?: string | undefined
+  readonly sort?: string | undefined
+  readonly usage?: number | undefined
+  readonly unusedFor?: string | undefined
+  readonly expiringWithin?: string | undefined
+  readonly supersededInUse?: true | undefined
+  readonly cursor?: string | undefined
+  readonly limit?: number | undefined
+}
+
+export interface NewKey {
+  readonly name?: string
+  readonly scopes: readonly string[]
+  /** A duration such as `90d`; `null` for no end. */
+  readonly expiresIn?: string | null
+  readonly environment?: string
+  readonly subject?: string
+  readonly tenant?: string
+}
+
+/** The console's API, below the place where the page is. Every method throws {@link ApiError}. */
+export const api = {
+  session: (signal?: AbortSignal): Promise<SessionJson> => get('session', {}, signal),
+  keys: (query: KeyListQuery, signal?: AbortSignal): Promise<KeyListJson> => get('keys', { ...query }, signal),
+  key: (id: string, signal?: AbortSignal): Promise<KeyJson> => get(`keys/${id}`, {}, signal),
+  create: (key: NewKey): Promise<CreatedKeyJson> => post('keys', key),
+  rotate: (id: string, body: { readonly overlap?: string }): Promise<RotatedKeyJson> => post(`keys/${id}/rotate`, body),
+  revoke: (id: string, body: { readonly reason?: string }): Promise<KeyJson> => post(`keys/${id}/revoke`, body),
+  keyUsage: (id: string, days: number, signal?: AbortSignal): Promise<KeyUsageJson> =>
+    get(`keys/${id}/usage`, { days }, signal),
+  usage: (days: number, signal?: AbortSignal): Promise<TotalUsageJson> => get('usage', { days }, signal),
+  audit: (
+    query: {
+      readonly id?: string | undefined
+      readonly cursor?: string | undefined
+      readonly limit?: number | undefined
+    },
+    signal?: AbortSignal,
+  ): Promise<AuditJson> => get('audit', query, signal),
+}
+
+function get<T>(path: string, query: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<T> {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined)
+  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+  return send(text === '' ? path : `${path}?${text}`, { method: 'GET' }, signal)
+}
+
+function post<T>(path: string, body: unknown): Promise<T> {
+  return send(path, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } })
+}
+
+async function send<T>(path: string, init: RequestInit, signal?: AbortSignal): Promise<T> {
+  const changes = init.method !== 'GET'
+  const timeout = AbortSignal.timeout(TIMEOUT_MS)
+  let response: Response
+  let body: unknown
+  try {
+    response = await fetch(`api/${path}`, {
+      ...init,
+      cache: 'no-store',
+      // What sends people elsewhere to sign in must not be followed: the answer would be a page, or another site's.
+      redirect: 'manual',
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    })
+    body = await bodyOf(response)
+  } catch {
+    signal?.throwIfAborted()
+    throw new ApiError('offline', '', 0, changes, 0)
+  }
+  if (response.ok && body !== undefined) {
+    noteSession('running')
+    return body as T
+  }
+  throw errorOf(response, body, changes)
+}
+
+function errorOf(response: Response, body: unknown, changes: boolean): ApiError {
+  const { status } = response
+  if (status === 401 || response.type === 'opaqueredirect') {
+    noteSession('ended')
+    return new ApiError('session', '', status, false)
+  }
+  const description = isErrorJson(body) ? body.error_description : ''
+  const retryAfter = Number(response.headers.get('Retry-After')) || 0
+  if (status >= 500 || response.ok) return new ApiError('unavailable', description, status, changes, retryAfter)
+  noteSession('running')
+  return new ApiError('refused', description, status, false)
+}
+
+/** The JSON of an answer; `undefined` for anything else, as a proxy in between sends it. */
+async function bodyOf(response: Response): Promise<unknown> {
+  if (!(response.headers.get('Content-Type') ?? '').startsWith('application/json')) return undefined
+  const text = await response.text()
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isErrorJson(body: unknown): body is ErrorJson {
+  return typeof (body as Partial<ErrorJson> | null | undefined)?.error_description === 'string'
+}

@@ -1,0 +1,28 @@
+import type { JSX } from 'preact'
+import type { ApiError } from '../api.js'
+import { texts } from '../texts.js'
+
+const t = texts.problem
+
+/** What went wrong, and what can be done. The end of a session is told above the view, once. */
+export function Problem(props: {
+  readonly error: ApiError | undefined
+  readonly retry?: () => void
+}): JSX.Element | null {
+  const { error, retry } = props
+  if (error === undefined || error.trouble === 'session') return null
+  const { trouble } = error
+  return (
+    <div role="alert" class="notice bad">
+      <p>
+        <strong>{t[trouble]}</strong>{' '}
+        {trouble === 'offline' ? t.offlineDetail : trouble === 'unavailable' ? t.unavailableDetail : error.message}
+      </p>
+      {retry !== undefined && (
+        <button type="button" onClick={retry}>
+          {t.tryAgain}
+        </button>
+      )}
+    </div>
+  )
+}

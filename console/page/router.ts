@@ -1,0 +1,58 @@
+import { useEffect, useState } from 'preact/hooks'
+import { formatRoute, parseRoute, type Route } from './routes.js'
+
+/** A view that must not be left by accident, and what it does when somebody tries to. */
+interface Hold {
+  readonly fragment: string
+  readonly onLeave: (leave: () => void) => void
+}
+
+let hold: Hold | undefined
+
+/** The route that the address names. Backwards, forwards and typed fragments change it. */
+export function useRoute(): Route {
+  const [route, setRoute] = useState(() => parseRoute(location.hash))
+  useEffect(() => {
+    const changed = (): void => {
+      if (hold === undefined || hold.fragment === location.hash) {
+        const next = parseRoute(location.hash)
+        // What is no route may be a key that somebody pasted into the address: it leaves the history again.
+        if (next.view === 'unknown') history.replaceState(null, '', '#/unknown')
+        setRoute(next)
+        return
+      }
+      const wanted = location.hash
+      history.pushState(null, '', hold.fragment)
+      hold.onLeave(() => {
+        hold = undefined
+        location.hash = wanted
+      })
+    }
+    changed()
+    addEventListener('hashchange', changed)
+    return () => removeEventListener('hashchange', changed)
+  }, [])
+  return route
+}
+
+export function go(route: Route): void {
+  location.hash = formatRoute(route)
+}
+
+/**
+ * While `active`, the view stays. Links within the page and the Back button call `onLeave` with what leaves in earnest;
+ * closing the tab, reloading and other pages bring the browser's own question.
+ */
+export function useHold(active: boolean, onLeave: Hold['onLeave']): void {
+  useEffect(() => {
+    if (!active) return
+    const mine: Hold = { fragment: location.hash, onLeave }
+    hold = mine
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault()
+    addEventListener('beforeunload', ask)
+    return () => {
+      if (hold === mine) hold = undefined
+      removeEventListener('beforeunload', ask)
+    }
+  }, [active])
+}
