@@ -18,20 +18,23 @@ export interface ConsoleQuestion {
 /** The word for "all tenants": as `tenant: ALL_TENANTS`, so that no absent value can mean it. */
 export const ALL_TENANTS: unique symbol = Symbol.for('vantage-auth.all-tenants')
 
-/** Who is asking, and what they may see and do: what `authorize` returns. Another member makes it a 500. */
+/**
+ * Who is asking, and what they may see and do: what `authorize` returns. Another member makes it a 500, and so does one that
+ * is there without a value: leave it out.
+ */
 export interface ConsoleCaller {
   /** Who does it, for the audit trail. */
   readonly actor: string
   /** Whose keys are seen: one tenant's, or everybody's by {@link ALL_TENANTS}. */
   readonly tenant: string | typeof ALL_TENANTS
   /** Limits the caller to keys of this subject. */
-  readonly subject?: string | undefined
+  readonly subject?: string
   /** Whether keys may be made, rotated and revoked. Counts only as `true`. */
-  readonly canWrite?: boolean | undefined
+  readonly canWrite?: boolean
   /** The scopes that new keys may have. Default: the keyring's vocabulary. */
-  readonly grantable?: readonly string[] | undefined
+  readonly grantable?: readonly string[]
   /** New keys end at this instant at the latest. */
-  readonly notAfter?: Date | undefined
+  readonly notAfter?: Date
 }
 
 /** What a handler of the framework receives: Express's `req`, Koa's `ctx`, Fastify's `request`, or the `Request` of `fetch`. */
