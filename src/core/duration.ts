@@ -1,4 +1,5 @@
 import { ArgumentError } from './argument-error.js'
+
 /**
  * A span of time: `'15s'`, `'30m'`, `'24h'`, `'90d'`, or a number of whole seconds: `90` is 90 seconds, not days. (The command
  * line takes no number without its unit.)
@@ -36,6 +37,12 @@ function durationMs(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isInteger(value) ? value * 1000 : undefined
   const match = typeof value === 'string' ? DURATION.exec(value) : null
   return match ? Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS] : undefined
+}
+
+/** The duration that {@link parseDuration} reads as so many milliseconds, in the largest unit that tells it whole. */
+export function formatDuration(ms: number): string {
+  const unit = (['d', 'h', 'm'] as const).find((one) => ms % UNIT_MS[one] === 0) ?? 's'
+  return `${ms / UNIT_MS[unit]}${unit}`
 }
 
 /** A span of time for people, in its largest unit: `42 s`, `5 min`, `3 h`, `90 days`. */

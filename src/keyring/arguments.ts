@@ -2,8 +2,12 @@ import { containsApiKey, KEY_PREFIXES, looksLikeApiKey } from '../api-key/format
 import { ArgumentError } from '../core/argument-error.js'
 import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
+import { ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { formatGiven, mayBeRepeated } from '../core/given.js'
 import type { KeyQuery } from '../store/contract.js'
+
+/** The last millisecond that a store keeps: the year 9999 ends. */
+const LAST_INSTANT = 253_402_300_799_999
 
 /** Refuses unknown options: a misspelt one would silently leave the default in force. */
 export function checkNames(caller: string, options: unknown, names: readonly string[]): void {
@@ -53,6 +57,19 @@ export function checkId(id: unknown): void {
 export function checkWhole(value: unknown, name: string, max: number): number {
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max) return value as number
   throw new ArgumentError(name, `must be a whole number from 1 to ${max}`)
+}
+
+/** @returns milliseconds since the epoch */
+export function checkOptionalDate(value: unknown, name: string): number | undefined {
+  if (value === undefined) return undefined
+  const ms = value instanceof Date ? value.getTime() : Number.NaN
+  if (ms >= 0 && ms <= LAST_INSTANT) return ms
+  throw new ArgumentError(name, 'must be a Date, of the years 1970 to 9999')
+}
+
+export function checkEnvironment(value: unknown): Environment {
+  if (isEnvironment(value)) return value
+  throw new ArgumentError('environment', `must be ${formatChoice(ENVIRONMENTS.map((name) => `'${name}'`))}`)
 }
 
 export function parseLife(value: unknown, fallback: Duration): number | null {

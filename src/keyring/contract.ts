@@ -43,6 +43,10 @@ export interface CreateKeyOptions {
    * are 90 days. Default: the keyring's `expiresIn`.
    */
   expiresIn?: Duration | null | undefined
+  /** The key ends at this instant at the latest, whatever `expiresIn` says. Not past. Default: no such bound. */
+  notAfter?: Date | undefined
+  /** Deployment that the key belongs to. Default: the keyring's. */
+  environment?: Environment | undefined
   /** Who creates it, for the record. */
   actor?: string | null | undefined
 }
@@ -51,6 +55,8 @@ export interface CreateKeyOptions {
 export interface RotateKeyOptions {
   /** How long the old key is still accepted, at most to its own expiry; `'0s'` ends it at once. Default: `'24h'`. */
   overlap?: Duration | undefined
+  /** The successor ends at this instant at the latest, whatever the life of the old key. Not past. Default: no such bound. */
+  notAfter?: Date | undefined
   /** Who rotates it; becomes `createdBy` of the successor. */
   actor?: string | null | undefined
 }
@@ -131,6 +137,18 @@ export interface RotatedKey extends CreatedKey {
   readonly previous: KeyRecord
 }
 
+/** See {@link Keyring.describe}. */
+export interface KeyringDescription {
+  /** The scopes that keys may be given, in the order of the vocabulary. */
+  readonly scopes: readonly string[]
+  /** All deployments that there are. */
+  readonly environments: readonly Environment[]
+  /** The one that new keys belong to. */
+  readonly environment: Environment
+  /** Life of a key that is made without one of its own, in the largest unit that tells it whole: `365d`. `null` for no end. */
+  readonly defaultLife: string | null
+}
+
 /** Uses of a key. Services count in memory and write every ten seconds. */
 export interface KeyUsage {
   /** All uses ever. */
@@ -147,6 +165,8 @@ export interface KeyUsage {
  * used. It does not decide who may call it: that is the application's part.
  */
 export interface Keyring {
+  /** What keys can be made of. Asks no store. */
+  describe(): KeyringDescription
   /** Makes a key and stores its digest. The key itself is returned here and cannot be had again. */
   create(options: CreateKeyOptions): Promise<CreatedKey>
   /**

@@ -2,17 +2,18 @@ import { generateId } from '../api-key/format.js'
 import { checkClock, optionSetting } from '../config/checks.js'
 import { checkVocabulary, readVocabulary } from '../config/vocabulary.js'
 import { ArgumentError } from '../core/argument-error.js'
-import { formatChoice } from '../core/choice.js'
-import { parseDuration } from '../core/duration.js'
-import { DEFAULT_ENVIRONMENT, ENVIRONMENTS, isEnvironment } from '../core/environments.js'
+import { formatDuration, parseDuration } from '../core/duration.js'
+import { DEFAULT_ENVIRONMENT, ENVIRONMENTS } from '../core/environments.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
 import { type KeyStore, keyStateAt, type ListedKey, type StoredKey } from '../store/contract.js'
 import { openKeyStore } from '../store/open.js'
 import { isSameKey } from '../store/same-key.js'
 import {
+  checkEnvironment,
   checkId,
   checkNames,
+  checkOptionalDate,
   checkOptionalText,
   checkText,
   checkWhole,
@@ -33,6 +34,7 @@ const DEFAULT_LIFE = '365d'
  * clock may run ahead by that, and services add it to `exp`.
  */
 const CLOCKS_DIFFER_MS = 2 * 300_000
+const CREATE_OPTIONS = ['subject', 'scopes', 'name', 'tenant', 'expiresIn', 'notAfter', 'environment', 'actor'] as const
 const DEFAULT_OVERLAP = '24h'
 const DAY_MS = 86_400_000
 /** Attempts at one change. Each further one means that somebody else changed the same key in between. */
@@ -49,10 +51,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
   checkNames('createKeyring()', options, ['scopes', 'documentedScopes', 'environment', 'expiresIn', 'migrate', 'clock'])
   const vocabulary = readVocabulary(options)
   const clock = options.clock === undefined ? () => Date.now() : checkClock(optionSetting(options.clock, 'clock'))
-  const environment = options.environment ?? DEFAULT_ENVIRONMENT
-  if (!isEnvironment(environment)) {
-    throw new ArgumentError('environment', `must be ${formatChoice(ENVIRONMENTS.map((name) => `'${name}'`))}`)
-  }
+  const environment = checkEnvironment(options.environment ?? DEFAULT_ENVIRONMENT)
   const defaultLifeMs = parseLife(options.expiresIn, DEFAULT_LIFE)
   const keys = typeof store === 'string' ? openKeyStore(store) : checkKeyStore(store)
   const { migrate = true } = options
@@ -105,19 +104,28 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     return method.bind(keys) as T
   }
 
-  return {
+  const keyring: Keyring = {
+    describe: () => ({
+      scopes: vocabulary,
+      environments: ENVIRONMENTS,
+      environment,
+      defaultLife: defaultLifeMs === null ? null : formatDuration(defaultLifeMs),
+    }),
+
     async create(given) {
-      checkNames('create()', given, ['subject', 'scopes', 'name', 'tenant', 'expiresIn', 'actor'])
+      checkNames('create()', given, CREATE_OPTIONS)
       const subject = checkText(given.subject, 'subject')
       const scopes = checkVocabulary(given.scopes, vocabulary, 'scopes')
       const name = checkOptionalText(given.name, 'name')
       const tenant = checkOptionalText(given.tenant, 'tenant')
       const createdBy = checkOptionalText(given.actor, 'actor')
       const lifeMs = given.expiresIn === undefined ? defaultLifeMs : parseLife(given.expiresIn, DEFAULT_LIFE)
+      const life = { lifeMs, notAfter: checkOptionalDate(given.notAfter, 'notAfter') }
+      const own = given.environment === undefined ? environment : checkEnvironment(given.environment)
       await ready()
       const { key, stored } = createNewKey(
-        { environment, subject, scopes, name, tenant, createdBy, replaces: null },
-        lifeMs,
+        { environment: own, subject, scopes, name, tenant, createdBy, replaces: null },
+        life,
         clock(),
       )
       await keys.insert(stored)
@@ -126,14 +134,15 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
 
     async rotate(id, given = {}) {
       checkId(id)
-      checkNames('rotate()', given, ['overlap', 'actor'])
+      checkNames('rotate()', given, ['overlap', 'notAfter', 'actor'])
       const overlapMs = parseDuration(given.overlap ?? DEFAULT_OVERLAP, 'overlap', 0)
+      const notAfter = checkOptionalDate(given.notAfter, 'notAfter')
       const createdBy = checkOptionalText(given.actor, 'actor')
       await ready()
       return change(id, (current, now) => {
         checkActive(current, now)
         const lifeMs = current.expiresAt === null ? null : current.expiresAt - current.createdAt
-        const { key, stored } = createNewKey({ ...current, createdBy, replaces: id }, lifeMs, now)
+        const { key, stored } = createNewKey({ ...current, createdBy, replaces: id }, { lifeMs, notAfter }, now)
         const next = {
           ...withoutUse(current),
           expiresAt: Math.min(current.expiresAt ?? Number.POSITIVE_INFINITY, now + overlapMs),
@@ -255,6 +264,15 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       if (typeof store === 'string') await keys.close()
     },
   }
+  return Object.defineProperty(keyring, KEYRING, { value: true })
+}
+
+/** Shared by the module formats of the package, and by its versions: `instanceof` is not. */
+const KEYRING = Symbol.for('vantage-auth.keyring')
+
+/** Whether `createKeyring()` made it, of either module format. It does not tell the version of the package. */
+export function isKeyring(value: unknown): value is Keyring {
+  return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[KEYRING] === true
 }
 
 /** What an operation has decided on the key that it found. */

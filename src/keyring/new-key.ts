@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { digestApiKey, generateApiKey } from '../api-key/format.js'
+import { ArgumentError } from '../core/argument-error.js'
 import type { StoredKey } from '../store/contract.js'
 import type { KeyRecord } from './records.js'
 
@@ -9,16 +10,20 @@ export type NewKey = Pick<
   'environment' | 'subject' | 'scopes' | 'name' | 'tenant' | 'createdBy' | 'replaces'
 >
 
+/** How long a key lives: the shorter one of the two. */
+export interface Life {
+  /** `null` for no end. */
+  readonly lifeMs: number | null
+  /** The last possible end, in milliseconds since the epoch. Default: none. */
+  readonly notAfter?: number | undefined
+}
+
 /**
  * Makes a key, and what a store keeps of it.
  *
- * @param lifeMs `null` for a key without an end
+ * @throws {ArgumentError} for an end that is past
  */
-export function createNewKey(
-  values: NewKey,
-  lifeMs: number | null,
-  createdAt = Date.now(),
-): { key: string; stored: StoredKey } {
+export function createNewKey(values: NewKey, life: Life, createdAt = Date.now()): { key: string; stored: StoredKey } {
   const { environment, subject, scopes, name, tenant, createdBy, replaces } = values
   const { id, key } = generateApiKey(environment)
   const stored = {
@@ -31,7 +36,7 @@ export function createNewKey(
     scopes,
     createdAt,
     createdBy,
-    expiresAt: lifeMs === null ? null : createdAt + lifeMs,
+    expiresAt: endOf(life, createdAt),
     revokedAt: null,
     revokedBy: null,
     revokedReason: null,
@@ -39,6 +44,12 @@ export function createNewKey(
     replacedBy: null,
   }
   return { key, stored }
+}
+
+function endOf({ lifeMs, notAfter }: Life, createdAt: number): number | null {
+  if (notAfter !== undefined && notAfter <= createdAt) throw new ArgumentError('notAfter', 'must not be past')
+  if (lifeMs === null) return notAfter ?? null
+  return Math.min(createdAt + lifeMs, notAfter ?? Number.POSITIVE_INFINITY)
 }
 
 /**
