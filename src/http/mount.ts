@@ -119,6 +119,7 @@ export function createMount<R extends object>(
     exposeAs,
     isAlternative,
     ...(onError && { onError }),
+    reauthenticate: async (request) => checkAuth(await askVerifier(request as R)),
   }
   const outcomeWithoutAuth = { auth: undefined, mount: settings }
 
@@ -128,10 +129,9 @@ export function createMount<R extends object>(
     // Before anything is decided: a name that is taken must not show with good credentials alone.
     if (exposeAs !== false) holderOf(request, exposeAs)
     if (skip !== undefined && askSkip(skip, request)) return admit(request, undefined)
-    const authorization = readAuthorizationLines(messageOf(request))
     let answer: unknown
     try {
-      answer = verifier.authenticate({ authorization })
+      answer = askVerifier(request)
     } catch (error) {
       return admit(request, excuseMissing(error))
     }
@@ -140,6 +140,10 @@ export function createMount<R extends object>(
     return Promise.resolve(answer)
       .then(checkAuth, excuseMissing)
       .then((auth) => admit(request, auth))
+  }
+
+  function askVerifier(request: R): unknown {
+    return verifier.authenticate({ authorization: readAuthorizationLines(messageOf(request)) })
   }
 
   /** A verifier may be the application's own: an answer that is no Auth never gives access. */

@@ -24,6 +24,13 @@ export interface MountSettings {
   readonly isAlternative: boolean
   /** The application's observer. A method, so that it may ask for the request type of its framework. */
   onError?(error: AnyAuthError, request: object): unknown
+  /**
+   * Asks the verifier once more about a request that was let through, for answers that last: its credential may have ended,
+   * or been revoked, in the meantime. The outcome on the request stays as it is.
+   *
+   * @throws {AuthError} the refusal, as the verifier gives it
+   */
+  reauthenticate(request: object): Promise<Auth>
 }
 
 // A registered symbol is the same in the ESM and the CommonJS build: a guard of one finds the outcome of the other.

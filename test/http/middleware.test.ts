@@ -5,7 +5,14 @@ import { expect, test } from 'vitest'
 import { type Actions, handOverLateErrors, runCheck, type Verdict } from '../../src/http/middleware.js'
 import { actions } from '../support/portable.js'
 
-const mount = { realm: 'vantage', timeoutMs: 3000, exposeAs: 'auth', forwardErrors: false, isAlternative: false }
+const mount = {
+  realm: 'vantage',
+  timeoutMs: 3000,
+  exposeAs: 'auth',
+  forwardErrors: false,
+  isAlternative: false,
+  reauthenticate: () => Promise.reject(new Error('not asked here')),
+}
 const thrown = new Error('out of paper')
 const failingNext: Actions<unknown> = {
   ...actions,
