@@ -81,6 +81,13 @@ export const api = {
   ): Promise<AuditJson> => get('audit', query, signal),
 }
 
+/** The time by the server's clock, as its last answer told it: the browser's own may be wrong by hours. */
+export function serverNow(): number {
+  return Date.now() + clockOffsetMs
+}
+
+let clockOffsetMs = 0
+
 function get<T>(path: string, query: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<T> {
   const given = Object.entries(query).filter(([, value]) => value !== undefined)
   const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
@@ -109,6 +116,8 @@ async function send<T>(path: string, init: RequestInit, signal?: AbortSignal): P
     signal?.throwIfAborted()
     throw new ApiError('offline', '', 0, changes, 0)
   }
+  const date = Date.parse(response.headers.get('Date') ?? '')
+  if (!Number.isNaN(date)) clockOffsetMs = date - Date.now()
   if (response.ok && body !== undefined) {
     noteSession('running')
     return body as T

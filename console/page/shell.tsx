@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { SessionJson } from '../api-types.js'
 import { api } from './api.js'
+import { storeDraft } from './draft.js'
 import { formatRoute, type Route } from './routes.js'
 import { onSessionChange, sessionHasEnded } from './session-state.js'
 import { texts } from './texts.js'
@@ -84,7 +85,7 @@ function SessionEnded({ session }: { readonly session: SessionJson | undefined }
       <p>
         <strong>{texts.problem.session}</strong> {texts.problem.sessionDetail}
       </p>
-      <a class="button" href={signInHref(session?.signInUrl ?? null)}>
+      <a class="button" href={signInHref(session?.signInUrl ?? null)} onClick={storeDraft}>
         {texts.problem.signIn}
       </a>
     </div>

@@ -1,8 +1,33 @@
 import type { JSX } from 'preact'
+import { useCallback, useState } from 'preact/hooks'
+import type { CreatedKeyJson } from '../../api-types.js'
 import { Heading } from '../parts/heading.js'
+import { Once } from '../parts/once.js'
+import { go } from '../router.js'
+import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
+import { GenerateForm } from './generate-form.js'
 
-export function Generate(_props: ViewProps): JSX.Element {
-  return <Heading title={texts.generate.title} />
+/** Makes a key: a form, and then the key, once. */
+export function Generate({ session }: ViewProps): JSX.Element {
+  const [created, setCreated] = useState<CreatedKeyJson>()
+  const forget = useCallback(() => setCreated(undefined), [])
+  if (session !== undefined && created !== undefined) {
+    return <Once created={created} apiUrl={session.apiUrl} onForget={forget} onDone={() => go({ view: 'list' })} />
+  }
+  return (
+    <>
+      <p class="crumbs">
+        <a href={formatRoute({ view: 'list' })}>{texts.list.title}</a>
+      </p>
+      <Heading title={texts.generate.title} />
+      {session !== undefined &&
+        (session.canWrite ? (
+          <GenerateForm session={session} onCreated={setCreated} />
+        ) : (
+          <p class="notice">{texts.shell.readOnly}</p>
+        ))}
+    </>
+  )
 }

@@ -1,0 +1,142 @@
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { CreatedKeyJson } from '../../api-types.js'
+import { useHold } from '../router.js'
+import { texts } from '../texts.js'
+import { CopyButton } from './copy.js'
+import { Heading } from './heading.js'
+import { Instant } from './instant.js'
+
+const t = texts.once
+
+/**
+ * Shows a new key, this once. The key is in the memory of this view and of the one that gave it, and nowhere else: not in
+ * storage, not in the address, not in the history.
+ */
+export function Once(props: {
+  readonly created: CreatedKeyJson
+  /** The API that the command calls. */
+  readonly apiUrl: string
+  /** The giver forgets the key: it is stored, or the page is left. */
+  readonly onForget: () => void
+  /** After that, when it is stored. */
+  readonly onDone: () => void
+}): JSX.Element {
+  const { created, apiUrl, onForget, onDone } = props
+  const { key, record } = created
+  const [stored, setStored] = useState(false)
+  const [status, setStatus] = useState('')
+  const [leave, setLeave] = useState<() => void>()
+  const keyField = useRef<HTMLTextAreaElement>(null)
+  const commandText = useRef<HTMLElement>(null)
+  const envText = useRef<HTMLElement>(null)
+  const command = `curl -H "Authorization: Bearer ${key}" ${apiUrl}/v1/auth/test`
+  const envLine = `VANTAGE_API_KEY=${key}`
+
+  useHold(!stored, (go) => setLeave(() => go))
+  useEffect(() => {
+    // A page that the browser keeps for its Back button would show the key again.
+    addEventListener('pagehide', onForget)
+    return () => removeEventListener('pagehide', onForget)
+  }, [onForget])
+
+  function finish(): void {
+    onForget()
+    onDone()
+  }
+
+  return (
+    <>
+      <Heading title={t.title} />
+      <div class="once card notranslate" translate={false}>
+        <div class="notice warn">
+          <p>
+            <strong>{t.warning}</strong> {t.warningDetail}
+          </p>
+        </div>
+        <div class="field">
+          <label for="new-key">{t.key}</label>
+          <div class="with-button">
+            <textarea
+              id="new-key"
+              class="mono"
+              ref={keyField}
+              readOnly
+              rows={1}
+              spellcheck={false}
+              autocomplete="off"
+              value={key}
+              onFocus={(event) => event.currentTarget.select()}
+            />
+            <CopyButton label={t.copyKey} text={key} source={keyField} onResult={setStatus} />
+          </div>
+          <p class="hint">
+            {record.name !== null && (
+              <>
+                <bdi>{record.name}</bdi> ·{' '}
+              </>
+            )}
+            {record.scopes.join(', ')} · {t.expires} <Instant at={record.expiresAt} none={texts.date.never} />
+          </p>
+        </div>
+        <div class="field">
+          <h2>{t.command}</h2>
+          <div class="with-button">
+            <code class="block" ref={commandText}>
+              {command}
+            </code>
+            <CopyButton label={t.copyCommand} text={command} source={commandText} onResult={setStatus} />
+          </div>
+        </div>
+        <div class="field">
+          <h2>{t.env}</h2>
+          <div class="with-button">
+            <code class="block" ref={envText}>
+              {envLine}
+            </code>
+            <CopyButton label={t.copyEnv} text={envLine} source={envText} onResult={setStatus} />
+          </div>
+        </div>
+        <p role="status" class="status">
+          {status}
+        </p>
+        <div class="actions apart">
+          <label class="check">
+            <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />
+            {t.stored}
+          </label>
+          <button type="button" class="primary" disabled={!stored} onClick={finish}>
+            {t.done}
+          </button>
+        </div>
+      </div>
+      {leave !== undefined && <LeaveQuestion onStay={() => setLeave(undefined)} onLeave={leave} />}
+    </>
+  )
+}
+
+/** Asks whoever leaves before the key is stored. Escape stays. */
+function LeaveQuestion(props: { readonly onStay: () => void; readonly onLeave: () => void }): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => dialog.current?.showModal(), [])
+  return (
+    <dialog
+      ref={dialog}
+      role="alertdialog"
+      aria-labelledby="leave"
+      aria-describedby="leave-detail"
+      onClose={props.onStay}
+    >
+      <h2 id="leave">{t.leave}</h2>
+      <p id="leave-detail">{t.leaveDetail}</p>
+      <div class="actions">
+        <button type="button" class="primary" onClick={() => dialog.current?.close()}>
+          {t.stay}
+        </button>
+        <button type="button" class="danger" onClick={props.onLeave}>
+          {t.leaveAnyway}
+        </button>
+      </div>
+    </dialog>
+  )
+}

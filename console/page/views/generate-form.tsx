@@ -1,0 +1,182 @@
+import type { JSX } from 'preact'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { CreatedKeyJson, SessionJson } from '../../api-types.js'
+import { ApiError, api, type NewKey, serverNow } from '../api.js'
+import { type Draft, noteDraft, takeDraft } from '../draft.js'
+import { withoutSecrets } from '../key-text.js'
+import { isLong, lifeChoices } from '../life.js'
+import { Problem } from '../parts/problem.js'
+import { TextField } from '../parts/text-field.js'
+import { go } from '../router.js'
+import { texts } from '../texts.js'
+import { LostAnswer } from './lost-answer.js'
+import { ScopeChoice } from './scope-choice.js'
+
+const t = texts.generate
+const NO_END = 'never'
+
+/** A request whose answer never came. */
+interface Lost {
+  readonly name: string | null
+  readonly sentAt: number
+}
+
+export function GenerateForm(props: {
+  readonly session: SessionJson
+  readonly onCreated: (created: CreatedKeyJson) => void
+}): JSX.Element {
+  const { session, onCreated } = props
+  const [fields, setFields] = useState<Draft>(() => takeDraft(session.actor) ?? emptyDraft(session))
+  const [secretIn, setSecretIn] = useState<keyof Draft>()
+  const [checked, setChecked] = useState(false)
+  const [sending, setSending] = useState(false)
+  const [error, setError] = useState<ApiError>()
+  const [lost, setLost] = useState<Lost>()
+  const form = useRef<HTMLFormElement>(null)
+
+  useEffect(() => noteDraft(session.actor, fields), [session.actor, fields])
+  useEffect(() => () => noteDraft(session.actor, undefined), [session.actor])
+
+  function change(changed: Partial<Draft>): void {
+    setFields((old) => ({ ...old, ...changed }))
+  }
+
+  /** A key that was pasted into a field stays out of the field, of requests and of storage. */
+  function changeText(name: 'name' | 'owner' | 'tenant', typed: string): void {
+    const { text, removed } = withoutSecrets(typed)
+    setSecretIn(removed ? name : undefined)
+    change({ [name]: removed ? '' : text })
+  }
+
+  async function submit(event: Event): Promise<void> {
+    event.preventDefault()
+    if (sending) return
+    setChecked(true)
+    if (fields.scopes.length === 0) {
+      form.current?.querySelector<HTMLInputElement>('input[type=checkbox]')?.focus()
+      return
+    }
+    setSending(true)
+    setError(undefined)
+    setLost(undefined)
+    const sentAt = serverNow()
+    try {
+      onCreated(await api.create(toNewKey(fields)))
+    } catch (cause) {
+      if (!(cause instanceof ApiError)) throw cause
+      setSending(false)
+      setError(cause)
+      if (cause.mayHaveHappened) setLost({ name: fields.name.trim() || null, sentAt })
+    }
+  }
+
+  const scopesError = checked && fields.scopes.length === 0 ? t.scopesMissing : undefined
+  const secretError = (name: keyof Draft): string | undefined => (secretIn === name ? t.secretRemoved : undefined)
+
+  return (
+    <form class="form card" ref={form} onSubmit={submit} noValidate autocomplete="off">
+      <TextField
+        label={t.name}
+        hint={t.nameHint}
+        error={secretError('name')}
+        value={fields.name}
+        onInput={(text) => changeText('name', text)}
+      />
+      <ScopeChoice
+        scopes={session.scopes}
+        chosen={fields.scopes}
+        error={scopesError}
+        onChange={(scopes) => change({ scopes })}
+      />
+      <div class="pair">
+        <div class="field">
+          <label for="expires">{t.expires}</label>
+          <select
+            id="expires"
+            aria-describedby="expires-warning"
+            value={fields.life ?? NO_END}
+            onChange={({ currentTarget: { value } }) => change({ life: value === NO_END ? null : value })}
+          >
+            {lifeChoices(session.defaultLife).map((life) => (
+              <option key={life} value={life ?? NO_END}>
+                {life === null ? t.noEnd : t.life(life)}
+              </option>
+            ))}
+          </select>
+          <p id="expires-warning" role="status" class="warning">
+            {isLong(fields.life) && (fields.life === null ? t.noEndWarning : t.longWarning)}
+          </p>
+        </div>
+        <div class="field">
+          <label for="environment">{t.environment}</label>
+          <select
+            id="environment"
+            value={fields.environment}
+            onChange={({ currentTarget: { value } }) => change({ environment: value })}
+          >
+            {session.environments.map((environment) => (
+              <option key={environment} value={environment}>
+                {t.environments[environment]}
+              </option>
+            ))}
+          </select>
+        </div>
+      </div>
+      {session.subject === null && (
+        <TextField
+          label={t.owner}
+          hint={t.ownerHint(session.actor)}
+          error={secretError('owner')}
+          value={fields.owner}
+          onInput={(text) => changeText('owner', text)}
+        />
+      )}
+      {session.tenant === null && (
+        <TextField
+          label={t.tenant}
+          hint={t.tenantHint}
+          error={secretError('tenant')}
+          value={fields.tenant}
+          onInput={(text) => changeText('tenant', text)}
+        />
+      )}
+      <Problem error={error} />
+      {lost !== undefined && <LostAnswer name={lost.name} sentAt={lost.sentAt} />}
+      <div class="actions">
+        <button type="submit" class="primary" aria-disabled={sending}>
+          {t.submit}
+        </button>
+        <button type="button" class="plain" onClick={() => go({ view: 'list' })}>
+          {t.cancel}
+        </button>
+        <span role="status" class="quiet">
+          {sending && t.sending}
+        </span>
+      </div>
+    </form>
+  )
+}
+
+function emptyDraft(session: SessionJson): Draft {
+  const { defaultLife, environments } = session
+  return {
+    name: '',
+    owner: '',
+    tenant: '',
+    scopes: [],
+    life: defaultLife ?? '365d',
+    environment: environments[0] ?? 'live',
+  }
+}
+
+/** Fields that were left empty are not sent: the server knows what stands for them. */
+function toNewKey({ name, owner, tenant, scopes, life, environment }: Draft): NewKey {
+  return {
+    ...(name.trim() !== '' && { name: name.trim() }),
+    scopes,
+    expiresIn: life,
+    environment,
+    ...(owner.trim() !== '' && { subject: owner.trim() }),
+    ...(tenant.trim() !== '' && { tenant: tenant.trim() }),
+  }
+}
