@@ -1,8 +1,11 @@
 import type { JSX } from 'preact'
+import { useEffect } from 'preact/hooks'
 import { api } from './api.js'
+import { startLive } from './live.js'
 import { useLoad } from './load.js'
 import { useRoute } from './router.js'
 import { formatRoute, type Route } from './routes.js'
+import { noteSession } from './session-state.js'
 import { Shell } from './shell.js'
 import type { ViewProps } from './view.js'
 import { Audit } from './views/audit.js'
@@ -17,6 +20,8 @@ import { Usage } from './views/usage.js'
 /** The page: who is signed in, and the view that the address names. */
 export function App(): JSX.Element {
   const route = useRoute()
+  // All tabs of a console send the same cookie, so one stream is right for all of them.
+  useEffect(() => startLive(location.pathname, () => noteSession('ended')), [])
   const { value: session } = useLoad((signal) => api.session(signal), [])
   return (
     <Shell route={route} session={session}>
