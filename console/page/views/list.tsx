@@ -1,8 +1,129 @@
 import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { api } from '../api.js'
+import { type Choice, EVERYTHING, isNarrowed, PAGE_SIZE, toQuery } from '../list-query.js'
+import { useLoad } from '../load.js'
 import { Heading } from '../parts/heading.js'
+import { Problem } from '../parts/problem.js'
+import { go } from '../router.js'
+import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
+import { KeyTable } from './key-table.js'
+import { ListFilters } from './list-filters.js'
 
-export function List(_props: ViewProps): JSX.Element {
-  return <Heading title={texts.list.title} />
+const t = texts.list
+
+/** Back from a key, the list is as it was left. */
+let lastChoice = EVERYTHING
+
+/** The keys that the caller may see. */
+export function List({ session }: ViewProps): JSX.Element {
+  const [choice, setChoice] = useState(lastChoice)
+  const { value, error, loading, reload } = useLoad((signal) => api.keys(toQuery(choice), signal), [choice])
+  lastChoice = choice
+  const { pages } = choice
+  const narrowed = isNarrowed(choice)
+
+  /** Another order or another filter begins at the first page again. */
+  function change(changed: Partial<Choice>): void {
+    setChoice((old) => ({ ...old, pages: [], ...changed }))
+  }
+
+  const empty = value !== undefined && value.keys.length === 0
+  return (
+    <>
+      <div class="head">
+        <Heading title={t.title} />
+        {session?.canWrite !== false && (
+          <button type="button" class="primary" onClick={() => go({ view: 'generate' })}>
+            {t.generate}
+          </button>
+        )}
+      </div>
+      {session?.canWrite === false && <p class="notice">{texts.shell.readOnly}</p>}
+      <Problem error={error} retry={reload} />
+      <ListFilters choice={choice} onChange={change} />
+      {value === undefined ? (
+        error === undefined && <Placeholder />
+      ) : empty ? (
+        <Empty narrowed={narrowed} canWrite={session?.canWrite !== false} onAll={() => setChoice(EVERYTHING)} />
+      ) : (
+        <KeyTable keys={value.keys} sort={choice.sort} loading={loading} onSort={(sort) => change({ sort })} />
+      )}
+      <div class="paging">
+        <p role="status" class="quiet">
+          {value === undefined
+            ? error === undefined && t.loading
+            : !empty && t.range(pages.length * PAGE_SIZE + 1, value.keys.length)}
+        </p>
+        {value !== undefined && (pages.length > 0 || value.cursor !== null) && (
+          <nav class="actions" aria-label={t.paging}>
+            <PageButton
+              label={t.previous}
+              to={pages.length === 0 || loading ? undefined : () => change({ pages: pages.slice(0, -1) })}
+            />
+            <PageButton
+              label={t.next}
+              to={
+                value.cursor === null || loading ? undefined : () => change({ pages: [...pages, value.cursor ?? ''] })
+              }
+            />
+          </nav>
+        )}
+      </div>
+    </>
+  )
+}
+
+/** It is not `disabled` at the last page: the button that was just used would lose the focus. */
+function PageButton({ label, to }: { readonly label: string; readonly to: (() => void) | undefined }): JSX.Element {
+  return (
+    <button
+      type="button"
+      aria-disabled={to === undefined}
+      onClick={() => {
+        if (to === undefined) return
+        to()
+        scrollTo({ top: 0 })
+      }}
+    >
+      {label}
+    </button>
+  )
+}
+
+/** Takes the room of the first rows until they are there. */
+function Placeholder(): JSX.Element {
+  return <div class="table placeholder" aria-hidden="true" />
+}
+
+function Empty(props: {
+  readonly narrowed: boolean
+  readonly canWrite: boolean
+  readonly onAll: () => void
+}): JSX.Element {
+  const { narrowed, canWrite, onAll } = props
+  if (narrowed) {
+    return (
+      <div class="empty card">
+        <h2>{t.noMatch}</h2>
+        <p class="quiet">{t.noMatchDetail}</p>
+        <button type="button" onClick={onAll}>
+          {t.showAll}
+        </button>
+      </div>
+    )
+  }
+  return (
+    <div class="empty card">
+      <h2>{t.empty}</h2>
+      <p class="quiet">{t.emptyDetail}</p>
+      {canWrite && (
+        <a class="button" href={formatRoute({ view: 'generate' })}>
+          {t.first}
+        </a>
+      )}
+    </div>
+  )
 }

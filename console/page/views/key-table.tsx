@@ -1,0 +1,129 @@
+import type { JSX } from 'preact'
+import type { KeyJson } from '../../api-types.js'
+import { COLUMNS, nextSort, type Sort } from '../list-query.js'
+import { Instant } from '../parts/instant.js'
+import { State } from '../parts/state.js'
+import { formatRoute } from '../routes.js'
+import { texts } from '../texts.js'
+
+const t = texts.list
+const HEADERS = ['name', 'hint', 'scopes', 'owner', 'created', 'expires', 'lastUsed', 'uses', 'state'] as const
+const SHOWN_SCOPES = 2
+
+/** A page of keys. On a narrow screen each row is a card. */
+export function KeyTable(props: {
+  readonly keys: readonly KeyJson[]
+  readonly sort: Sort
+  readonly loading: boolean
+  readonly onSort: (sort: Sort) => void
+}): JSX.Element {
+  const { keys, sort, loading, onSort } = props
+  const byId = new Map(keys.map((key) => [key.id, key]))
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways has to be reachable by keyboard
+    <section class="table keys" aria-label={t.tableRegion} aria-busy={loading} tabIndex={0}>
+      <table aria-label={t.table}>
+        <thead>
+          <tr>
+            {HEADERS.map((header) => (
+              <Header key={header} header={header} sort={sort} onSort={onSort} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {keys.map((key) => (
+            <Row key={key.id} record={key} successor={byId.get(key.replacedBy ?? '')} />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  )
+}
+
+function Header(props: {
+  readonly header: (typeof HEADERS)[number]
+  readonly sort: Sort
+  readonly onSort: (sort: Sort) => void
+}): JSX.Element {
+  const { header, sort, onSort } = props
+  const column = COLUMNS.find((name) => name === header)
+  if (column === undefined) return <th scope="col">{t.columns[header]}</th>
+  const direction = sort === column ? 'ascending' : sort === `-${column}` ? 'descending' : undefined
+  return (
+    <th scope="col" class="sortable" aria-sort={direction}>
+      <button type="button" class="plain" onClick={() => onSort(nextSort(sort, column))}>
+        {t.columns[header]}
+        <span class={direction === undefined ? 'arrow' : `arrow ${direction}`} aria-hidden="true" />
+      </button>
+    </th>
+  )
+}
+
+function Row({
+  record,
+  successor,
+}: {
+  readonly record: KeyJson
+  readonly successor: KeyJson | undefined
+}): JSX.Element {
+  const { id, name, hint, scopes, subject, createdAt, expiresAt, lastUsedAt, usage, state } = record
+  const used = usage?.reduce((sum, count) => sum + count, 0) ?? 0
+  const stillUsed =
+    state === 'superseded' && successor !== undefined && lastUsedAt !== null && lastUsedAt > successor.createdAt
+  return (
+    <tr>
+      <th scope="row">
+        <a class="name" href={formatRoute({ view: 'key', id })} title={name ?? hint}>
+          <bdi>{name ?? hint}</bdi>
+        </a>
+      </th>
+      <td class="hint-cell">
+        <code>{hint}</code>
+      </td>
+      <td class="scopes-cell" data-label={t.columns.scopes}>
+        <Scopes scopes={scopes} />
+      </td>
+      <td data-label={t.columns.owner}>
+        <bdi class="clip" title={subject}>
+          {subject}
+        </bdi>
+      </td>
+      <td data-label={t.columns.created}>
+        <Instant at={createdAt} none="" />
+      </td>
+      <td data-label={t.columns.expires}>
+        <Instant at={expiresAt} none={texts.date.never} />
+      </td>
+      <td data-label={t.columns.lastUsed}>
+        <Instant at={lastUsedAt} none={texts.date.never} as="relative" />
+      </td>
+      <td data-label={t.columns.uses} class="number">
+        {used}
+      </td>
+      <td data-label={t.columns.state}>
+        <State state={state} />
+        {stillUsed && <span class="warning small"> {t.stillUsed}</span>}
+      </td>
+    </tr>
+  )
+}
+
+/** The first two; all of them to readers of the screen and under the pointer. The view of the key lists them. */
+function Scopes({ scopes }: { readonly scopes: readonly string[] }): JSX.Element {
+  const rest = scopes.slice(SHOWN_SCOPES)
+  return (
+    <span class="scopes" title={scopes.join(' ')}>
+      {scopes.slice(0, SHOWN_SCOPES).map((scope) => (
+        <code key={scope}>{scope}</code>
+      ))}
+      {rest.length > 0 && (
+        <>
+          <span class="quiet small" aria-hidden="true">
+            {t.more(rest.length)}
+          </span>
+          <span class="visually-hidden">{rest.join(' ')}</span>
+        </>
+      )}
+    </span>
+  )
+}
