@@ -1,10 +1,11 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
-import { DOCUMENTED_SCOPES, parseScopeClaim, type Scope } from '../src/core/scope.js'
+import { DOCUMENTED_SCOPES, parseScopeClaim } from '../src/core/scope.js'
+import { askUser, type Middleware, sendPage } from './interaction.js'
 import { LOOPBACK, listen } from './loopback.js'
-import { codePage, consentPage, contentSecurityPolicy, errorPage } from './pages.js'
+import { codePage, errorPage } from './pages.js'
 
 /** One confidential client. It authenticates with `client_secret_post`, as the product page shows. */
 export interface DemoClient {
@@ -12,12 +13,20 @@ export interface DemoClient {
   readonly clientSecret: string
   /** Shown on the consent page. */
   readonly name: string
+  /**
+   * Makes it a client that signs users in, by OpenID Connect with PKCE, and gets no scope of the API. It always shows a
+   * page, on which the user chooses one of these.
+   */
+  readonly accounts?: readonly string[]
 }
 
 export interface AuthorizationServerOptions {
   /** Port on loopback; 0 for a free one. */
   readonly port: number
-  /** Whether the authorize step shows a page to sign in and consent on. Otherwise it consents by itself, for `account`. */
+  /**
+   * Whether the authorize step of a client without accounts shows a page to sign in and consent on. Otherwise it consents
+   * by itself, for `account`.
+   */
   readonly interactive: boolean
   /** The API that tokens are for: their `aud` claim. */
   readonly audience: string
@@ -54,7 +63,13 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   allowLoopbackRedirects(provider)
   provider.use(advertiseScopes)
   provider.use(showCode)
-  if (options.interactive) provider.use(askUser(provider, options))
+  provider.use(
+    askUser(provider, {
+      audience: options.audience,
+      suggestedAccount: options.account,
+      accountsOf: (clientId) => accountsOf(options, clientId),
+    }),
+  )
   server.on('request', provider.callback())
   return { issuer, redirectUri: `${issuer}/callback`, close }
 }
@@ -86,6 +101,10 @@ function withoutNotices<T>(load: () => T): T {
   return result
 }
 
+function accountsOf({ clients }: AuthorizationServerOptions, clientId: string | undefined) {
+  return clients.find((client) => client.clientId === clientId)?.accounts
+}
+
 async function createSigningKey() {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
   const jwk = await exportJWK(privateKey)
@@ -99,11 +118,11 @@ function configure(
 ): Configuration {
   return {
     jwks: { keys: [signingKey] },
-    clients: options.clients.map(({ clientId, clientSecret, name }) => ({
+    clients: options.clients.map(({ clientId, clientSecret, name, accounts }) => ({
       client_id: clientId,
       client_secret: clientSecret,
       client_name: name,
-      grant_types: ['authorization_code', 'client_credentials'],
+      grant_types: accounts === undefined ? ['authorization_code', 'client_credentials'] : ['authorization_code'],
       redirect_uris: [`http://${LOOPBACK}/callback`],
       token_endpoint_auth_method: 'client_secret_post',
     })),
@@ -112,7 +131,9 @@ function configure(
     clientAuthMethods: ['client_secret_post'],
     clientBasedCORS: () => false,
     responseTypes: ['code'],
-    scopes: [],
+    scopes: ['openid'],
+    // The page's own addresses carry none.
+    pkce: { required: (_ctx, client) => accountsOf(options, client.clientId) !== undefined },
     routes: { authorization: '/oauth/authorize', token: '/oauth/token', jwks: '/oauth/jwks' },
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     ttl: {
@@ -137,10 +158,12 @@ function configure(
         useGrantedResource: () => true,
         getResourceServerInfo(ctx, resource) {
           if (resource !== options.audience) throw new oidc.errors.InvalidTarget()
-          readRequestedScopes(oidc, ctx)
+          const asksWho = accountsOf(options, ctx.oidc.client?.clientId) !== undefined
+          readRequestedScopes(oidc, ctx, asksWho ? ['openid'] : DOCUMENTED_SCOPES)
           // The first hook of an authorization request after its parameters are checked, and before the user matters.
-          if (!options.interactive && ctx.oidc.route === 'authorization') {
-            ctx.oidc.session?.loginAccount({ accountId: options.account })
+          if (ctx.oidc.session !== undefined && ctx.oidc.route === 'authorization') {
+            if (asksWho) delete ctx.oidc.session.accountId
+            else if (!options.interactive) ctx.oidc.session.loginAccount({ accountId: options.account })
           }
           return {
             audience: options.audience,
@@ -156,7 +179,8 @@ function configure(
     async loadExistingGrant(ctx) {
       const { client, params, provider, result, session } = ctx.oidc
       // A user who is asked is asked each time, so that the page can be seen again.
-      if (options.interactive) return result?.consent?.grantId ? provider.Grant.find(result.consent.grantId) : undefined
+      if (options.interactive || accountsOf(options, client?.clientId) !== undefined)
+        return result?.consent?.grantId ? provider.Grant.find(result.consent.grantId) : undefined
       const grant = new provider.Grant({
         accountId: session?.accountId as string,
         clientId: client?.clientId as string,
@@ -165,11 +189,7 @@ function configure(
       await grant.save()
       return grant
     },
-    interactions: {
-      // Without a policy nothing is ever asked.
-      policy: options.interactive ? oidc.interactionPolicy.base() : [],
-      url: (_ctx, interaction) => `/interaction/${interaction.uid}`,
-    },
+    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     renderError(ctx, { error, error_description: description }) {
       if (ctx.accepts('json', 'html') === 'html') sendPage(ctx, errorPage(error, description))
       else ctx.body = { error, error_description: description }
@@ -183,14 +203,14 @@ function configure(
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6749#section-3.3 RFC 6749 §3.3}
  */
-function readRequestedScopes(oidc: OidcProvider, ctx: KoaContextWithOIDC): void {
+function readRequestedScopes(oidc: OidcProvider, ctx: KoaContextWithOIDC, permitted: readonly string[]): void {
   const { params, route } = ctx.oidc
   // The scopes of a code were settled when it was asked for.
   if (params === undefined || (route === 'token' && params.grant_type !== 'client_credentials')) return
   const scopes = parseScopeClaim(params.scope) ?? []
-  const unknown = scopes.filter((scope) => !DOCUMENTED_SCOPES.includes(scope as Scope))
+  const unknown = scopes.filter((scope) => !permitted.includes(scope))
   if (scopes.length === 0 || unknown.length > 0) {
-    throw new oidc.errors.InvalidScope(`ask for one or more of ${DOCUMENTED_SCOPES.join(', ')}`, unknown.join(' '))
+    throw new oidc.errors.InvalidScope(`ask for one or more of ${permitted.join(', ')}`, unknown.join(' '))
   }
   params.scope = scopes.join(' ')
 }
@@ -204,9 +224,6 @@ function allowLoopbackRedirects(provider: Provider): void {
     return protocol === 'http:' && hosts.has(hostname) && username + password === '' && !redirectUri.includes('#')
   }
 }
-
-type Middleware = Parameters<Provider['use']>[0]
-type Context = Parameters<Middleware>[0]
 
 /** oidc-provider lists only the scopes of OpenID Connect. */
 const advertiseScopes: Middleware = async (ctx, next) => {
@@ -229,105 +246,6 @@ const showCode: Middleware = (ctx, next) => {
     const detail = reason === first(error) ? first(description) : 'there is no authorization code in this address'
     sendPage(ctx, errorPage(reason, detail), `${reason}: ${detail ?? ''}\n`)
   }
-}
-
-/** Serves the sign-in and consent page, and carries its answer back into the authorization request. */
-function askUser(provider: Provider, { account: suggestedAccount, audience }: AuthorizationServerOptions): Middleware {
-  const csrfKey = randomBytes(32)
-  const csrfToken = (uid: string) => createHmac('sha256', csrfKey).update(uid).digest('base64url')
-
-  return async (ctx, next) => {
-    if (!ctx.path.startsWith('/interaction/')) return next()
-    // Found by the cookie that went to the browser which began; the path alone opens nothing.
-    const interaction = await provider.interactionDetails(ctx.req, ctx.res).catch(() => undefined)
-    if (interaction === undefined || ctx.path !== `/interaction/${interaction.uid}`) {
-      ctx.status = 400
-      return sendPage(ctx, errorPage('invalid_request', 'This sign-in has ended, or began in another browser.'))
-    }
-    const { params, prompt, session, uid } = interaction
-    const clientId = params.client_id as string
-    const redirectUri = params.redirect_uri as string
-    const scopes = (params.scope as string).split(' ')
-    const ask = async (problem?: string) => {
-      const client = await provider.Client.find(clientId)
-      ctx.status = problem === undefined ? 200 : 400
-      sendPage(
-        ctx,
-        consentPage({
-          clientName: client?.clientName ?? clientId,
-          scopes,
-          redirectUri,
-          account: session?.accountId,
-          suggestedAccount,
-          csrfToken: csrfToken(uid),
-          ...(problem === undefined ? {} : { problem }),
-        }),
-      )
-      // Browsers apply form-action to the redirect that answers a form as well, and know no IPv6 address there.
-      const { hostname, origin } = new URL(redirectUri)
-      const target = hostname.startsWith('[') ? 'http:' : origin
-      ctx.set('Content-Security-Policy', contentSecurityPolicy(["'self'", target]))
-    }
-    if (ctx.method === 'GET' || ctx.method === 'HEAD') return ask()
-    if (ctx.method !== 'POST') {
-      ctx.status = 405
-      ctx.set('Allow', 'GET, HEAD, POST')
-      return
-    }
-    const form = await readForm(ctx.req)
-    if (form === undefined || !equal(form.get('csrf') ?? '', csrfToken(uid))) {
-      ctx.status = 403
-      return sendPage(ctx, errorPage('access_denied', 'This answer did not come from the page that asked.'))
-    }
-    if (form.get('decision') !== 'allow') {
-      return resume(ctx, { error: 'access_denied', error_description: 'The user denied the request' })
-    }
-    const accountId = session?.accountId ?? form.get('account')?.trim() ?? ''
-    if (!/^[\w.@+-]{1,64}$/.test(accountId)) {
-      return ask('A user name has 1 to 64 letters, digits or the signs . _ - + @')
-    }
-    const grant = new provider.Grant({ accountId, clientId })
-    grant.addResourceScope(audience, scopes)
-    const consent = { grantId: await grant.save() }
-    return resume(ctx, prompt.name === 'login' ? { login: { accountId, remember: false }, consent } : { consent })
-  }
-
-  async function resume(ctx: Context, result: Parameters<Provider['interactionResult']>[2]): Promise<void> {
-    ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: false }))
-    ctx.status = 303
-  }
-}
-
-/** Sends a page; plain text to those who, like curl, ask for nothing in particular. */
-function sendPage(ctx: Context, html: string, text?: string): void {
-  ctx.set({
-    'Cache-Control': 'no-store',
-    'Content-Security-Policy': contentSecurityPolicy(),
-    'Referrer-Policy': 'no-referrer',
-    'X-Content-Type-Options': 'nosniff',
-  })
-  const plain = text !== undefined && ctx.accepts('text', 'html') === 'text'
-  ctx.type = plain ? 'text' : 'html'
-  ctx.body = plain ? text : html
-}
-
-const MAX_FORM_BYTES = 4096
-
-async function readForm(request: IncomingMessage): Promise<URLSearchParams | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  // Not destroyed on return: the refusal still has to go out on this connection.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > MAX_FORM_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return new URLSearchParams(Buffer.concat(chunks).toString())
-}
-
-function equal(given: string, expected: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(expected)]
-  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 function first(value: string | string[] | undefined): string | undefined {

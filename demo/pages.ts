@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { Scope } from '../src/core/scope.js'
+import { escapeHtml, page } from './page-frame.js'
 
 /** What each scope permits, in the words of the product page. */
 const PERMISSIONS: Readonly<Record<Scope, string>> = {
@@ -11,35 +11,6 @@ const PERMISSIONS: Readonly<Record<Scope, string>> = {
   'storage:write': 'Upload and manage files',
   'teams:read': 'Read team information',
   'teams:write': 'Manage team membership',
-}
-
-const STYLE = `
-:root { color-scheme: light dark; --ink: #1b1f2a; --soft: #565d6d; --paper: #fff; --back: #eef1f6; --line: #8a92a3; --accent: #2447c5; --on-accent: #fff; --alert: #b3161d }
-@media (prefers-color-scheme: dark) { :root { --ink: #eceff5; --soft: #aeb6c5; --paper: #1c212c; --back: #11141b; --line: #6b7488; --accent: #9db2ff; --on-accent: #10162b; --alert: #ff9c96 } }
-* { box-sizing: border-box }
-body { margin: 0; padding: 2rem 1rem; background: var(--back); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
-main { max-width: 28rem; margin: 0 auto; padding: 1.75rem; background: var(--paper); border-radius: .75rem }
-h1 { margin: 0 0 1rem; font-size: 1.375rem; line-height: 1.25 }
-p, ul, pre { margin: 0 0 1rem }
-ul { padding-left: 1.25rem }
-code { font: .875em ui-monospace, monospace; overflow-wrap: anywhere }
-li code, .soft { color: var(--soft) }
-.soft { font-size: .875rem }
-pre { padding: .75rem; border: 1px solid var(--line); border-radius: .375rem; white-space: pre-wrap }
-label { display: block; font-weight: 600 }
-input[type=text] { width: 100%; margin: .25rem 0; padding: .5rem .625rem; border: 1px solid var(--line); border-radius: .375rem; background: var(--paper); color: inherit; font: inherit }
-button { padding: .5rem 1.25rem; border: 1px solid var(--accent); border-radius: .375rem; background: none; color: var(--accent); font: inherit; font-weight: 600; cursor: pointer }
-button.primary { background: var(--accent); color: var(--on-accent) }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-.alert { color: var(--alert) }
-.actions { display: flex; gap: .75rem; margin: 1.25rem 0 }
-`
-
-/** The value of Content-Security-Policy for these pages: their own style, and no script, image or frame at all. */
-export function contentSecurityPolicy(formAction: readonly string[] = []): string {
-  const style = createHash('sha256').update(STYLE).digest('base64')
-  const targets = formAction.length === 0 ? "'none'" : formAction.join(' ')
-  return `default-src 'none'; style-src 'sha256-${style}'; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`
 }
 
 /** What the sign-in and consent page shows. */
@@ -80,6 +51,32 @@ ${problem}${account}
   )
 }
 
+/** What the sign-in page shows. */
+export interface SignInRequest {
+  readonly clientName: string
+  readonly accounts: readonly string[]
+  readonly csrfToken: string
+  readonly problem?: string
+}
+
+/** The page on which a user says who signs in to a client that has accounts of its own. */
+export function signInPage({ clientName, accounts, csrfToken, problem }: SignInRequest): string {
+  const buttons = accounts
+    .map(escapeHtml)
+    .map((account) => `<button class="primary" name="account" value="${account}">Sign in as ${account}</button>`)
+    .join('')
+  return page(
+    `Sign in to ${clientName}`,
+    `<p class="soft">This demo has no passwords: choose who you are.</p>
+<form method="post">
+<input type="hidden" name="csrf" value="${escapeHtml(csrfToken)}">
+${problem === undefined ? '' : `<p class="alert" role="alert">${escapeHtml(problem)}</p>`}
+<div class="actions">${buttons}</div>
+<button name="decision" value="deny">Cancel</button>
+</form>`,
+  )
+}
+
 /** The page at the demo's redirect URI, where a client would take over. */
 export function codePage(code: string, state: string | undefined): string {
   return page(
@@ -97,35 +94,4 @@ export function errorPage(error: string, description: string | undefined): strin
     'The request was not granted',
     `<p><code>${escapeHtml(error)}</code>${description === undefined ? '' : `: ${escapeHtml(description)}`}</p>`,
   )
-}
-
-function page(title: string, content: string): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)} · Vantage demo</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
-${content}
-</main>
-</body>
-</html>
-`
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] as string)
 }

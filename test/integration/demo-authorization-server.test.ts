@@ -1,13 +1,23 @@
+import { createHash } from 'node:crypto'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.js'
 import { DOCUMENTED_SCOPES } from '../../src/core/scope.js'
+import { openBrowser } from '../support/browser.js'
 
 const AUDIENCE = 'https://api.example'
 const CLIENT = { clientId: 'test-client', clientSecret: 'correct horse', name: 'Tom & "Jerry" <script>' }
 
+const DASHBOARD = {
+  clientId: 'a-dashboard',
+  clientSecret: 'battery staple',
+  name: 'Dashboard',
+  accounts: ['ada', 'bob'],
+}
+
 function start(interactive: boolean, port = 0): Promise<AuthorizationServer> {
-  return startAuthorizationServer({ port, interactive, audience: AUDIENCE, account: 'user_123', clients: [CLIENT] })
+  const clients = [CLIENT, DASHBOARD]
+  return startAuthorizationServer({ port, interactive, audience: AUDIENCE, account: 'user_123', clients })
 }
 
 function authorizeUrl(server: AuthorizationServer, changes: Record<string, string | null> = {}): URL {
@@ -218,41 +228,6 @@ describe('with a page', () => {
   })
   afterAll(() => server.close())
 
-  /** A browser without scripts: keeps cookies, follows redirects up to the redirect URI, and fills in forms. */
-  function openBrowser() {
-    const cookies = new Map<string, string>()
-    let at = ''
-    async function go(url: URL | string, init: RequestInit = {}) {
-      let target = new URL(url, server.issuer)
-      let request: RequestInit = init
-      for (;;) {
-        at = target.href
-        if (at.startsWith(`${server.redirectUri}?`)) return { status: 303, html: '', headers: new Headers() }
-        const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-        const headers = { accept: 'text/html', cookie }
-        const response = await fetch(target, { ...request, headers, redirect: 'manual' })
-        for (const line of response.headers.getSetCookie()) {
-          const [name, value] = (line.split(';')[0] as string).split(/=(.*)/)
-          cookies.set(name as string, value as string)
-        }
-        const html = await response.text()
-        const location = response.headers.get('location')
-        if (location === null) return { status: response.status, html, headers: response.headers }
-        target = new URL(location, target)
-        request = {}
-      }
-    }
-    return {
-      cookies,
-      go,
-      at: () => new URL(at),
-      answer(html: string, fields: Record<string, string>) {
-        const csrf = /name="csrf" value="([^"]+)"/.exec(html)?.[1] ?? ''
-        return go(at, { method: 'POST', body: new URLSearchParams({ csrf, ...fields }) })
-      },
-    }
-  }
-
   test('asks who the user is and what to allow, and sends a code for that user', async () => {
     const browser = openBrowser()
     const { status, html } = await browser.go(authorizeUrl(server))
@@ -342,5 +317,95 @@ describe('with a page', () => {
     expect(html).toContain('<html lang="en">')
     expect(html).toContain('<label for="account">')
     expect(html).toContain('id="account"')
+  })
+})
+
+describe('a client with accounts', () => {
+  let server: AuthorizationServer
+  beforeAll(async () => {
+    server = await start(false)
+  })
+  afterAll(() => server.close())
+
+  const VERIFIER = 'v'.repeat(43)
+  const SIGN_IN = {
+    client_id: DASHBOARD.clientId,
+    scope: 'openid',
+    nonce: 'a-nonce',
+    code_challenge: createHash('sha256').update(VERIFIER).digest('base64url'),
+    code_challenge_method: 'S256',
+  }
+
+  async function idToken(code: string, changes: Record<string, string> = {}) {
+    const { status, body } = await requestToken(server, {
+      client_id: DASHBOARD.clientId,
+      client_secret: DASHBOARD.clientSecret,
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: server.redirectUri,
+      code_verifier: VERIFIER,
+      ...changes,
+    })
+    if (status !== 200) return { status, body }
+    const keySet = createRemoteJWKSet(new URL('/oauth/jwks', server.issuer))
+    const { payload } = await jwtVerify(body.id_token as string, keySet, {
+      issuer: server.issuer,
+      audience: DASHBOARD.clientId,
+    })
+    return payload
+  }
+
+  test('has the user choose one, each time, also where another client has signed in somebody', async () => {
+    const browser = openBrowser()
+    await browser.go(authorizeUrl(server)) // signs user_123 in, and asks nobody
+    for (const account of ['ada', 'bob']) {
+      const { status, html } = await browser.go(authorizeUrl(server, SIGN_IN))
+      expect([status, browser.at().pathname]).toEqual([200, expect.stringMatching(/^\/interaction\//)])
+      expect(html).toContain('Sign in as ada')
+      expect(html).toContain('Sign in as bob')
+      await browser.answer(html, { account })
+      expect(browser.at().searchParams.get('state')).toBe('a-state')
+      expect(await idToken(browser.at().searchParams.get('code') as string)).toMatchObject({
+        sub: account,
+        nonce: 'a-nonce',
+      })
+    }
+  })
+
+  test('gets no code for anybody else, nor for a user who cancels', async () => {
+    const browser = openBrowser()
+    const { html } = await browser.go(authorizeUrl(server, SIGN_IN))
+    for (const account of ['user_123', '', '__proto__', 'ADA']) {
+      const { status, html: again } = await browser.answer(html, { account })
+      expect([status, again.includes('role="alert"')]).toEqual([400, true])
+    }
+    await browser.answer(html, { decision: 'deny', account: 'ada' })
+    expect(Object.fromEntries(browser.at().searchParams)).toMatchObject({ error: 'access_denied', state: 'a-state' })
+  })
+
+  test('needs PKCE, and the verifier of its challenge', async () => {
+    const { location } = await authorize(server, { ...SIGN_IN, code_challenge: null, code_challenge_method: null })
+    expect(location?.searchParams.get('error')).toBe('invalid_request')
+    const browser = openBrowser()
+    await browser.answer((await browser.go(authorizeUrl(server, SIGN_IN))).html, { account: 'ada' })
+    const code = browser.at().searchParams.get('code') as string
+    expect(await idToken(code, { code_verifier: 'w'.repeat(43) })).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_grant' },
+    })
+  })
+
+  test('gets no scope of the API, and no token by its secret alone', async () => {
+    for (const scope of ['jobs:read', 'openid jobs:read', 'profile']) {
+      const { location } = await authorize(server, { ...SIGN_IN, scope })
+      expect(location?.searchParams.get('error')).toMatch(/^invalid_(?:scope|request)$/)
+      expect(location?.searchParams.get('code')).toBeNull()
+    }
+    const { clientId: client_id, clientSecret: client_secret } = DASHBOARD
+    const asked = { client_id, client_secret, grant_type: 'client_credentials', scope: 'jobs:read' }
+    expect(await requestToken(server, asked)).toMatchObject({
+      status: 400,
+      body: { error_description: 'requested grant type is not allowed for this client' },
+    })
   })
 })
