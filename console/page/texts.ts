@@ -259,7 +259,7 @@ export const texts = {
     reason: 'Reason:',
     somebody: 'Somebody',
     databaseUser: 'Somebody, by hand in the database,',
-    allKeys: 'all keys',
+    allKeys: 'Every key',
     anotherKey: 'another key',
     and: ' and ',
     create: <T>(who: T, key: T) => [who, ' created ', key],

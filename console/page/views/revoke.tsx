@@ -1,8 +1,141 @@
 import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import type { KeyJson } from '../../api-types.js'
+import { ApiError, api } from '../api.js'
+import { confirms, LAST_CHARACTERS } from '../confirmation.js'
+import { useLoad } from '../load.js'
 import { Heading } from '../parts/heading.js'
+import { Instant } from '../parts/instant.js'
+import { Crumb, nameOf } from '../parts/key-name.js'
+import { Problem } from '../parts/problem.js'
+import { go } from '../router.js'
+import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
 
-export function Revoke(_props: ViewProps & { readonly id: string }): JSX.Element {
-  return <Heading title={texts.revoke.title} />
+const t = texts.revoke
+
+/** Ends a key for good, after its name was typed. */
+export function Revoke({ session, id }: ViewProps & { readonly id: string }): JSX.Element {
+  const { value: key, error, reload } = useLoad((signal) => api.key(id, signal), [id])
+  return (
+    <>
+      <Crumb record={key} />
+      <Heading title={error?.status === 404 ? texts.key.notFound : t.title} />
+      {key === undefined && error === undefined && <p class="quiet">{texts.key.loading}</p>}
+      <Problem error={error} retry={reload} />
+      {key !== undefined &&
+        session !== undefined &&
+        (key.state === 'revoked' ? (
+          <Done id={id} />
+        ) : session.canWrite ? (
+          <Form record={key} />
+        ) : (
+          <p>{texts.shell.readOnly}</p>
+        ))}
+    </>
+  )
+}
+
+function Done({ id }: { readonly id: string }): JSX.Element {
+  return (
+    <p class="notice">
+      {t.already} <a href={formatRoute({ view: 'key', id })}>{t.show}</a>
+    </p>
+  )
+}
+
+function Form({ record }: { readonly record: KeyJson }): JSX.Element {
+  const [typed, setTyped] = useState('')
+  const [reason, setReason] = useState('')
+  const [sending, setSending] = useState(false)
+  const [error, setError] = useState<ApiError>()
+  const { id } = record
+  const name = nameOf(record)
+
+  async function revoke(event: Event): Promise<void> {
+    event.preventDefault()
+    if (sending || !confirms(typed, record)) return
+    setSending(true)
+    setError(undefined)
+    try {
+      await api.revoke(id, reason.trim() === '' ? {} : { reason: reason.trim() })
+      go({ view: 'key', id })
+    } catch (caught) {
+      if (!(caught instanceof ApiError)) throw caught
+      setError(caught)
+      setSending(false)
+    }
+  }
+
+  return (
+    <form class="card form" onSubmit={revoke}>
+      <p>
+        <bdi class="quoted">{name}</bdi> {name !== record.hint && <code class="quiet">{record.hint}</code>}
+      </p>
+      <ul class="consequences">
+        <li>{t.refused}</li>
+        <li>
+          {record.lastUsedAt === null ? (
+            t.neverUsed
+          ) : (
+            <>
+              {t.lastUsed} <Instant at={record.lastUsedAt} none="" as="relative" />
+              {'.'}
+            </>
+          )}
+        </li>
+        <li>{t.final}</li>
+        {record.state === 'active' && (
+          <li>
+            {t.rotateInstead} <a href={formatRoute({ view: 'rotate', id })}>{t.rotateLink}</a>
+          </li>
+        )}
+      </ul>
+      <div class="field">
+        <label for="confirm">{t.confirm}</label>
+        <input
+          id="confirm"
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          aria-describedby="confirm-hint"
+          value={typed}
+          onInput={(event) => setTyped(event.currentTarget.value)}
+        />
+        <p id="confirm-hint" class="hint">
+          {name === record.name && (
+            <>
+              <bdi class="quoted">{name}</bdi> {t.or}{' '}
+            </>
+          )}
+          <code>{id.slice(-LAST_CHARACTERS)}</code>
+          {t.lastFour}
+        </p>
+      </div>
+      <div class="field">
+        <label for="reason">{t.reason}</label>
+        <input
+          id="reason"
+          autocomplete="off"
+          maxLength={256}
+          aria-describedby="reason-hint"
+          value={reason}
+          onInput={(event) => setReason(event.currentTarget.value)}
+        />
+        <p id="reason-hint" class="hint">
+          {t.reasonHint}
+        </p>
+      </div>
+      <Problem error={error} />
+      <div class="actions">
+        <button type="submit" class="primary danger" disabled={sending || !confirms(typed, record)}>
+          {t.submit}
+        </button>
+        <a class="button" href={formatRoute({ view: 'key', id })}>
+          {t.cancel}
+        </a>
+      </div>
+    </form>
+  )
 }

@@ -1,8 +1,146 @@
 import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import type { KeyJson, RotatedKeyJson, SessionJson } from '../../api-types.js'
+import { ApiError, api } from '../api.js'
+import { useLoad } from '../load.js'
+import { Handover } from '../parts/handover.js'
 import { Heading } from '../parts/heading.js'
+import { Crumb, nameOf } from '../parts/key-name.js'
+import { Once } from '../parts/once.js'
+import { Problem } from '../parts/problem.js'
+import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
 
-export function Rotate(_props: ViewProps & { readonly id: string }): JSX.Element {
-  return <Heading title={texts.rotate.title} />
+const t = texts.rotate
+
+/** How long the old key goes on, as the API takes it. The first one is none at all. */
+const OVERLAPS = ['0s', '1h', '24h', '7d', '30d'] as const
+
+/** Replaces a key: the form, the new key once, and then which of the two is used. */
+export function Rotate({ session, id }: ViewProps & { readonly id: string }): JSX.Element {
+  const { value: key, error, reload } = useLoad((signal) => api.key(id, signal), [id])
+  const [rotated, setRotated] = useState<RotatedKeyJson>()
+  const [lost, setLost] = useState(false)
+
+  if (rotated !== undefined && session !== undefined) {
+    const forget = (): void => setRotated(undefined)
+    return <Once created={rotated} apiUrl={session.apiUrl} onForget={forget} onDone={reload} />
+  }
+  return (
+    <>
+      <Crumb record={key} />
+      <Heading title={error?.status === 404 ? texts.key.notFound : t.title} />
+      {key === undefined && error === undefined && <p class="quiet">{texts.key.loading}</p>}
+      <Problem error={error} retry={reload} />
+      {key !== undefined && session !== undefined && (
+        <>
+          {lost && <LostAnswer record={key} />}
+          <Body
+            record={key}
+            session={session}
+            onRotated={(answer) => {
+              setLost(false)
+              setRotated(answer)
+            }}
+            onLost={() => {
+              setLost(true)
+              reload()
+            }}
+          />
+        </>
+      )}
+    </>
+  )
+}
+
+interface BodyProps {
+  readonly record: KeyJson
+  readonly session: SessionJson
+  readonly onRotated: (answer: RotatedKeyJson) => void
+  readonly onLost: () => void
+}
+
+function Body(props: BodyProps): JSX.Element {
+  const { record, session } = props
+  if (record.replacedBy !== null) {
+    return <Handover oldId={record.id} newId={record.replacedBy} canRevoke={session.canWrite} />
+  }
+  if (record.state !== 'active') return <p class="notice">{t.ended(texts.state[record.state])}</p>
+  if (!session.canWrite) return <p>{texts.shell.readOnly}</p>
+  return <Form {...props} />
+}
+
+/** The request has left, and no answer came: the new key may exist, and then nobody has seen it. */
+function LostAnswer({ record }: { readonly record: KeyJson }): JSX.Element {
+  return (
+    <div role="alert" class="notice bad">
+      <p>
+        <strong>{t.lost}</strong> {record.replacedBy === null ? t.lostNothing : t.lostReplaced}
+      </p>
+      {record.replacedBy !== null && (
+        <a class="button" href={formatRoute({ view: 'revoke', id: record.replacedBy })}>
+          {t.revokeUnseen}
+        </a>
+      )}
+    </div>
+  )
+}
+
+function Form({ record, onRotated, onLost }: BodyProps): JSX.Element {
+  const [overlap, setOverlap] = useState<(typeof OVERLAPS)[number]>('24h')
+  const [sending, setSending] = useState(false)
+  const [error, setError] = useState<ApiError>()
+
+  async function rotate(event: Event): Promise<void> {
+    event.preventDefault()
+    if (sending) return
+    setSending(true)
+    setError(undefined)
+    try {
+      onRotated(await api.rotate(record.id, { overlap }))
+    } catch (caught) {
+      if (!(caught instanceof ApiError)) throw caught
+      setSending(false)
+      if (caught.mayHaveHappened) onLost()
+      setError(caught)
+    }
+  }
+
+  return (
+    <form class="card form" onSubmit={rotate}>
+      <p>
+        <bdi class="quoted">{nameOf(record)}</bdi>{' '}
+        {nameOf(record) !== record.hint && <code class="quiet">{record.hint}</code>}
+      </p>
+      <p>{t.what}</p>
+      <div class="field">
+        <label for="overlap">{t.overlap}</label>
+        <select
+          id="overlap"
+          aria-describedby="overlap-hint"
+          value={overlap}
+          onChange={(event) => setOverlap(event.currentTarget.value as typeof overlap)}
+        >
+          {OVERLAPS.map((value) => (
+            <option key={value} value={value}>
+              {t.overlaps[value]}
+            </option>
+          ))}
+        </select>
+        <p id="overlap-hint" class={overlap === '0s' ? 'warning' : 'hint'}>
+          {overlap === '0s' ? t.atOnce : t.overlapHint}
+        </p>
+      </div>
+      <Problem error={error} />
+      <div class="actions">
+        <button type="submit" class="primary" disabled={sending}>
+          {t.submit}
+        </button>
+        <a class="button" href={formatRoute({ view: 'key', id: record.id })}>
+          {t.cancel}
+        </a>
+      </div>
+    </form>
+  )
 }

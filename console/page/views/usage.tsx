@@ -1,8 +1,96 @@
 import type { JSX } from 'preact'
+import { useState } from 'preact/hooks'
+import { api } from '../api.js'
+import { useKeysById } from '../keys-by-id.js'
+import { useEvery, useKeyEvents } from '../live.js'
+import { useLoad } from '../load.js'
+import { UsageChart } from '../parts/bars.js'
 import { Heading } from '../parts/heading.js'
+import { Instant } from '../parts/instant.js'
+import { KeyLink } from '../parts/key-name.js'
+import { Problem } from '../parts/problem.js'
+import { type Range, RangeChoice } from '../parts/range.js'
+import { fillDays } from '../parts/series.js'
 import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
 
+const t = texts.usage
+
+/** Uses are written every ten seconds, and few look at this view for long. */
+const REFRESH_MS = 30_000
+
+/** How much all keys are used, and which of them most. */
 export function Usage(_props: ViewProps): JSX.Element {
-  return <Heading title={texts.usage.title} />
+  const [range, setRange] = useState<Range>(30)
+  const { value, error, reload } = useLoad((signal) => api.usage(range, signal), [range])
+  useKeyEvents(({ keys, everything }) => {
+    if (everything || [...keys.values()].includes('first-use')) reload()
+  })
+  useEvery(REFRESH_MS, reload)
+  const top = value?.keys ?? []
+  const records = useKeysById(top.map(({ id }) => id))
+  const most = Math.max(...top.map(({ count }) => count), 1)
+
+  return (
+    <>
+      <div class="head">
+        <Heading title={t.title} />
+        <RangeChoice value={range} onChange={setRange} />
+      </div>
+      <Problem error={error} retry={reload} />
+      <section class="card" aria-labelledby="all">
+        <h2 id="all">{t.all}</h2>
+        <p class="figures">
+          <strong>{value === undefined ? '…' : texts.bars.count(value.total)}</strong> {texts.key.inRange(range)}
+        </p>
+        <UsageChart days={fillDays(value?.days ?? [], range, Date.now())} title={t.byDay} />
+      </section>
+      <section class="card" aria-labelledby="top">
+        <h2 id="top">{t.top}</h2>
+        {value?.keys.length === 0 && <p class="quiet">{t.none}</p>}
+        {top.length > 0 && (
+          <div class="scrolls">
+            <table aria-label={t.top}>
+              <thead>
+                <tr>
+                  <th scope="col">{t.key}</th>
+                  <th scope="col">{t.owner}</th>
+                  <th scope="col">{t.lastUsed}</th>
+                  <th scope="col" class="number">
+                    {t.uses}
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {top.map(({ id, count }) => {
+                  const record = records.get(id)
+                  return (
+                    <tr key={id}>
+                      <th scope="row">
+                        <KeyLink id={id} record={record} />
+                      </th>
+                      <td>
+                        <bdi>{record?.subject}</bdi>
+                      </td>
+                      <td>
+                        {record !== undefined && (
+                          <Instant at={record.lastUsedAt} none={texts.date.never} as="relative" />
+                        )}
+                      </td>
+                      <td class="number">
+                        {texts.bars.count(count)}
+                        <svg class="share" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+                          <rect x={100 - (count / most) * 100} width={(count / most) * 100} height="4" />
+                        </svg>
+                      </td>
+                    </tr>
+                  )
+                })}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </section>
+    </>
+  )
 }
