@@ -51,8 +51,9 @@ function edited<T>(who: string | T, key: string | T, detail: Detail, shown: Show
   const parts: (string | T)[] = []
   if (taken.length > 0) parts.push(...t.scopesTaken(taken.join(', '), key))
   if ('name' in detail) {
+    const it = parts.length > 0 ? t.it : key
     if (parts.length > 0) parts.push(t.and)
-    parts.push(...(typeof detail.name === 'string' ? t.named(key, shown.name(detail.name)) : t.nameTaken(key)))
+    parts.push(...(typeof detail.name === 'string' ? t.named(it, shown.name(detail.name)) : t.nameTaken(it)))
   }
   return [who, ' ', ...(parts.length > 0 ? parts : t.changed(key))]
 }

@@ -8,6 +8,8 @@ const NUMBER = new Intl.NumberFormat(LOCALE)
 /** Days of usage are days of UTC, wherever the reader is. */
 const DAY = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeZone: 'UTC' })
 
+const TICK = new Intl.DateTimeFormat(LOCALE, { month: 'short', day: 'numeric', timeZone: 'UTC' })
+
 const uses = (count: number): string => `${NUMBER.format(count)} ${count === 1 ? 'use' : 'uses'}`
 
 /** Every text of the page, a section for each view. */
@@ -222,7 +224,7 @@ export const texts = {
     title: 'Revoke key',
     refused: 'Within seconds, every service refuses this key.',
     neverUsed: 'It was never used.',
-    lastUsed: 'It was last used',
+    lastUsed: 'Last used:',
     final: 'This is final: a revoked key cannot be brought back.',
     rotateInstead: 'To replace it without an interruption,',
     rotateLink: 'rotate it instead.',
@@ -243,10 +245,7 @@ export const texts = {
     byDay: 'Uses of all keys by day',
     top: 'Most used keys',
     none: 'No key was used in this time.',
-    key: 'Key',
-    owner: 'Owner',
-    lastUsed: 'Last used',
-    uses: 'Uses',
+    lastUsed: 'last used',
   },
 
   audit: {
@@ -260,8 +259,10 @@ export const texts = {
     somebody: 'Somebody',
     databaseUser: 'Somebody, by hand in the database,',
     allKeys: 'Every key',
+    thisKey: 'this key',
     anotherKey: 'another key',
     and: ' and ',
+    it: 'it',
     create: <T>(who: T, key: T) => [who, ' created ', key],
     rotate: <T>(who: T, key: T, successor: T) => [who, ' replaced ', key, ' by ', successor],
     revoke: <T>(who: T, key: T) => [who, ' revoked ', key],
@@ -284,12 +285,11 @@ export const texts = {
       moved: 'The new key is used, and the old one was not used since. It can go.',
       waiting: 'Neither key was used since the rotation. This view follows their uses.',
     },
-    key: 'Key',
     state: 'State',
     lastUse: 'Last use',
     today: 'Uses today (UTC)',
-    old: 'Old',
-    successor: 'New',
+    old: 'Old key',
+    successor: 'New key',
     until: 'until',
     never: 'Never',
     stillUsed: 'Old key still used',
@@ -303,7 +303,9 @@ export const texts = {
 
   bars: {
     count: (count: number) => NUMBER.format(count),
-    date: (day: string | undefined) => (day === undefined ? '' : DAY.format(new Date(day))),
+    uses,
+    date: (day: string) => DAY.format(new Date(day)),
+    tick: (day: string | undefined) => (day === undefined ? '' : TICK.format(new Date(day))),
     day: (day: string, count: number) => `${DAY.format(new Date(day))}: ${uses(count)}`,
     sparkline: (total: number, days: number) => `${uses(total)} in ${days} days`,
     dayColumn: 'Day (UTC)',

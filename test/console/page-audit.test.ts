@@ -39,7 +39,7 @@ test.each<[string, Partial<AuditEntryJson>]>([
   ['[ada] named [Cvr9ZyvaWKKY] [<img src=x>]', { action: 'edited', detail: '{"name":"<img src=x>"}' }],
   ['[ada] took the name from [Cvr9ZyvaWKKY]', { action: 'edited', detail: '{"name":null}' }],
   [
-    '[ada] took jobs:write from [Cvr9ZyvaWKKY] and named [Cvr9ZyvaWKKY] [CI]',
+    '[ada] took jobs:write from [Cvr9ZyvaWKKY] and named it [CI]',
     { action: 'edited', detail: '{"name":"CI","scopes":"jobs:read","scopesBefore":"jobs:read jobs:write"}' },
   ],
   ['[ada] changed [Cvr9ZyvaWKKY]', { action: 'edited', detail: 'no JSON' }],

@@ -48,9 +48,9 @@ export function UsageChart(props: { readonly days: readonly DayCount[]; readonly
           ))}
         </svg>
         <div class="chart-days">
-          <span>{texts.bars.date(days[0]?.day)}</span>
-          <span>{texts.bars.date(days[days.length >> 1]?.day)}</span>
-          <span>{texts.bars.date(days.at(-1)?.day)}</span>
+          <span>{texts.bars.tick(days[0]?.day)}</span>
+          <span>{texts.bars.tick(days[days.length >> 1]?.day)}</span>
+          <span>{texts.bars.tick(days.at(-1)?.day)}</span>
         </div>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}

@@ -39,28 +39,17 @@ export function Handover(props: {
     <section class="card" aria-labelledby="handover">
       <h2 id="handover">{t.title}</h2>
       <Problem error={error} retry={reload} />
-      <p role="status" class={verdict === 'old-used' ? 'notice warn' : verdict === 'moved' ? 'notice good' : 'notice'}>
-        {verdict === undefined ? t.loading : t.verdict[verdict]}
-      </p>
+      <div
+        role="status"
+        class={verdict === 'old-used' ? 'notice warn' : verdict === 'moved' ? 'notice good' : 'notice'}
+      >
+        <p>{verdict === undefined ? t.loading : t.verdict[verdict]}</p>
+      </div>
       {value !== undefined && (
         <>
-          <div class="table">
-            <table aria-label={t.title}>
-              <thead>
-                <tr>
-                  <th scope="col">{t.key}</th>
-                  <th scope="col">{t.state}</th>
-                  <th scope="col">{t.lastUse}</th>
-                  <th scope="col" class="number">
-                    {t.today}
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                <Row label={t.old} {...value.old} flagged={verdict === 'old-used'} />
-                <Row label={t.successor} {...value.successor} flagged={false} />
-              </tbody>
-            </table>
+          <div class="pair">
+            <OneOfTwo title={t.old} {...value.old} flagged={verdict === 'old-used'} />
+            <OneOfTwo title={t.successor} {...value.successor} flagged={false} />
           </div>
           {canRevoke && verdict === 'moved' && (
             <p class="actions">
@@ -85,30 +74,41 @@ async function keyWithUses(id: string, signal: AbortSignal): Promise<KeyWithUses
   return { record, today: usage.days.reduce((sum, { count }) => sum + count, 0) }
 }
 
-function Row(props: KeyWithUses & { readonly label: string; readonly flagged: boolean }): JSX.Element {
-  const { label, record, today, flagged } = props
+function OneOfTwo(props: KeyWithUses & { readonly title: string; readonly flagged: boolean }): JSX.Element {
+  const { title, record, today, flagged } = props
   return (
-    <tr>
-      <th scope="row">
-        {label}{' '}
+    <section class={flagged ? 'flagged' : undefined} aria-label={title}>
+      <h3>
+        {title}{' '}
         <a href={formatRoute({ view: 'key', id: record.id })}>
           <code>{record.hint}</code>
         </a>
-      </th>
-      <td>
-        <State state={record.state} />
-        {record.state === 'superseded' && record.expiresAt !== null && (
-          <span class="small quiet">
-            {' '}
-            {t.until} <Instant at={record.expiresAt} none="" as="date-time" />
-          </span>
-        )}
-      </td>
-      <td>
-        <Instant at={record.lastUsedAt} none={t.never} as="relative" />
-        {flagged && <strong class="flag">{t.stillUsed}</strong>}
-      </td>
-      <td class="number">{texts.bars.count(today)}</td>
-    </tr>
+      </h3>
+      <dl class="facts">
+        <div>
+          <dt>{t.state}</dt>
+          <dd>
+            <State state={record.state} />
+            {record.state === 'superseded' && record.expiresAt !== null && (
+              <span class="small quiet">
+                {' '}
+                {t.until} <Instant at={record.expiresAt} none="" as="date-time" />
+              </span>
+            )}
+          </dd>
+        </div>
+        <div>
+          <dt>{t.lastUse}</dt>
+          <dd>
+            <Instant at={record.lastUsedAt} none={t.never} as="relative" />
+            {flagged && <strong class="flag">{t.stillUsed}</strong>}
+          </dd>
+        </div>
+        <div>
+          <dt>{t.today}</dt>
+          <dd class="number">{texts.bars.count(today)}</dd>
+        </div>
+      </dl>
+    </section>
   )
 }

@@ -3,6 +3,7 @@ import { Fragment } from 'preact'
 import { useState } from 'preact/hooks'
 import { api } from '../api.js'
 import { auditSentence, type Shown } from '../audit-sentence.js'
+import { LAST_CHARACTERS } from '../confirmation.js'
 import { useKeysById } from '../keys-by-id.js'
 import { useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
@@ -32,7 +33,14 @@ export function Trail(props: { readonly id?: string; readonly limit: number }): 
   )
   const shown: Shown<ComponentChild> = {
     person: (actor) => <bdi class="person">{actor}</bdi>,
-    key: (key) => <KeyLink id={key} record={records.get(key)} />,
+    key: (key) =>
+      key === id ? (
+        t.thisKey
+      ) : (
+        <>
+          <KeyLink id={key} record={records.get(key)} /> <code class="quiet">…{key.slice(-LAST_CHARACTERS)}</code>
+        </>
+      ),
     name: (name) => <bdi class="quoted">{name}</bdi>,
   }
 

@@ -1,5 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
+import type { KeyJson } from '../../api-types.js'
 import { api } from '../api.js'
 import { useKeysById } from '../keys-by-id.js'
 import { useEvery, useKeyEvents } from '../live.js'
@@ -48,49 +49,40 @@ export function Usage(_props: ViewProps): JSX.Element {
       <section class="card" aria-labelledby="top">
         <h2 id="top">{t.top}</h2>
         {value?.keys.length === 0 && <p class="quiet">{t.none}</p>}
-        {top.length > 0 && (
-          <div class="scrolls">
-            <table aria-label={t.top}>
-              <thead>
-                <tr>
-                  <th scope="col">{t.key}</th>
-                  <th scope="col">{t.owner}</th>
-                  <th scope="col">{t.lastUsed}</th>
-                  <th scope="col" class="number">
-                    {t.uses}
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {top.map(({ id, count }) => {
-                  const record = records.get(id)
-                  return (
-                    <tr key={id}>
-                      <th scope="row">
-                        <KeyLink id={id} record={record} />
-                      </th>
-                      <td>
-                        <bdi>{record?.subject}</bdi>
-                      </td>
-                      <td>
-                        {record !== undefined && (
-                          <Instant at={record.lastUsedAt} none={texts.date.never} as="relative" />
-                        )}
-                      </td>
-                      <td class="number">
-                        {texts.bars.count(count)}
-                        <svg class="share" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-                          <rect x={100 - (count / most) * 100} width={(count / most) * 100} height="4" />
-                        </svg>
-                      </td>
-                    </tr>
-                  )
-                })}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <ol class="ranking">
+          {top.map(({ id, count }) => (
+            <Rank key={id} id={id} count={count} share={count / most} record={records.get(id)} />
+          ))}
+        </ol>
       </section>
     </>
+  )
+}
+
+function Rank(props: {
+  readonly id: string
+  readonly count: number
+  /** Of the uses of the most used key. */
+  readonly share: number
+  readonly record: KeyJson | undefined
+}): JSX.Element {
+  const { id, count, share, record } = props
+  return (
+    <li>
+      <KeyLink id={id} record={record} />
+      <span class="quiet small">
+        {record !== undefined && (
+          <>
+            <bdi class="name">{record.subject}</bdi> · {t.lastUsed}{' '}
+            <Instant at={record.lastUsedAt} none={texts.date.never} as="relative" />
+          </>
+        )}
+      </span>
+      <span class="number">{texts.bars.uses(count)}</span>
+      <svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+        <rect class="ground" width="100" height="4" />
+        <rect width={share * 100} height="4" />
+      </svg>
+    </li>
   )
 }
