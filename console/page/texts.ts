@@ -16,7 +16,7 @@ const uses = (count: number): string => `${NUMBER.format(count)} ${count === 1 ?
 export const texts = {
   shell: {
     skip: 'Skip to the content',
-    navigation: 'API key settings',
+    navigation: 'Views',
     keys: 'Keys',
     usage: 'Usage',
     audit: 'Audit',
@@ -80,7 +80,8 @@ export const texts = {
     paging: 'Pages',
     previous: 'Previous',
     next: 'Next',
-    range: (first: number, count: number) => (count === 1 ? `Key ${first}` : `Keys ${first} to ${first + count - 1}`),
+    range: (first: number, count: number) => (count === 1 ? `Key ${first}.` : `Keys ${first} to ${first + count - 1}.`),
+    changed: (count: number) => (count === 1 ? 'A key has changed.' : `${count} keys have changed.`),
     noMatch: 'No key matches',
     noMatchDetail: 'There are keys, but none that the search and the filters leave.',
     showAll: 'Show all keys',

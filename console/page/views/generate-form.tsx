@@ -26,7 +26,7 @@ export function GenerateForm(props: {
   readonly onCreated: (created: CreatedKeyJson) => void
 }): JSX.Element {
   const { session, onCreated } = props
-  const [fields, setFields] = useState<Draft>(() => takeDraft(session.actor) ?? emptyDraft(session))
+  const [fields, setFields] = useState<Draft>(() => firstDraft(session))
   const [secretIn, setSecretIn] = useState<keyof Draft>()
   const [checked, setChecked] = useState(false)
   const [sending, setSending] = useState(false)
@@ -140,7 +140,7 @@ export function GenerateForm(props: {
           onInput={(text) => changeText('tenant', text)}
         />
       )}
-      <Problem error={error} />
+      {lost === undefined && <Problem error={error} />}
       {lost !== undefined && <LostAnswer name={lost.name} sentAt={lost.sentAt} />}
       <div class="actions">
         <button type="submit" class="primary" aria-disabled={sending}>
@@ -157,8 +157,10 @@ export function GenerateForm(props: {
   )
 }
 
-function emptyDraft(session: SessionJson): Draft {
-  const { defaultLife, environments } = session
+/** What was entered before somebody signed in again, as far as it may still be granted; else nothing. */
+function firstDraft({ actor, scopes, defaultLife, environments }: SessionJson): Draft {
+  const draft = takeDraft(actor)
+  if (draft !== undefined) return { ...draft, scopes: scopes.filter((scope) => draft.scopes.includes(scope)) }
   return {
     name: '',
     owner: '',

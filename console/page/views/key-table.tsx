@@ -1,6 +1,7 @@
 import type { JSX } from 'preact'
 import type { KeyJson } from '../../api-types.js'
 import { COLUMNS, nextSort, type Sort } from '../list-query.js'
+import { Sparkline } from '../parts/bars.js'
 import { Instant } from '../parts/instant.js'
 import { State } from '../parts/state.js'
 import { formatRoute } from '../routes.js'
@@ -67,7 +68,6 @@ function Row({
   readonly successor: KeyJson | undefined
 }): JSX.Element {
   const { id, name, hint, scopes, subject, createdAt, expiresAt, lastUsedAt, usage, state } = record
-  const used = usage?.reduce((sum, count) => sum + count, 0) ?? 0
   const stillUsed =
     state === 'superseded' && successor !== undefined && lastUsedAt !== null && lastUsedAt > successor.createdAt
   return (
@@ -97,9 +97,7 @@ function Row({
       <td data-label={t.columns.lastUsed}>
         <Instant at={lastUsedAt} none={texts.date.never} as="relative" />
       </td>
-      <td data-label={t.columns.uses} class="number">
-        {used}
-      </td>
+      <td data-label={t.columns.uses}>{usage !== undefined && <Sparkline values={usage} />}</td>
       <td data-label={t.columns.state}>
         <State state={state} />
         {stillUsed && <span class="warning small"> {t.stillUsed}</span>}

@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { api } from '../api.js'
 import { type Choice, EVERYTHING, isNarrowed, PAGE_SIZE, toQuery } from '../list-query.js'
+import { useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
 import { Heading } from '../parts/heading.js'
 import { Problem } from '../parts/problem.js'
@@ -21,12 +22,18 @@ let lastChoice = EVERYTHING
 export function List({ session }: ViewProps): JSX.Element {
   const [choice, setChoice] = useState(lastChoice)
   const { value, error, loading, reload } = useLoad((signal) => api.keys(toQuery(choice), signal), [choice])
+  const [news, setNews] = useState(0)
+  useKeyEvents(({ keys }) => {
+    setNews(keys.size)
+    reload()
+  })
   lastChoice = choice
   const { pages } = choice
-  const narrowed = isNarrowed(choice)
+  const narrowed = isNarrowed(choice) || pages.length > 0
 
   /** Another order or another filter begins at the first page again. */
   function change(changed: Partial<Choice>): void {
+    setNews(0)
     setChoice((old) => ({ ...old, pages: [], ...changed }))
   }
 
@@ -53,9 +60,9 @@ export function List({ session }: ViewProps): JSX.Element {
       )}
       <div class="paging">
         <p role="status" class="quiet">
-          {value === undefined
-            ? error === undefined && t.loading
-            : !empty && t.range(pages.length * PAGE_SIZE + 1, value.keys.length)}
+          {value === undefined && error === undefined && t.loading}
+          {value !== undefined && !empty && t.range(pages.length * PAGE_SIZE + 1, value.keys.length)}
+          {news > 0 && ` ${t.changed(news)}`}
         </p>
         {value !== undefined && (pages.length > 0 || value.cursor !== null) && (
           <nav class="actions" aria-label={t.paging}>
