@@ -5,7 +5,8 @@ const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url
 /** The rooms of src/. A room may import from those before it, types included, and from none behind it. */
 const ROOMS = ['core', 'store', 'token', 'api-key', 'config', 'verifier', 'http', 'keyring', 'testing', 'cli']
 
-const PUBLISHED = '^(?:src|adapters)/'
+/** Of console/page/ what Vite builds is published, and not the sources. */
+const PUBLISHED = '^(?:src/|adapters/|console/(?!page/))'
 const packages = (names) => `(?:^|/)node_modules/(?:${names.join('|')})(?:/|$)`
 const DEPENDENCIES = packages(Object.keys(manifest.dependencies))
 const OPTIONAL_PEERS = packages(Object.keys(manifest.peerDependencies))
@@ -43,6 +44,20 @@ export default {
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '^adapters/' },
+    },
+    {
+      name: 'no-console-elsewhere',
+      comment: 'The console is loaded by nobody who does not mount it.',
+      severity: 'error',
+      from: { path: '^(?:src|adapters)/' },
+      to: { path: '^console/' },
+    },
+    {
+      name: 'no-page-in-the-server',
+      comment: 'The page runs in browsers. The server has only what is built of it.',
+      severity: 'error',
+      from: { path: '^console/', pathNot: '^console/page/' },
+      to: { path: '^console/page/' },
     },
     {
       name: 'no-circle',

@@ -135,7 +135,7 @@ function formatElapsed(ms: number): string {
 let unfinishedLines = 0
 
 /** An error of standard error, which may be a full disk or a pipe that nobody reads any more, must not end the service. */
-function writeLine(line: string): void {
+export function writeLine(line: string): void {
   // One listener for all lines: Node warns of more than ten.
   if (unfinishedLines++ === 0) process.stderr.on('error', ignoreError)
   const finish = () => {

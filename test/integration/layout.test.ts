@@ -26,6 +26,9 @@ const GOOD: Record<string, string> = {
   'src/config/good.ts': 'export const { env } = process\n',
   'src/good.ts': "export { good, type Good } from './core/good.js'\nexport type * from './core/lazy.js'\n",
   'adapters/good.ts': "import { good } from '../src/core/good.js'\nexport const adapter = good\n",
+  'console/good.ts': "import { adapter } from '../adapters/good.js'\nexport const console = adapter\n",
+  'console/page/good.ts':
+    "import { type FunctionComponent, h } from 'preact'\nexport const page = h\nexport type C = FunctionComponent\n",
   'demo/good.ts': "import express from 'express'\nexport const app = express()\n",
 }
 
@@ -50,6 +53,10 @@ const BROKEN_IMPORTS: [rule: string, file: string, text: string][] = [
     'src/testing/b2.ts',
     "import type { adapter } from '../../adapters/good.js'\nexport type A = typeof adapter",
   ],
+  ['no-console-elsewhere', 'adapters/b3.ts', "export { console } from '../console/good.js'"],
+  ['no-console-elsewhere', 'src/testing/b3.ts', "export const load = () => import('../../console/good.js')"],
+  ['no-page-in-the-server', 'console/b.ts', "import type { C } from './page/good.js'\nexport type D = C"],
+  ['dependencies-only', 'console/b2.ts', "export { h } from 'preact'"],
   ['no-circle', 'src/core/circle1.ts', "import type { Two } from './circle2.js'\nexport type One = Two | 1"],
   ['published-files-only', 'adapters/b.ts', "export const page = () => import('../demo/good.js')"],
   ['dependencies-only', 'src/core/b4.ts', "import type { Test } from 'supertest'\nexport type T = Test"],
@@ -63,6 +70,8 @@ const BROKEN_IMPORTS: [rule: string, file: string, text: string][] = [
 /** The rule of Biome that is broken. */
 const BROKEN_TEXTS: [rule: string, file: string, text: string][] = [
   ['lint/style/noProcessEnv', 'src/core/t1.ts', 'export const issuer = process.env.ISSUER'],
+  ['lint/style/noProcessEnv', 'console/t.ts', 'export const issuer = process.env.ISSUER'],
+  ['plugin', 'console/index.ts', 'export const entry = 1'],
   ['lint/style/noProcessEnv', 'adapters/t.ts', 'export const issuer = globalThis.process.env.ISSUER'],
   ['plugin', 'src/core/t2.ts', "const key = 'env'\nexport const issuer = process[key]"],
   ['plugin', 'src/core/t3.ts', 'export const { env } = process'],
@@ -107,7 +116,7 @@ function run(tool: string, ...words: string[]): Promise<string> {
 }
 
 test('each rule of imports is broken by a file that breaks it, and by no other', async () => {
-  const { summary } = JSON.parse(await run('depcruise', 'src', 'adapters', '--output-type', 'json'))
+  const { summary } = JSON.parse(await run('depcruise', 'src', 'adapters', 'console', '--output-type', 'json'))
   const found: string[] = summary.violations.map(
     (v: { rule: { name: string }; from: string }) => `${v.rule.name} ${v.from}`,
   )
@@ -119,7 +128,7 @@ test('each rule of imports is broken by a file that breaks it, and by no other',
 
 test('each rule of texts is broken by a file that breaks it, and by no other', async () => {
   const { diagnostics } = JSON.parse(
-    await run('biome', 'lint', '--reporter=json', '--max-diagnostics=none', 'src', 'adapters'),
+    await run('biome', 'lint', '--reporter=json', '--max-diagnostics=none', 'src', 'adapters', 'console'),
   )
   const rulesBroken = new Set(BROKEN_TEXTS.map(([rule]) => rule))
   const found = diagnostics
@@ -137,7 +146,8 @@ test.each(['CONTRIBUTING.md', 'README.md', 'SECURITY.md', 'package.json', 'stryk
   (name) => {
     const text = readFileSync(join(ROOT, name), 'utf8')
     const named =
-      text.match(/(?<![\w./-])(?:adapters|bench|demo|docs|examples|rules|scripts|src|test)\/[\w./-]*[\w/]/g) ?? []
+      text.match(/(?<![\w./-])(?:adapters|bench|console|demo|docs|examples|rules|scripts|src|test)\/[\w./-]*[\w/]/g) ??
+      []
     expect(named.length).toBeGreaterThan(0)
     expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
   },

@@ -1,0 +1,9 @@
+import { json, notFound } from '../answers.js'
+import { DAYS_QUERY } from '../query.js'
+import type { Handler } from '../task.js'
+import { readSeen } from './seen.js'
+
+export const usageOfKey: Handler = async (task) => {
+  if ((await readSeen(task)) === undefined) return notFound()
+  return json(200, await task.keys.usage(task.id, task.query(DAYS_QUERY)))
+}

@@ -1,0 +1,3 @@
+export type * from './api-types.js'
+export { createKeyConsole } from './console.js'
+export * from './contract.js'

@@ -1,0 +1,146 @@
+import { KEY_PREFIXES } from '../src/api-key/format.js'
+import { answerWithin } from '../src/core/deadline.js'
+import { createOutageNotices } from '../src/core/outage-notices.js'
+import { answerTo } from '../src/http/answers.js'
+import { notFound, redirect, refuse, secured } from './answers.js'
+import { parseMembers } from './body.js'
+import { AuthorizeError, type Caller, parseCaller } from './caller.js'
+import type { ConsoleAction, ConsoleQuestion } from './contract.js'
+import type { ConsoleAnswer, ConsoleRequest, ReceivedBody } from './exchange.js'
+import { createMistakeNotice } from './notices.js'
+import { documentedRefusal } from './preset.js'
+import { parseQuery } from './query.js'
+import { findRoute, type Route } from './routes.js'
+import { isSameOrigin } from './same-origin.js'
+import { answerToNobody, unauthenticated } from './sign-in.js'
+import { answerToFailure, keysWithin } from './store.js'
+import type { Site } from './task.js'
+
+/** Answers every request to a console. It never rejects. */
+export type Judge = (request: ConsoleRequest) => Promise<ConsoleAnswer>
+
+export function createJudge(site: Site): Judge {
+  const { settings, made, assets } = site
+  const tellMistake = createMistakeNotice()
+  const outage = createOutageNotices().about('the key store of the console', settings.keyring)
+
+  /** @throws {AuthorizeError} where the answer is none that counts; and the refusals of `authorizeByScope()` */
+  async function ask(
+    request: ConsoleRequest,
+    action: ConsoleAction,
+    id: string | undefined,
+  ): Promise<Caller | undefined> {
+    const { action: _, id: __, ...context } = request.context
+    const question: ConsoleQuestion = { ...context, action, ...(id !== undefined && { id }) }
+    let answer: unknown
+    try {
+      answer = await answerWithin(settings.timeoutMs, 'it', settings.authorize(request.original, question))
+    } catch (error) {
+      throw documentedRefusal(error) ?? new AuthorizeError(`failed: ${messageOf(error)}`)
+    }
+    return answer === undefined ? undefined : parseCaller(answer, made.scopes)
+  }
+
+  /** The order is documented: each answer is given only to those whom none of the earlier ones is for. */
+  async function judge(request: ConsoleRequest): Promise<ConsoleAnswer> {
+    const { method, path } = request
+    if (path === '') return redirect(308, `${request.mount}/${request.query === '' ? '' : `?${request.query}`}`)
+    const asset = assets.find(path)
+    if (asset !== undefined) {
+      return isReading(method) ? asset(request.header('accept-encoding')) : refuseMethod('GET, HEAD')
+    }
+
+    const route = findRoute(path)
+    const endpoint = route?.endpoints.get(method)
+    const id = idOf(route)
+    let caller: Caller | undefined
+    try {
+      caller = await ask(request, endpoint?.action ?? 'page', id)
+    } catch (error) {
+      const refusal = documentedRefusal(error)
+      if (refusal === undefined) throw error
+      const answer = answerTo(refusal)
+      return refusal.status === 401 ? answerToNobody(request, settings.signInUrl, answer) : answer
+    }
+    if (caller === undefined) return answerToNobody(request, settings.signInUrl, unauthenticated(settings.challenge))
+
+    if (!isSafe(method)) {
+      const needsNeither = caller.byScope && request.header('authorization') !== undefined
+      if (!isSameOrigin(request, settings.origins, needsNeither)) {
+        return refuse('forbidden', 'This request does not come from the page of the console')
+      }
+    }
+    if (route === undefined) return notFound()
+    if (endpoint === undefined) return refuseMethod(route.allow)
+
+    let body: ReceivedBody = { parsed: {} }
+    if (endpoint.method === 'POST') {
+      if (!isJson(request.header('content-type'))) {
+        return refuse('unsupported_media_type', 'The body must be application/json')
+      }
+      body = await request.readBody()
+      if (body === 'too_large') return refuse('too_large', 'The body may have 16384 bytes at most')
+      if (!caller.canWrite) return refuse('forbidden', 'You may look at keys, and not make or change any')
+    }
+    if (route.id !== undefined && id === undefined) return notFound()
+    return await endpoint.handler({
+      site,
+      request,
+      caller,
+      keys: keysWithin(settings.timeoutMs, settings.keyring, outage),
+      id: id ?? '',
+      query: (names) => parseQuery(request.query, names),
+      members: () => parseMembers(body),
+    })
+  }
+
+  return async (request) => {
+    try {
+      return secured(await judge(request))
+    } catch (error) {
+      const answer = answerToFailure(error)
+      if (answer !== undefined) return secured(answer)
+      tellMistake(error instanceof AuthorizeError ? 'authorize' : 'console', error)
+      return secured(refuse('server_error', 'The console cannot answer: whoever runs it finds the cause in its log'))
+    }
+  }
+}
+
+function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
+}
+
+/** RFC 9110 §9.2.1: what only reads. */
+function isSafe(method: string): boolean {
+  return isReading(method) || method === 'OPTIONS'
+}
+
+function refuseMethod(allow: string): ConsoleAnswer {
+  return refuse('method_not_allowed', `There are only these methods here: ${allow}`, { Allow: allow })
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^\s*application\/json\s*(?:;|$)/i.test(contentType)
+}
+
+/**
+ * The id of the key that a request is about. `undefined` for what is none: people paste keys where ids belong, and those go
+ * to nobody, not to `authorize` either.
+ */
+function idOf(route: Route | undefined): string | undefined {
+  const id = route?.id
+  return id !== undefined && isId(id) ? id : undefined
+}
+
+function isId(text: string): boolean {
+  return (
+    /^[\x21-\x7e]{1,64}$/.test(text) && !KEY_PREFIXES.some((prefix) => text.includes(prefix)) && !LONG_RUN.test(text)
+  )
+}
+
+/** The secret of a key alone has 43 letters and digits, and an id 12. */
+const LONG_RUN = /[0-9A-Za-z]{40}/
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'something that is no Error was thrown'
+}
