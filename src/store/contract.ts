@@ -66,8 +66,8 @@ export interface KeyStore {
   readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
 
   /**
-   * Tells of changes to keys and to revocations of tokens, whichever program makes them. Returns at once, and connects in
-   * the background. A store without it is asked on every request.
+   * Tells of changes to keys and to revocations of tokens, whichever program makes them. A change may be told more than
+   * once. Returns at once, and connects in the background. A store without it is asked on every request.
    */
   watch?(listener: (change: KeyChange) => void): ChangeFeed
 
