@@ -105,7 +105,7 @@ export function observeDecision(decide: (trace: Trace) => Auth | Promise<Auth>):
   const trace: Trace = { cached: false, stale: false }
   const begunAt = performance.now()
   const publishEnd = (end: End, error?: AnyAuthError) =>
-    publishDecision({ ...end, ...trace, decidedBy: 'verifier', durationMs: performance.now() - begunAt }, error)
+    publishDecision({ decidedBy: 'verifier', durationMs: performance.now() - begunAt, ...end, ...trace }, error)
   const accepted = (auth: Auth): Auth => {
     publishEnd({ outcome: 'accepted', reason: undefined, rule: undefined, ...identityOf(credentialOf(auth)) })
     return auth
@@ -113,7 +113,7 @@ export function observeDecision(decide: (trace: Trace) => Auth | Promise<Auth>):
   const refused = (error: unknown): never => {
     if (isAuthError(error)) {
       published.add(error)
-      publishEnd({ ...endOf(error), ...identityOf(error.credential) }, error)
+      publishEnd(endOf(error, error.credential), error)
     }
     throw error
   }
@@ -129,12 +129,15 @@ export function observeDecision(decide: (trace: Trace) => Auth | Promise<Auth>):
 type Identity = Pick<DecisionEvent, 'kind' | 'issuer' | 'keyId'>
 type End = Pick<DecisionEvent, 'outcome' | 'reason' | 'rule'> & Identity
 
-function endOf(error: AnyAuthError): Omit<End, keyof Identity> {
+// Here and above the spread comes last: V8 of Node 20 gives every object that adds to a spread a hidden class of its own,
+// which costs microseconds, and more in whoever reads the events.
+function endOf(error: AnyAuthError, credential: RefusedCredential | undefined): End {
   return {
     // What OutcomeOf says in types.
     outcome: error.code.slice(CODE_PREFIX.length).toLowerCase() as OutcomeOf<typeof error.code>,
     reason: error.reason,
     rule: error.code === 'ERR_VANTAGE_SCOPE_INSUFFICIENT' ? error.rule : undefined,
+    ...identityOf(credential),
   }
 }
 
@@ -156,15 +159,8 @@ const published = ofProcess('published', () => new WeakSet<object>())
  */
 export function publishRefusal(error: AnyAuthError, auth: Auth | undefined, decidedBy: 'guard' | 'handler'): void {
   if (!decisionsObserved() || published.has(error)) return
-  const event: DecisionEvent = {
-    ...endOf(error),
-    ...identityOf(auth === undefined ? error.credential : credentialOf(auth)),
-    decidedBy,
-    cached: false,
-    stale: false,
-    durationMs: 0,
-  }
-  publishDecision(event, error)
+  const end = endOf(error, auth === undefined ? error.credential : credentialOf(auth))
+  publishDecision({ decidedBy, cached: false, stale: false, durationMs: 0, ...end }, error)
 }
 
 /** Publishes a refusal on behalf of the handler that is about to throw it, so that it is not published again later. */

