@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import { formatRoute, parseRoute, type Route } from './routes.js'
 
 /** A view that must not be left by accident, and what it does when somebody tries to. */
@@ -44,7 +44,8 @@ export function go(route: Route): void {
  * closing the tab, reloading and other pages bring the browser's own question.
  */
 export function useHold(active: boolean, onLeave: Hold['onLeave']): void {
-  useEffect(() => {
+  // Before the key is painted: an effect that runs later leaves a moment in which Back takes the key away unasked.
+  useLayoutEffect(() => {
     if (!active) return
     const mine: Hold = { fragment: location.hash, onLeave }
     hold = mine

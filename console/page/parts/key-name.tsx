@@ -16,7 +16,7 @@ export function KeyLink(props: { readonly id: string; readonly record: KeyJson |
   const { id, record } = props
   return (
     <a href={formatRoute({ view: 'key', id })}>
-      {record === undefined ? <code>{id}</code> : <bdi class="name">{nameOf(record)}</bdi>}
+      {record === undefined ? <code>{id}</code> : <bdi class="key-name">{nameOf(record)}</bdi>}
     </a>
   )
 }

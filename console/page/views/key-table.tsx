@@ -3,6 +3,7 @@ import type { KeyJson } from '../../api-types.js'
 import { COLUMNS, nextSort, type Sort } from '../list-query.js'
 import { Sparkline } from '../parts/bars.js'
 import { Instant } from '../parts/instant.js'
+import { nameOf } from '../parts/key-name.js'
 import { State } from '../parts/state.js'
 import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
@@ -67,14 +68,14 @@ function Row({
   readonly record: KeyJson
   readonly successor: KeyJson | undefined
 }): JSX.Element {
-  const { id, name, hint, scopes, subject, createdAt, expiresAt, lastUsedAt, usage, state } = record
+  const { id, hint, scopes, subject, createdAt, expiresAt, lastUsedAt, usage, state } = record
   const stillUsed =
     state === 'superseded' && successor !== undefined && lastUsedAt !== null && lastUsedAt > successor.createdAt
   return (
     <tr>
       <th scope="row">
-        <a class="name" href={formatRoute({ view: 'key', id })} title={name ?? hint}>
-          <bdi>{name ?? hint}</bdi>
+        <a class="name" href={formatRoute({ view: 'key', id })} title={nameOf(record)}>
+          <bdi>{nameOf(record)}</bdi>
         </a>
       </th>
       <td class="hint-cell">

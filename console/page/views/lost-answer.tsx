@@ -4,6 +4,7 @@ import { ApiError, api } from '../api.js'
 import { useLoad } from '../load.js'
 import { possiblyMade } from '../lost-answer.js'
 import { Instant } from '../parts/instant.js'
+import { nameOf } from '../parts/key-name.js'
 import { Problem } from '../parts/problem.js'
 import { texts } from '../texts.js'
 
@@ -50,7 +51,7 @@ export function LostAnswer(props: { readonly name: string | null; readonly sentA
         <ul class="plain-list">
           {found.value.map((key) => (
             <li key={key.id} class="actions">
-              <bdi>{key.name ?? key.hint}</bdi>
+              <bdi>{nameOf(key)}</bdi>
               <span class="quiet">
                 <code>{key.hint}</code>, {t.made} <Instant at={key.createdAt} none="" as="date-time" />
               </span>

@@ -73,7 +73,7 @@ function Rank(props: {
       <span class="quiet small">
         {record !== undefined && (
           <>
-            <bdi class="name">{record.subject}</bdi> · {t.lastUsed}{' '}
+            <bdi class="key-name">{record.subject}</bdi> · {t.lastUsed}{' '}
             <Instant at={record.lastUsedAt} none={texts.date.never} as="relative" />
           </>
         )}
