@@ -1,11 +1,12 @@
 import type { JSX } from 'preact'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import { api } from './api.js'
 import { startLive } from './live.js'
 import { useLoad } from './load.js'
+import { Problem } from './parts/problem.js'
 import { useRoute } from './router.js'
 import { formatRoute, type Route } from './routes.js'
-import { noteSession } from './session-state.js'
+import { noteSession, onSessionChange } from './session-state.js'
 import { Shell } from './shell.js'
 import type { ViewProps } from './view.js'
 import { Audit } from './views/audit.js'
@@ -22,12 +23,28 @@ export function App(): JSX.Element {
   const route = useRoute()
   // All tabs of a console send the same cookie, so one stream is right for all of them.
   useEffect(() => startLive(location.pathname, () => noteSession('ended')), [])
-  const { value: session } = useLoad((signal) => api.session(signal), [])
+  const { session, error, reload } = useSession()
   return (
     <Shell route={route} session={session}>
+      {/* Other views have a question of their own that fails with this one. */}
+      {route.view === 'generate' && <Problem error={error} retry={reload} />}
       <View key={formatRoute(route)} route={route} session={session} />
     </Shell>
   )
+}
+
+/** Who is signed in. Whoever signs in as somebody else begins with a new page: nothing of the first one's stays in view. */
+function useSession() {
+  const { value: session, error, reload } = useLoad((signal) => api.session(signal), [])
+  const first = useRef<string>(undefined)
+  useEffect(() => {
+    if (session === undefined) return
+    const person = JSON.stringify([session.actor, session.tenant, session.subject])
+    first.current ??= person
+    if (first.current !== person) location.reload()
+  }, [session])
+  useEffect(() => onSessionChange((ended) => ended || reload()), [reload])
+  return { session, error, reload }
 }
 
 function View({ route, session }: { readonly route: Route } & ViewProps): JSX.Element {

@@ -54,10 +54,14 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, inputs: re
     const stop = onSessionChange((ended) => {
       if (!ended) reload()
     })
-    addEventListener('online', reload)
+    const online = (): void => {
+      setState((old) => ({ ...old, error: undefined }))
+      reload()
+    }
+    addEventListener('online', online)
     return () => {
       stop()
-      removeEventListener('online', reload)
+      removeEventListener('online', online)
     }
   }, [failed, reload])
 

@@ -46,6 +46,7 @@ export function Shell(props: {
         </p>
       </header>
       <main id="content" tabIndex={-1}>
+        <Offline />
         <SessionEnded session={session} />
         {children}
       </main>
@@ -61,6 +62,27 @@ function skip(event: Event): void {
 
 function tabOf(route: Route): (typeof VIEWS)[number]['view'] {
   return route.view === 'usage' || route.view === 'audit' ? route.view : 'list'
+}
+
+function Offline(): JSX.Element | null {
+  const [offline, setOffline] = useState(!navigator.onLine)
+  useEffect(() => {
+    const look = (): void => setOffline(!navigator.onLine)
+    addEventListener('online', look)
+    addEventListener('offline', look)
+    return () => {
+      removeEventListener('online', look)
+      removeEventListener('offline', look)
+    }
+  }, [])
+  if (!offline) return null
+  return (
+    <div role="alert" class="notice bad">
+      <p>
+        <strong>{texts.problem.offline}</strong> {texts.problem.offlineNow}
+      </p>
+    </div>
+  )
 }
 
 /** The view stays below with all that was entered; whoever signs in elsewhere and comes back goes on at once. */

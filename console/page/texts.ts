@@ -28,6 +28,7 @@ export const texts = {
   problem: {
     offline: 'You are offline',
     offlineDetail: 'Or the server cannot be reached. This page tries again by itself.',
+    offlineNow: 'What is shown may be old. The page goes on by itself when there is a connection again.',
     session: 'Your session has ended',
     sessionDetail: 'What you have entered stays here.',
     signIn: 'Sign in again',

@@ -4,7 +4,10 @@ import { texts } from '../texts.js'
 
 const t = texts.problem
 
-/** What went wrong, and what can be done. The end of a session is told above the view, once. */
+/**
+ * What went wrong, and what can be done. That the session has ended, or that the browser is offline, is told above the view,
+ * once.
+ */
 export function Problem(props: {
   readonly error: ApiError | undefined
   readonly retry?: () => void
@@ -12,6 +15,7 @@ export function Problem(props: {
   const { error, retry } = props
   if (error === undefined || error.trouble === 'session') return null
   const { trouble } = error
+  if (trouble === 'offline' && !navigator.onLine) return null
   return (
     <div role="alert" class="notice bad">
       <p>
