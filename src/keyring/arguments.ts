@@ -4,10 +4,7 @@ import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
 import { ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { formatGiven, mayBeRepeated } from '../core/given.js'
-import type { KeyQuery } from '../store/contract.js'
-
-/** The last millisecond that a store keeps: the year 9999 ends. */
-const LAST_INSTANT = 253_402_300_799_999
+import { LAST_INSTANT } from '../store/key-order.js'
 
 /** Refuses unknown options: a misspelt one would silently leave the default in force. */
 export function checkNames(caller: string, options: unknown, names: readonly string[]): void {
@@ -74,28 +71,6 @@ export function checkEnvironment(value: unknown): Environment {
 
 export function parseLife(value: unknown, fallback: Duration): number | null {
   return value === null ? null : parseDuration(value ?? fallback, 'expiresIn')
-}
-
-/** Where a page of keys ended. */
-type PageEnd = NonNullable<KeyQuery['after']>
-
-export function formatCursor({ createdAt, id }: PageEnd): string {
-  return Buffer.from(JSON.stringify([createdAt, id])).toString('base64url')
-}
-
-export function parseCursor(cursor: unknown): PageEnd {
-  if (typeof cursor === 'string' && cursor.length <= 512) {
-    try {
-      const [createdAt, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
-      if (Number.isSafeInteger(createdAt) && typeof id === 'string') {
-        const end = { createdAt: createdAt as number, id }
-        if (formatCursor(end) === cursor) return end
-      }
-    } catch {
-      // Refused below, like every other one.
-    }
-  }
-  throw new ArgumentError('cursor', 'must be one that list() returned')
 }
 
 export function parseAuditCursor(cursor: unknown): number {

@@ -2,7 +2,7 @@ import type { VocabularyOptions } from '../config/vocabulary.js'
 import type { Duration } from '../core/duration.js'
 import type { Environment } from '../core/environments.js'
 import type { Scope } from '../core/scope.js'
-import type { DayUsage, KeyState } from '../store/contract.js'
+import type { DayUsage, KeyState, KeyUses } from '../store/contract.js'
 import type { AuditEntry, KeyRecord, TokenRevocation } from './records.js'
 import type { TokenSelector } from './token-selector.js'
 
@@ -91,10 +91,40 @@ export interface ListKeysOptions {
   olderThan?: Duration | undefined
   /** `true` for keys that were replaced, are still accepted, and were used since: whoever uses them has yet to change. */
   supersededInUse?: boolean | undefined
-  /** Where the last page ended. */
+  /**
+   * A text that the name, the hint or the subject contains, in any case: 1 to 256 characters, of which none stands for
+   * another. An API key in it is refused.
+   */
+  search?: string | undefined
+  /** `-` in front is descending. What never expires is the latest, never used the earliest, and no name the first. Default: `'-created'`. */
+  sort?: KeySort | undefined
+  /** Adds {@link KeyRecord.usage}: uses on each of the last so many days (UTC), 1 to 366, today included. */
+  usage?: number | undefined
+  /** Where the last page ended. It goes with the same `sort` alone. */
   cursor?: string | null | undefined
   /** Length of a page, 1 to 1000. Default: 100. */
   limit?: number | undefined
+}
+
+/** The order of a list of keys. */
+export type KeySort = SortName | `-${SortName}`
+type SortName = 'created' | 'expires' | 'lastUsed' | 'name'
+
+/** See {@link Keyring.totalUsage}. Every filter given must hold. */
+export interface TotalUsageOptions {
+  subject?: string | undefined
+  tenant?: string | undefined
+  /** The last so many days (UTC), 1 to 366, today included. Default: 30. */
+  days?: number | undefined
+}
+
+/** Uses of several keys within some days. Services count in memory and write every ten seconds. */
+export interface TotalUsage {
+  readonly total: number
+  /** The days (UTC) with uses, oldest first. */
+  readonly days: readonly DayUsage[]
+  /** The twenty keys with the most uses, most used first. */
+  readonly keys: readonly KeyUses[]
 }
 
 /** See {@link Keyring.revokeTokens}. */
@@ -203,7 +233,17 @@ export interface Keyring {
    * @throws {KeyNotFoundError} for an unknown id
    */
   usage(id: string, options?: { days?: number | undefined }): Promise<KeyUsage>
-  /** Keys, newest first. `cursor` leads to the next page, and is `null` on the last one. */
+  /**
+   * How often all keys were used together, on each of the last `days` days.
+   *
+   * @throws {KeyStoreError} for a store of the application's own that keeps no total
+   */
+  totalUsage(options?: TotalUsageOptions): Promise<TotalUsage>
+  /**
+   * Keys, newest first unless `sort` says otherwise. `cursor` leads to the next page, and is `null` on the last one.
+   *
+   * @throws {KeyStoreError} for a store of the application's own that gives keys of another subject or tenant than was asked
+   */
   list(options?: ListKeysOptions): Promise<{ readonly keys: readonly KeyRecord[]; readonly cursor: string | null }>
   /**
    * Revokes access tokens in all services that use this store: one token, or all tokens of a subject or of a client that

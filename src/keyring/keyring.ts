@@ -17,16 +17,18 @@ import {
   checkOptionalText,
   checkText,
   checkWhole,
-  formatCursor,
   parseAuditCursor,
   parseLife,
 } from './arguments.js'
 import type { Keyring, KeyringOptions } from './contract.js'
+import { firstOfDays, lastDays } from './days.js'
 import { readEdit } from './edit.js'
 import { readListFilters } from './list-filters.js'
 import { createNewKey, showOnce } from './new-key.js'
 import { toAuditEntry, toKeyRecord, toTokenRevocation } from './records.js'
+import { formatCursor } from './sort.js'
 import { readTokenSelector } from './token-selector.js'
+import { readView, refuseOthers } from './view.js'
 
 const DEFAULT_LIFE = '365d'
 /**
@@ -36,7 +38,8 @@ const DEFAULT_LIFE = '365d'
 const CLOCKS_DIFFER_MS = 2 * 300_000
 const CREATE_OPTIONS = ['subject', 'scopes', 'name', 'tenant', 'expiresIn', 'notAfter', 'environment', 'actor'] as const
 const DEFAULT_OVERLAP = '24h'
-const DAY_MS = 86_400_000
+/** How many keys a total of usage names. */
+const MOST_USED = 20
 /** Attempts at one change. Each further one means that somebody else changed the same key in between. */
 const MAX_ROUNDS = 20
 
@@ -97,11 +100,12 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
   }
 
   /** One of the store's optional methods, which an application's own store may lack. */
-  function required<T extends (...given: never[]) => unknown>(method: T | undefined): T {
-    if (method === undefined) {
-      throw new KeyStoreError('This key store keeps neither revocations of tokens nor an audit trail')
-    }
-    return method.bind(keys) as T
+  function required<M extends 'addTokenRevocation' | 'tokenRevocations' | 'readAudit' | 'readTotalUsage'>(
+    name: M,
+  ): NonNullable<KeyStore[M]> {
+    const method = keys[name]
+    if (method === undefined) throw new KeyStoreError(`This key store cannot do that: it has no ${name}()`)
+    return method.bind(keys) as NonNullable<KeyStore[M]>
   }
 
   const keyring: Keyring = {
@@ -199,23 +203,34 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       await ready()
       const now = clock()
       const { lastUsedAt } = await readKnown(id, now)
-      const since = new Date(now - (count - 1) * DAY_MS).toISOString().slice(0, 10)
-      const { total, days } = await keys.readUsage(id, since)
+      const { total, days } = await keys.readUsage(id, firstOfDays(count, now))
       return { total, lastUsedAt: lastUsedAt === null ? null : new Date(lastUsedAt), days }
+    },
+
+    async totalUsage(given = {}) {
+      checkNames('totalUsage()', given, ['subject', 'tenant', 'days'])
+      const filters = readView(given)
+      const count = checkWhole(given.days ?? 30, 'days', 366)
+      await ready()
+      const query = { ...filters, sinceDay: firstOfDays(count, clock()), limit: MOST_USED }
+      const uses = await required('readTotalUsage')(query)
+      return { total: uses.days.reduce((sum, day) => sum + day.count, 0), ...uses }
     },
 
     async list(given = {}) {
       const now = clock()
       const query = readListFilters(given, now)
-      const { limit } = query
+      const { limit, sort } = query
       await ready()
       // One more than asked for tells whether there is another page.
       const found = await keys.list({ ...query, limit: limit + 1 })
+      refuseOthers(found, query)
       const page = found.slice(0, limit)
       const last = page.at(-1)
+      const days = given.usage === undefined ? undefined : lastDays(given.usage, now)
       return {
-        keys: page.map((key) => toKeyRecord(key, now)),
-        cursor: found.length > limit && last ? formatCursor(last) : null,
+        keys: page.map((key) => toKeyRecord(key, now, days)),
+        cursor: found.length > limit && last ? formatCursor(last, sort) : null,
       }
     },
 
@@ -229,13 +244,13 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const createdAt = clock()
       const endsAt = Math.max(createdAt, selected.issuedBefore ?? 0) + lifeMs + CLOCKS_DIFFER_MS
       const stored = { id: generateId(), ...selected, createdAt, createdBy, reason, endsAt }
-      await required(keys.addTokenRevocation)(stored)
+      await required('addTokenRevocation')(stored)
       return toTokenRevocation(stored)
     },
 
     async tokenRevocations() {
       await ready()
-      const stored = await required(keys.tokenRevocations)(clock())
+      const stored = await required('tokenRevocations')(clock())
       return [...stored].sort((a, b) => b.createdAt - a.createdAt).map(toTokenRevocation)
     },
 
@@ -246,7 +261,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
       const before = cursor === undefined || cursor === null ? undefined : parseAuditCursor(cursor)
       await ready()
-      const found = await required(keys.readAudit)({
+      const found = await required('readAudit')({
         limit: limit + 1,
         ...(id !== undefined && { keyId: id }),
         ...(before !== undefined && { before }),

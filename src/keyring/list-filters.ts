@@ -1,8 +1,11 @@
+import { containsApiKey, looksLikeApiKey } from '../api-key/format.js'
 import { ArgumentError } from '../core/argument-error.js'
 import { parseDuration } from '../core/duration.js'
 import { KEY_STATES, type KeyQuery, type KeyState } from '../store/contract.js'
-import { checkNames, checkText, checkWhole, parseCursor } from './arguments.js'
+import { checkNames, checkText, checkWhole } from './arguments.js'
 import type { ListKeysOptions } from './contract.js'
+import { firstOfDays } from './days.js'
+import { parseCursor, parseSort } from './sort.js'
 
 const DEFAULT_LENGTH = 100
 
@@ -17,7 +20,11 @@ const LIST_FILTERS: {
   expiringWithin: (given, now) => ({ expiringBefore: now + parseDuration(given, 'expiringWithin') }),
   olderThan: (given, now) => ({ createdBefore: now - parseDuration(given, 'olderThan') }),
   supersededInUse: (given) => (checkSwitch(given, 'supersededInUse') ? { supersededInUse: true } : {}),
-  cursor: (given) => (given === null ? {} : { after: parseCursor(given) }),
+  search: (given) => ({ search: checkSearch(given) }),
+  sort: (given) => ({ sort: parseSort(given) }),
+  usage: (given, now) => ({ usageSince: firstOfDays(checkWhole(given, 'usage', 366), now) }),
+  // Which places there are, the sort tells: see below.
+  cursor: () => ({}),
   limit: (given) => ({ limit: checkWhole(given, 'limit', 1000) }),
 }
 
@@ -30,7 +37,17 @@ export function readListFilters(given: ListKeysOptions, now: number): KeyQuery {
     const value: unknown = given[option as keyof ListKeysOptions]
     if (value !== undefined) Object.assign(query, filter(value, now))
   }
-  return query
+  const { cursor } = given
+  return cursor === undefined || cursor === null ? query : { ...query, after: parseCursor(cursor, query.sort) }
+}
+
+/** A hint is shown with three dots behind it, and copied with them. */
+function checkSearch(given: unknown): string {
+  if (typeof given === 'string' && containsApiKey(given)) {
+    throw new ArgumentError('search', 'must not hold an API key; its hint, or its id, finds it as well')
+  }
+  const text = checkText(given, 'search')
+  return looksLikeApiKey(text) ? text.replace(/…$/, '') : text
 }
 
 function checkState(given: unknown): KeyState {

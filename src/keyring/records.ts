@@ -1,6 +1,7 @@
 import { apiKeyHint } from '../api-key/format.js'
 import type { Environment } from '../core/environments.js'
 import {
+  type DayUsage,
   type KeyState,
   keyStateAt,
   type ListedKey,
@@ -37,9 +38,12 @@ export interface KeyRecord {
   readonly replaces: string | null
   /** Id of the key that takes over from it. */
   readonly replacedBy: string | null
+  /** Uses on each day (UTC) that `list({ usage })` asked for, oldest first, today last; absent where nobody asked. */
+  readonly usage?: readonly number[]
 }
 
-export function toKeyRecord(key: ListedKey, now: number): KeyRecord {
+/** @param days the days of {@link KeyRecord.usage}, oldest first */
+export function toKeyRecord(key: ListedKey, now: number, days?: readonly string[]): KeyRecord {
   return Object.freeze({
     id: key.id,
     hint: apiKeyHint(key.environment, key.id),
@@ -58,7 +62,13 @@ export function toKeyRecord(key: ListedKey, now: number): KeyRecord {
     revokedReason: key.revokedReason,
     replaces: key.replaces,
     replacedBy: key.replacedBy,
+    ...(days !== undefined && { usage: countsOf(key.usage ?? [], days) }),
   })
+}
+
+function countsOf(usage: readonly DayUsage[], days: readonly string[]): readonly number[] {
+  const counts = new Map(usage.map(({ day, count }) => [day, count]))
+  return Object.freeze(days.map((day) => counts.get(day) ?? 0))
 }
 
 /** A revocation of access tokens, as administration sees it. */

@@ -30,7 +30,10 @@ export interface KeyStore {
    */
   update(current: StoredKey, next: StoredKey, successor?: StoredKey, editor?: string | null): Promise<boolean>
 
-  /** Keys that meet the query, newest first: by `createdAt`, then by `id`, both descending. At most `limit`. */
+  /**
+   * Keys that meet the query, in the order of `sort`, and of equal ones by `id` in the same direction. Without `sort`, newest
+   * first. At most `limit`.
+   */
   list(query: KeyQuery): Promise<readonly ListedKey[]>
 
   /** Adds to the counts of uses. The last use only moves forward. Ids that are no longer there are ignored. */
@@ -38,6 +41,12 @@ export interface KeyStore {
 
   /** Uses of a key on each day from `sinceDay` on, oldest first, and the total of all days. */
   readUsage(id: string, sinceDay: string): Promise<{ readonly total: number; readonly days: readonly DayUsage[] }>
+
+  /**
+   * Uses of all keys that are there and meet the query, by day and by key. A store without it has no total: `totalUsage()` of
+   * a keyring rejects.
+   */
+  readTotalUsage?(query: TotalUsageQuery): Promise<StoredTotalUsage>
 
   /**
    * Adds a revocation of tokens, and drops those that have ended by its `createdAt`, and those that it replaces: of the same
@@ -121,6 +130,8 @@ export interface StoredKey {
 /** A stored key with its last use, as administration sees it. */
 export interface ListedKey extends StoredKey {
   readonly lastUsedAt: number | null
+  /** Uses on each day from {@link KeyQuery.usageSince} on, oldest first; absent where the query does not ask. */
+  readonly usage?: readonly DayUsage[]
 }
 
 /** `superseded`: another key has replaced it, and it is still accepted during the overlap. */
@@ -151,9 +162,58 @@ export interface KeyQuery {
   readonly createdBefore?: number
   /** Replaced, still accepted, and used since its successor was created. */
   readonly supersededInUse?: true
-  /** Only what comes after this key in the order of the list. */
-  readonly after?: { readonly createdAt: number; readonly id: string }
+  /**
+   * A text that the name, the subject or the hint (`vak_live_0123456789ab…`) contains, in any case: each character stands
+   * for its lower-case and its upper-case form as well. 1 to 256 characters, none of them a control character.
+   */
+  readonly search?: string
+  /** Only what comes after this place in the order of the list. */
+  readonly after?: KeyPlace
+  /** Default: by `createdAt`, descending. */
+  readonly sort?: KeyOrder
+  /** With each key its uses on each day (UTC) from this one on: `2026-11-25`. */
+  readonly usageSince?: string
   readonly limit: number
+}
+
+/**
+ * What keys are sorted by. `null` counts as the latest end, as the earliest use, and as the first name. Names compare by the
+ * code points of their first 256 characters, without regard to the case of the letters A to Z.
+ */
+export interface KeyOrder {
+  readonly by: 'createdAt' | 'expiresAt' | 'lastUsedAt' | 'name'
+  readonly descending: boolean
+}
+
+/**
+ * A place in a list of keys: `id`, and the value by which the list is sorted, as the key there had it. Of a name at least its
+ * first 256 characters.
+ */
+export type KeyPlace = Pick<ListedKey, 'id' | 'createdAt'> &
+  Partial<Pick<ListedKey, 'expiresAt' | 'lastUsedAt' | 'name'>>
+
+/** What {@link KeyStore.readTotalUsage} counts. Every filter given must hold. */
+export interface TotalUsageQuery {
+  readonly subject?: string
+  readonly tenant?: string
+  /** The first day (UTC) that counts: `2026-11-25`. */
+  readonly sinceDay: string
+  /** How many keys are told. */
+  readonly limit: number
+}
+
+/** See {@link KeyStore.readTotalUsage}. */
+export interface StoredTotalUsage {
+  /** Days with uses, oldest first. */
+  readonly days: readonly DayUsage[]
+  /** The keys with the most uses on those days, most used first, then by id. */
+  readonly keys: readonly KeyUses[]
+}
+
+/** Uses of one key. */
+export interface KeyUses {
+  readonly id: string
+  readonly count: number
 }
 
 /** Uses of one key on one day (UTC) since the last time that they were written. */

@@ -1,17 +1,21 @@
 import { KeyStoreError } from '../core/errors.js'
 import {
   type ChangeFeed,
+  type DayUsage,
   type KeyChange,
   type KeyQuery,
   type KeyState,
   type KeyStore,
+  type KeyUses,
   keyStateAt,
   type ListedKey,
   type StoredAuditEntry,
   type StoredKey,
   type StoredTokenRevocation,
 } from './contract.js'
+import { compareKeys, NEWEST_FIRST } from './key-order.js'
 import { describeEdit, isSameKey } from './same-key.js'
+import { createSearch } from './search.js'
 import {
   describeNoRoom,
   describeTokenSelector,
@@ -63,6 +67,13 @@ export function memoryKeyStore(): KeyStore {
   function lastUse(id: string): number | null {
     const instants = [...(uses.get(id)?.values() ?? [])].map((use) => use.lastUsedAt)
     return instants.length === 0 ? null : Math.max(...instants)
+  }
+
+  function daysOf(id: string, sinceDay: string): DayUsage[] {
+    return [...(uses.get(id) ?? [])]
+      .filter(([day]) => day >= sinceDay)
+      .map(([day, { count }]) => ({ day, count }))
+      .sort(byDay)
   }
 
   function dropEnded(now: number): void {
@@ -120,13 +131,16 @@ export function memoryKeyStore(): KeyStore {
     async list(query) {
       checkOpen()
       const listed: ListedKey[] = []
+      const { search, usageSince, sort = NEWEST_FIRST } = query
+      const isFound = search === undefined ? undefined : createSearch(search)
       for (const key of keys.values()) {
         const listedKey = { ...key, lastUsedAt: lastUse(key.id) }
         const successor = key.replacedBy === null ? undefined : keys.get(key.replacedBy)
         const candidate = { key: listedKey, state: keyStateAt(key, query.now), successor }
-        if (meetsAll(candidate, query)) listed.push(listedKey)
+        if (meetsAll(candidate, query) && (isFound?.(key) ?? true)) listed.push(listedKey)
       }
-      return listed.sort(newestFirst).slice(0, query.limit)
+      const page = listed.sort((a, b) => compareKeys(a, b, sort)).slice(0, query.limit)
+      return usageSince === undefined ? page : page.map((key) => ({ ...key, usage: daysOf(key.id, usageSince) }))
     },
 
     async addUsage(increments) {
@@ -142,10 +156,23 @@ export function memoryKeyStore(): KeyStore {
 
     async readUsage(id, sinceDay) {
       checkOpen()
-      const days = [...(uses.get(id) ?? [])].map(([day, { count }]) => ({ day, count }))
+      return { total: sumOf(daysOf(id, '')), days: daysOf(id, sinceDay) }
+    },
+
+    async readTotalUsage({ subject, tenant, sinceDay, limit }) {
+      checkOpen()
+      const used: KeyUses[] = []
+      const counts = new Map<string, number>()
+      for (const key of keys.values()) {
+        if (subject !== undefined && key.subject !== subject) continue
+        if (tenant !== undefined && key.tenant !== tenant) continue
+        const days = daysOf(key.id, sinceDay)
+        for (const { day, count } of days) counts.set(day, (counts.get(day) ?? 0) + count)
+        if (days.length > 0) used.push({ id: key.id, count: sumOf(days) })
+      }
       return {
-        total: days.reduce((sum, { count }) => sum + count, 0),
-        days: days.filter(({ day }) => day >= sinceDay).sort((a, b) => (a.day < b.day ? -1 : 1)),
+        days: [...counts].map(([day, count]) => ({ day, count })).sort(byDay),
+        keys: used.sort((a, b) => b.count - a.count || (a.id < b.id ? -1 : 1)).slice(0, limit),
       }
     },
 
@@ -240,18 +267,20 @@ interface Candidate {
   readonly successor: StoredKey | undefined
 }
 
-type Filters = Required<Omit<KeyQuery, 'now' | 'limit'>>
+type Filters = Required<Omit<KeyQuery, NoFilter>>
+/** `search` is prepared once for all keys. */
+type NoFilter = 'now' | 'limit' | 'sort' | 'usageSince' | 'search'
 
 /** Whether a key meets a filter. A new filter does not compile until it has its line here. */
 const FILTERS: {
-  readonly [F in keyof Filters]: (candidate: Candidate, given: Filters[F], now: number) => boolean
+  readonly [F in keyof Filters]: (candidate: Candidate, given: Filters[F], query: KeyQuery) => boolean
 } = {
   id: ({ key }, id) => key.id === id,
   subject: ({ key }, subject) => key.subject === subject,
   tenant: ({ key }, tenant) => key.tenant === tenant,
   state: (candidate, state) => candidate.state === state,
   unusedSince: ({ key }, since) => key.createdAt < since && (key.lastUsedAt === null || key.lastUsedAt < since),
-  expiringBefore: ({ key }, before, now) =>
+  expiringBefore: ({ key }, before, { now }) =>
     key.revokedAt === null && key.expiresAt !== null && key.expiresAt > now && key.expiresAt < before,
   createdBefore: ({ key }, before) => key.createdAt < before,
   supersededInUse: ({ key, state, successor }) =>
@@ -259,20 +288,22 @@ const FILTERS: {
     key.lastUsedAt !== null &&
     successor !== undefined &&
     key.lastUsedAt >= successor.createdAt,
-  after: ({ key }, place) => newestFirst(place, key) < 0,
+  after: ({ key }, place, { sort = NEWEST_FIRST }) => compareKeys(place, key, sort) < 0,
 }
 
 function meetsAll(candidate: Candidate, query: KeyQuery): boolean {
   const asked: { readonly [F in keyof Filters]?: Filters[F] } = query
   const meets = <F extends keyof Filters>(name: F): boolean => {
     const given = asked[name]
-    return given === undefined || FILTERS[name](candidate, given, query.now)
+    return given === undefined || FILTERS[name](candidate, given, query)
   }
   return (Object.keys(FILTERS) as (keyof Filters)[]).every((name) => meets(name))
 }
 
-type Place = Pick<StoredKey, 'createdAt' | 'id'>
+function sumOf(days: readonly DayUsage[]): number {
+  return days.reduce((sum, { count }) => sum + count, 0)
+}
 
-function newestFirst(a: Place, b: Place): number {
-  return b.createdAt - a.createdAt || (a.id === b.id ? 0 : a.id < b.id ? 1 : -1)
+function byDay(a: DayUsage, b: DayUsage): number {
+  return a.day < b.day ? -1 : 1
 }

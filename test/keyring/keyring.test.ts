@@ -518,7 +518,7 @@ describe('list', () => {
     [{ tenant: 5 }, /^tenant must/],
     [{ unusedFor: '90' }, /^unusedFor must be a duration/],
     [{ expiringWithin: 'soon' }, /^expiringWithin must be a duration/],
-    [{ cursor: 'x' }, /^cursor must be one that list\(\) returned$/],
+    [{ cursor: 'x' }, /^cursor must be one that list\(\) returned, with the same sort$/],
     [{ cursor: 5 }, /^cursor must/],
     [{ cursor: Buffer.from('[1,2]').toString('base64url') }, /^cursor must/],
     [{ cursor: Buffer.from('[1, "a"]').toString('base64url') }, /^cursor must/],

@@ -7,13 +7,16 @@ import type {
   StoredAuditEntry,
   StoredKey,
   StoredTokenRevocation,
+  StoredTotalUsage,
   TokenNames,
+  TotalUsageQuery,
   UsageIncrement,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
+import { toPostgresPattern } from '../search.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
-import { AUDIT, fromRow, isStill, KEYS, selectList, toCount, toMilliseconds } from '../sql/tables.js'
+import { AUDIT, fromRow, isStill, KEYS, selectList, toCount } from '../sql/tables.js'
 import {
   deleteEndedTokenRevocations,
   deleteReplacedTokenRevocations,
@@ -25,6 +28,7 @@ import {
   pageOfTokenRevocations,
   toTokenRevocation,
 } from '../sql/token-revocations.js'
+import { toDayUsage, toKeyUses, toListedKey } from '../sql/usage-rows.js'
 import { describeNoRoom } from '../token-revocations.js'
 import { createBatches } from './batches.js'
 import type { Ask } from './connections.js'
@@ -39,6 +43,12 @@ export const DIALECT: Dialect = {
   instantValue: toInstant,
   notAfterNow: (parameter) => `LEAST(${parameter}, pg_catalog.now())`,
   readInstant,
+  dayParameter: (number) => `$${number}::pg_catalog.date`,
+  readDay: (expression) => `pg_catalog.to_char(${expression}, 'YYYY-MM-DD')`,
+  plainText: (expression) => `${expression} COLLATE pg_catalog."C"`,
+  joinTexts: (expression) => `pg_catalog.string_agg(${expression}, ',')`,
+  matches: (expression, parameter) => `${expression} COLLATE pg_catalog."C" ~ ${parameter}`,
+  pattern: toPostgresPattern,
 }
 
 /**
@@ -128,8 +138,14 @@ export async function updateKey(
 }
 
 export async function listKeys(ask: Ask, query: KeyQuery): Promise<ListedKey[]> {
-  const rows = await readAll(ask, statements.listKeys(query, DIALECT))
-  return rows.map((row) => ({ ...fromRow(KEYS, row), lastUsedAt: toMilliseconds(row.last_used_at) }))
+  return (await readAll(ask, statements.listKeys(query, DIALECT))).map(toListedKey)
+}
+
+export async function readTotalUsage(ask: Ask, query: TotalUsageQuery): Promise<StoredTotalUsage> {
+  return {
+    days: (await readAll(ask, statements.usesByDay(query, DIALECT))).map(toDayUsage),
+    keys: (await readAll(ask, statements.usesByKey(query, DIALECT))).map(toKeyUses),
+  }
 }
 
 export async function addUsage(ask: Ask, increments: readonly UsageIncrement[]): Promise<void> {

@@ -14,6 +14,7 @@ import {
   listKeys,
   listTokenRevocations,
   readAudit,
+  readTotalUsage,
   readUsage,
   updateKey,
 } from './queries.js'
@@ -201,6 +202,11 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
     async readUsage(id, sinceDay) {
       await checked()
       return read((ask) => readUsage(ask, id, sinceDay))
+    },
+
+    async readTotalUsage(query) {
+      await checked()
+      return read((ask) => readTotalUsage(ask, query))
     },
 
     async addTokenRevocation(revocation) {

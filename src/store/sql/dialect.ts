@@ -24,6 +24,18 @@ export interface Dialect {
   notAfterNow(parameter: string): string
   /** The expression that reads an instant as milliseconds since the epoch. */
   readInstant(expression: string): string
+  /** How a statement names a parameter that holds a day: `2026-11-25`. */
+  dayParameter(number: number): string
+  /** The expression that reads a day as such a text. */
+  readDay(expression: string): string
+  /** The expression that compares a text by its code points, and that knows no letters but ASCII. */
+  plainText(expression: string): string
+  /** The aggregate that writes texts one after another, with commas between. */
+  joinTexts(expression: string): string
+  /** The condition that a text matches a pattern of {@link pattern}. */
+  matches(expression: string, parameter: string): string
+  /** The pattern that finds a text, in any case. */
+  pattern(text: string): string
 }
 
 /** Collects the values of a statement while its text is written. Each function returns what the text says for the value. */
@@ -32,14 +44,18 @@ export interface Parameters {
   table(name: string): string
   value(value: SqlValue): string
   instant(ms: number | null): string
+  day(day: string): string
+  readonly dialect: Dialect
 }
 
 export function createParameters(dialect: Dialect): Parameters {
   const values: SqlValue[] = []
   return {
     values,
+    dialect,
     table: dialect.table,
     value: (value) => dialect.parameter(values.push(value)),
     instant: (ms) => dialect.instantParameter(values.push(ms === null ? null : dialect.instantValue(ms))),
+    day: (day) => dialect.dayParameter(values.push(day)),
   }
 }

@@ -1,13 +1,21 @@
 import type { KeyQuery, KeyState } from '../contract.js'
+import { NEWEST_FIRST } from '../key-order.js'
+import { HINT_START } from '../search.js'
 import type { Parameters } from './dialect.js'
+import { comesAfter } from './key-order.js'
 
-type Filters = Required<Omit<KeyQuery, 'now' | 'limit'>>
+type Filters = Required<Omit<KeyQuery, NoFilter>>
+type NoFilter = 'now' | 'limit' | 'sort' | 'usageSince'
+
+/** One text to match. No search holds a line break, so that none is found across two of the three. */
+const SEARCHED = `(coalesce(name, '') || '\n' || subject || '\n${HINT_START}' || environment || '_' || id)`
 
 /**
  * The conditions of a query for keys, for both databases. All of them must hold. A new filter does not compile until it
  * has its line here.
  */
-export function writeKeyFilters(query: KeyQuery, { table, value, instant }: Parameters): string[] {
+export function writeKeyFilters(query: KeyQuery, parameters: Parameters): string[] {
+  const { table, value, instant, dialect } = parameters
   const unended = () => `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${instant(query.now)})`
 
   const states: Readonly<Record<KeyState, () => string>> = {
@@ -32,7 +40,8 @@ export function writeKeyFilters(query: KeyQuery, { table, value, instant }: Para
       `${states.superseded()} AND EXISTS (
         SELECT 1 FROM ${table('vantage_usage')} u JOIN ${table('vantage_keys')} s ON s.id = vantage_keys.replaced_by
         WHERE u.id = vantage_keys.id AND u.last_used_at >= s.created_at)`,
-    after: ({ createdAt, id }) => `(created_at, id) < (${instant(createdAt)}, ${value(id)})`,
+    search: (text) => dialect.matches(SEARCHED, value(dialect.pattern(text))),
+    after: (place) => comesAfter(place, query.sort ?? NEWEST_FIRST, parameters),
   }
 
   const asked: { readonly [F in keyof Filters]?: Filters[F] } = query

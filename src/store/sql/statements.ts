@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { AuditQuery, KeyQuery, StoredKey } from '../contract.js'
+import type { AuditQuery, KeyQuery, StoredKey, TotalUsageQuery } from '../contract.js'
+import { NEWEST_FIRST } from '../key-order.js'
 import { createParameters, type Dialect, type Parameters, type Statement } from './dialect.js'
 import { writeKeyFilters } from './key-filters.js'
+import { lastUse, orderValue } from './key-order.js'
 import { AUDIT, columnsThatDiffer, insertInto, KEYS, selectList, writeColumns } from './tables.js'
 
 // The statements that read the same in SQLite and PostgreSQL.
@@ -40,16 +42,52 @@ export function updateKey(
   return { text, values: parameters.values }
 }
 
-/** Each row has the columns of a key, and `last_used_at`. */
+/**
+ * Each row has the columns of a key, `last_used_at`, and with `usageSince` the column `usage`. The page is found first, by as
+ * little as its order needs, so that the rest is read of its keys alone.
+ */
 export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
   const parameters = createParameters(dialect)
-  const filters = writeKeyFilters(query, parameters)
-  // The columns of the order are named with their table, so that the databases use the index and not the selected values.
-  const text = `SELECT ${selectList(KEYS, dialect)},
-      (SELECT ${dialect.readInstant('max(last_used_at)')} FROM ${dialect.table('vantage_usage')} u WHERE u.id = ${KEYS.name}.id) AS last_used_at
-    FROM ${dialect.table(KEYS.name)} ${whereAll(filters)}
-    ORDER BY ${KEYS.name}.created_at DESC, ${KEYS.name}.id DESC LIMIT ${parameters.value(query.limit)}`
+  const { table, value, day } = parameters
+  const order = query.sort ?? NEWEST_FIRST
+  const direction = order.descending ? 'DESC' : 'ASC'
+  const keys = table(KEYS.name)
+  const usage =
+    query.usageSince === undefined
+      ? ''
+      : `, (SELECT ${dialect.joinTexts(`${dialect.readDay('u.day')} || ' ' || u.count`)} FROM ${table('vantage_usage')} u
+        WHERE u.id = ${KEYS.name}.id AND u.day >= ${day(query.usageSince)}) AS usage`
+  const text = `SELECT ${selectList(KEYS, dialect)}, ${dialect.readInstant(lastUse(parameters))} AS last_used_at${usage}
+    FROM (SELECT id AS page_id, ${orderValue(order.by, parameters)} AS place FROM ${keys}
+      ${whereAll(writeKeyFilters(query, parameters))}
+      ORDER BY place ${direction}, ${KEYS.name}.id ${direction} LIMIT ${value(query.limit)}) page
+    JOIN ${keys} ON ${KEYS.name}.id = page_id
+    ORDER BY place ${direction}, page_id ${direction}`
   return { text, values: parameters.values }
+}
+
+/** Each row has `day` and `count`. */
+export function usesByDay(query: TotalUsageQuery, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const text = `SELECT ${dialect.readDay('u.day')} AS day, sum(u.count) AS count ${usesOf(query, parameters)}
+    GROUP BY u.day ORDER BY u.day`
+  return { text, values: parameters.values }
+}
+
+/** Each row has `id` and `count`. */
+export function usesByKey(query: TotalUsageQuery, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const text = `SELECT u.id, sum(u.count) AS count ${usesOf(query, parameters)}
+    GROUP BY u.id ORDER BY sum(u.count) DESC, u.id LIMIT ${parameters.value(query.limit)}`
+  return { text, values: parameters.values }
+}
+
+/** Joined with the keys: uses of a key that was deleted may still be there. */
+function usesOf({ subject, tenant, sinceDay }: TotalUsageQuery, { table, value, day }: Parameters): string {
+  const conditions = [`u.day >= ${day(sinceDay)}`]
+  if (subject !== undefined) conditions.push(`k.subject = ${value(subject)}`)
+  if (tenant !== undefined) conditions.push(`k.tenant = ${value(tenant)}`)
+  return `FROM ${table('vantage_usage')} u JOIN ${table(KEYS.name)} k ON k.id = u.id ${whereAll(conditions)}`
 }
 
 export function readAudit({ keyId, before, limit }: AuditQuery, dialect: Dialect): Statement {

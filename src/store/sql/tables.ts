@@ -1,5 +1,6 @@
 import { parseScopeClaim } from '../../core/scope.js'
 import type { StoredAuditEntry, StoredKey } from '../contract.js'
+import { LAST_INSTANT } from '../key-order.js'
 import {
   createParameters,
   type Dialect,
@@ -139,9 +140,6 @@ function read(value: SqlValue, kind: Kind): unknown {
   if (kind === 'scopes') return parseScopeClaim(value) ?? []
   return kind === 'instant' ? toMilliseconds(value) : toNumber(value)
 }
-
-/** The last millisecond of the year 9999, as far as a date is written with four digits. */
-const LAST_INSTANT = 253_402_300_799_999
 
 /**
  * An instant that a Date can hold, and that is written with four digits of the year. What lies beyond, PostgreSQL's

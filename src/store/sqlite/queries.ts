@@ -7,13 +7,16 @@ import type {
   StoredAuditEntry,
   StoredKey,
   StoredTokenRevocation,
+  StoredTotalUsage,
   TokenNames,
+  TotalUsageQuery,
   UsageIncrement,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
+import { toGlob } from '../search.js'
 import type { Dialect, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
-import { AUDIT, fromRow, KEYS, selectList, toMilliseconds } from '../sql/tables.js'
+import { AUDIT, fromRow, KEYS, selectList } from '../sql/tables.js'
 import {
   deleteEndedTokenRevocations,
   deleteReplacedTokenRevocations,
@@ -25,6 +28,7 @@ import {
   TOKEN_REVOCATIONS,
   toTokenRevocation,
 } from '../sql/token-revocations.js'
+import { toDayUsage, toKeyUses, toListedKey } from '../sql/usage-rows.js'
 import { describeNoRoom, MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, sqliteResultCode } from './driver.js'
 import { inTransaction } from './schema.js'
@@ -37,6 +41,7 @@ export interface KeyQueries {
   list(query: KeyQuery): ListedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
+  readTotalUsage(query: TotalUsageQuery): StoredTotalUsage
   addTokenRevocation(revocation: StoredTokenRevocation): void
   /** The next page, in the order of their ids. */
   pageOfTokenRevocations(now: number, afterId: string | undefined): StoredTokenRevocation[]
@@ -52,6 +57,12 @@ export const DIALECT: Dialect = {
   instantValue: (ms) => ms,
   notAfterNow: (parameter) => `min(${parameter}, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))`,
   readInstant: (expression) => expression,
+  dayParameter: () => '?',
+  readDay: (expression) => expression,
+  plainText: (expression) => expression,
+  joinTexts: (expression) => `group_concat(${expression})`,
+  matches: (expression, parameter) => `${expression} GLOB ${parameter}`,
+  pattern: toGlob,
 }
 
 export function createKeyQueries(database: SqliteDatabase): KeyQueries {
@@ -118,11 +129,7 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
       })
     },
 
-    list: (query) =>
-      all(statements.listKeys(query, DIALECT)).map((row) => ({
-        ...fromRow(KEYS, row),
-        lastUsedAt: toMilliseconds(row.last_used_at),
-      })),
+    list: (query) => all(statements.listKeys(query, DIALECT)).map(toListedKey),
 
     addUsage(increments) {
       inTransaction(database, () => {
@@ -136,6 +143,11 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
         days: selectDays.all(id, sinceDay).map((row) => ({ day: String(row.day), count: Number(row.count) })),
       }
     },
+
+    readTotalUsage: (query) => ({
+      days: all(statements.usesByDay(query, DIALECT)).map(toDayUsage),
+      keys: all(statements.usesByKey(query, DIALECT)).map(toKeyUses),
+    }),
 
     addTokenRevocation(revocation) {
       inTransaction(database, () => {

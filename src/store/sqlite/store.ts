@@ -263,6 +263,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
 
     readUsage: (id, sinceDay) => ask((queries) => queries.readUsage(id, sinceDay)),
 
+    readTotalUsage: (query) => ask((queries) => queries.readTotalUsage(query)),
+
     async addTokenRevocation(revocation) {
       await ask((queries) => queries.addTokenRevocation(revocation))
       tellNeighbours()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { KeyQuery, KeyStore, StoredKey } from '../../store/contract.js'
-import { DAY, HOUR, NOW, sampleKey, TODAY } from './samples.js'
+import type { KeyOrder, KeyQuery, KeyStore, StoredKey } from '../../store/contract.js'
+import { DAY, HOUR, NOW, sampleKey, TODAY, YESTERDAY } from './samples.js'
 import type { Suite } from './suite.js'
 
 async function list(store: KeyStore, query: Partial<KeyQuery>): Promise<string[]> {
@@ -128,6 +128,120 @@ export function testLists({ describe, test }: Suite): void {
         }
         assert.deepEqual(seen, all)
       }
+    })
+
+    test('sorts by each property, in both directions, and of equal values by id', async ({ store }) => {
+      await insertAll(store, {
+        a: { createdAt: NOW - 2, expiresAt: null, name: 'beta' },
+        b: { createdAt: NOW - 1, expiresAt: NOW + 1, name: 'Alpha' },
+        c: { createdAt: NOW - 3, expiresAt: NOW + 9, name: null },
+        d: { createdAt: NOW - 1, expiresAt: null, name: 'Éclair' },
+        e: { createdAt: NOW - 4, expiresAt: NOW + 1, name: 'alpha 🚀' },
+        f: { createdAt: NOW - 5, expiresAt: NOW + 2, name: 'alpha \uffee' },
+      })
+      await store.addUsage([
+        { id: 'a', day: YESTERDAY, count: 1, lastUsedAt: NOW - DAY },
+        { id: 'a', day: TODAY, count: 1, lastUsedAt: NOW - 5 },
+        { id: 'd', day: TODAY, count: 1, lastUsedAt: NOW },
+        { id: 'e', day: TODAY, count: 1, lastUsedAt: NOW - 5 },
+        { id: 'f', day: YESTERDAY, count: 1, lastUsedAt: NOW - DAY + 1 },
+      ])
+      const orders: readonly (readonly [KeyOrder['by'], string])[] = [
+        ['createdAt', 'fecabd'],
+        ['expiresAt', 'befcad'],
+        ['lastUsedAt', 'bcfaed'],
+        ['name', 'cbfead'],
+      ]
+      for (const [by, expected] of orders) {
+        const ascending = (await list(store, { sort: { by, descending: false } })).join('')
+        assert.equal(ascending, expected, by)
+        const descending = (await list(store, { sort: { by, descending: true } })).reverse().join('')
+        assert.equal(descending, expected, by)
+        for (const isDescending of [false, true]) {
+          const sort = { by, descending: isDescending }
+          let paged = ''
+          for (let after: KeyQuery['after']; ; ) {
+            const [key] = await store.list({ now: NOW, limit: 1, sort, ...(after && { after }) })
+            if (key === undefined) break
+            paged += key.id
+            assert.ok(paged.length <= expected.length, `list() by ${by} gives keys again that came before query.after`)
+            after = { id: key.id, createdAt: key.createdAt, [by]: key[by] }
+          }
+          assert.equal(paged, isDescending ? [...expected].reverse().join('') : expected, `pages by ${by}`)
+        }
+      }
+    })
+
+    test('sorts and pages by names of any length', async ({ store }) => {
+      const long = 'N'.repeat(300)
+      await insertAll(store, { a: { name: `${long}b` }, b: { name: `${long}a` }, c: { name: 'n' } })
+      const sort = { by: 'name', descending: false } as const
+      assert.deepEqual(await list(store, { sort }), ['c', 'a', 'b'])
+      const after = { id: 'a', createdAt: NOW, name: 'N'.repeat(256) }
+      assert.deepEqual(await list(store, { sort, after }), ['b'])
+    })
+
+    const searches: readonly (readonly [search: string, found: readonly string[]])[] = [
+      ['nightly', ['a']],
+      ['NIGHTLY (B', ['a']],
+      ['müller', ['b', 'c']],
+      ['MÜLLER', ['b', 'c']],
+      ['straße', ['c']],
+      ['дом', ['d']],
+      ['100%', ['e']],
+      ['_', ['a', 'b', 'c', 'd', 'e']],
+      ['100_', []],
+      ['*', ['d']],
+      ['?', []],
+      ['[x]', ['e']],
+      ['[', ['e']],
+      [']^-\\', ['e']],
+      ['.', ['a']],
+      ['(', ['a']],
+      ['a|b', []],
+      ["'; --", []],
+      ['vak_test_d', ['d']],
+      ['VAK_LIVE_', ['a', 'b', 'c', 'e']],
+      ['user_123', ['a']],
+      ['night vak', []],
+      ['🚀', ['b']],
+    ]
+
+    test('searches name, subject and hint, in any case, and takes no character for another', async ({ store }) => {
+      await insertAll(store, {
+        a: { name: 'Nightly (build) 1.0' },
+        b: { name: 'Jürgen MÜLLER 🚀', subject: 's' },
+        c: { name: 'Straße', subject: 'müller' },
+        d: { name: 'Мой ДОМ *', subject: 's', environment: 'test' },
+        e: { name: '100% [x]^ ]^-\\', subject: 's' },
+      })
+      for (const [search, found] of searches) {
+        assert.deepEqual((await list(store, { search })).reverse(), found, search)
+      }
+      assert.deepEqual(await list(store, { search: 'müller', subject: 's' }), ['b'])
+    })
+
+    test('adds the uses of each day, where it is asked', async ({ store }) => {
+      await insertAll(store, { a: {}, b: {} })
+      await store.addUsage([
+        { id: 'a', day: '2026-11-01', count: 9, lastUsedAt: NOW - 24 * DAY },
+        { id: 'a', day: YESTERDAY, count: 3, lastUsedAt: NOW - DAY },
+        { id: 'a', day: TODAY, count: 1, lastUsedAt: NOW },
+      ])
+      const usage = async (usageSince: string) =>
+        (await store.list({ now: NOW, limit: 9, usageSince })).map((key) => [key.id, key.usage])
+      const [yesterday, today] = [
+        { day: YESTERDAY, count: 3 },
+        { day: TODAY, count: 1 },
+      ]
+      assert.deepEqual(await usage(YESTERDAY), [
+        ['b', []],
+        ['a', [yesterday, today]],
+      ])
+      assert.deepEqual(await usage(TODAY), [
+        ['b', []],
+        ['a', [today]],
+      ])
     })
 
     test('combines filters with a place in the list', async ({ store }) => {

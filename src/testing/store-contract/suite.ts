@@ -21,6 +21,7 @@ export interface KeyStoreContractOptions {
 }
 
 type OptionalMethod =
+  | 'readTotalUsage'
   | 'addTokenRevocation'
   | 'tokenRevocations'
   | 'findTokenRevocations'

@@ -3,7 +3,7 @@ import { DAY, HOUR, NOW, sampleKey, TODAY, YESTERDAY } from './samples.js'
 import type { Suite } from './suite.js'
 
 /** addUsage and readUsage. */
-export function testUsage({ describe, test }: Suite): void {
+export function testUsage({ describe, test, testWith }: Suite): void {
   describe('usage', () => {
     test('adds up by day, and the last use only moves forward', async ({ store }) => {
       const key = sampleKey()
@@ -31,5 +31,45 @@ export function testUsage({ describe, test }: Suite): void {
       assert.equal((await store.readUsage(key.id, '2026-01-01')).total, 1)
       assert.deepEqual(await store.readUsage('gone', '2026-01-01'), { total: 0, days: [] })
     })
+
+    testWith(
+      ['readTotalUsage'],
+      'of all keys that meet the query is added up by day, and by key',
+      async ({ store }) => {
+        const acme = { tenant: 'acme' }
+        await store.insert(sampleKey({ id: 'a', ...acme }))
+        await store.insert(sampleKey({ id: 'b', ...acme, subject: 'bob' }))
+        await store.insert(sampleKey({ id: 'c', subject: 'bob' }))
+        await store.insert(sampleKey({ id: 'd', ...acme }))
+        await store.addUsage([
+          { id: 'a', day: '2026-11-01', count: 100, lastUsedAt: NOW - 24 * DAY },
+          { id: 'a', day: YESTERDAY, count: 3, lastUsedAt: NOW - DAY },
+          { id: 'a', day: TODAY, count: 1, lastUsedAt: NOW },
+          { id: 'b', day: TODAY, count: 4, lastUsedAt: NOW },
+          { id: 'c', day: TODAY, count: 20, lastUsedAt: NOW },
+        ])
+        const query = { sinceDay: YESTERDAY, limit: 20 }
+        const c = { id: 'c', count: 20 }
+        const [a, b] = [
+          { id: 'a', count: 4 },
+          { id: 'b', count: 4 },
+        ]
+        const yesterday = { day: YESTERDAY, count: 3 }
+        assert.deepEqual(await store.readTotalUsage(query), {
+          days: [yesterday, { day: TODAY, count: 25 }],
+          keys: [c, a, b],
+        })
+        assert.deepEqual((await store.readTotalUsage({ ...query, limit: 2 })).keys, [c, a])
+        assert.deepEqual(await store.readTotalUsage({ ...query, tenant: 'acme' }), {
+          days: [yesterday, { day: TODAY, count: 5 }],
+          keys: [a, b],
+        })
+        assert.deepEqual(await store.readTotalUsage({ ...query, tenant: 'acme', subject: 'bob' }), {
+          days: [{ day: TODAY, count: 4 }],
+          keys: [b],
+        })
+        assert.deepEqual(await store.readTotalUsage({ ...query, tenant: 'globex' }), { days: [], keys: [] })
+      },
+    )
   })
 }
