@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util'
 import type { DemoOptions } from './start.js'
 
-export const USAGE = `Runs the Vantage authentication page on this machine: an authorization server and the sample API on
-Express, Koa and Fastify. Prints the page's commands with live values, and stays up until Ctrl-C.
+export const USAGE = `Runs the Vantage authentication page on this machine: an authorization server, the sample API on
+Express, Koa and Fastify, and a dashboard to make keys in. Prints the page's commands with live values, and
+stays up until Ctrl-C.
 
 Usage: npm run demo -- [options]
 
   --interactive   show a page to sign in and consent on, instead of consenting at once
-  --port N        authorization server on port N, the APIs on N+1 to N+3 (default: free ports)
+  --port N        authorization server on port N, the APIs on N+1 to N+3, the dashboard on N+4
+                  (default: free ports)
   --json          print one line of JSON instead: addresses, API key, client (use npm run -s)
   --help          this text
 `
@@ -17,7 +19,7 @@ export interface Arguments extends DemoOptions {
   readonly help: boolean
 }
 
-const HIGHEST_PORT = 65535 - 3
+const HIGHEST_PORT = 65535 - 4
 
 /** @throws {Error} whose message says what is wrong with the arguments */
 export function readArguments(args: readonly string[]): Arguments {

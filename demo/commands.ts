@@ -9,7 +9,7 @@ import type { Demo } from './start.js'
  * @param state the `state` of the authorization request: URL-safe characters
  */
 export function formatCommands(demo: Demo, { interactive, state }: { interactive: boolean; state: string }): string {
-  const { issuer, api, apiKey, clientId, clientSecret, redirectUri } = demo
+  const { issuer, api, console: keyConsole, apiKey, clientId, clientSecret, redirectUri } = demo
   const url = api.express
   return `# The Vantage API on this machine. Paste what follows into another shell. Ctrl-C ends it.
 #
@@ -17,7 +17,10 @@ export function formatCommands(demo: Demo, { interactive, state }: { interactive
 #   API on Express         ${api.express}
 #   API on Koa             ${api.koa}
 #   API on Fastify         ${api.fastify}
+#   Dashboard              ${new URL(keyConsole).origin}
+#   Settings, API Keys     ${keyConsole}
 #
+# To make a key of your own, open the dashboard in a browser, and sign in as ada or as bob.
 # The commands call the API on Express. Koa and Fastify answer the same.
 
 # Call the API with an API key

@@ -19,6 +19,7 @@ button { padding: .5rem 1.25rem; border: 1px solid var(--accent); border-radius:
 .button { display: inline-block; padding: .5rem 1.25rem; border: 1px solid var(--accent); border-radius: .375rem; font-weight: 600; text-decoration: none }
 a { color: var(--accent) }
 header { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: center; gap: .75rem 1.5rem; max-width: 48rem; margin: 0 auto 1.5rem }
+header + main { max-width: 48rem }
 nav a { margin-right: 1rem }
 .primary { background: var(--accent); color: var(--on-accent) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }

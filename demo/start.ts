@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ensurePage } from '../scripts/page.js'
 import { createKeyring } from '../src/keyring/keyring.js'
 import { startExpressApi } from './api-express.js'
 import { startFastifyApi } from './api-fastify.js'
 import { startKoaApi } from './api-koa.js'
 import { startAuthorizationServer } from './authorization-server.js'
+import { startDashboard } from './dashboard.js'
+import { addSampleKeys } from './sample-keys.js'
 
 export interface DemoOptions {
-  /** The authorization server's port; the three APIs take the next ones. Free ports by default. */
+  /** The authorization server's port; the three APIs and the dashboard take the next ones. Free ports by default. */
   readonly port?: number
   /** Whether the authorize step shows a page. */
   readonly interactive: boolean
@@ -19,6 +22,8 @@ export interface DemoOptions {
 export interface Demo {
   readonly issuer: string
   readonly api: { readonly express: string; readonly koa: string; readonly fastify: string }
+  /** Settings → API Keys of the dashboard. */
+  readonly console: string
   readonly apiKey: string
   readonly clientId: string
   readonly clientSecret: string
@@ -32,10 +37,12 @@ const ACCOUNT = 'user_123'
 const KEY_SCOPES = ['jobs:read', 'clusters:read'] as const
 const AUDIENCE = 'https://api.vantage.omnivector.solutions'
 const CLIENT_ID = 'demo-client'
+/** The tenant of each account of the dashboard. */
+const TENANTS = { ada: 'acme', bob: 'globex' } as const
 
 /**
- * Starts the product page's two servers on loopback: the authorization server, and the sample API on each framework
- * over one SQLite key store with one key.
+ * Starts the product page's servers on loopback: the authorization server, the sample API on each framework and the
+ * dashboard, over one SQLite key store with one key, and with samples that nobody can use.
  *
  * When a part cannot start, those that did are closed again.
  *
@@ -52,18 +59,26 @@ export async function startDemo({ port, interactive }: DemoOptions): Promise<Dem
   }
   const nextPort = (offset: number) => (port === undefined ? 0 : port + offset)
   try {
+    await ensurePage()
     const folder = await mkdtemp(join(tmpdir(), 'vantage-auth-demo-'))
     closers.push(() => rm(folder, { recursive: true, force: true }))
     const keys = `sqlite:${join(folder, 'keys.db')}`
     const apiKey = await createKey(keys)
+    await addSampleKeys(keys)
 
-    const clientSecret = randomBytes(18).toString('base64url')
+    const clientSecret = createSecret()
+    const dashboardClient = {
+      clientId: 'dashboard',
+      clientSecret: createSecret(),
+      name: 'Vantage dashboard',
+      accounts: Object.keys(TENANTS),
+    }
     const server = await startAuthorizationServer({
       port: nextPort(0),
       interactive,
       audience: AUDIENCE,
       account: ACCOUNT,
-      clients: [{ clientId: CLIENT_ID, clientSecret, name: 'Demo client' }],
+      clients: [{ clientId: CLIENT_ID, clientSecret, name: 'Demo client' }, dashboardClient],
     })
     closers.push(server.close)
 
@@ -74,9 +89,20 @@ export async function startDemo({ port, interactive }: DemoOptions): Promise<Dem
       urls.push(api.url)
     }
     const [express, koa, fastify] = urls as [string, string, string]
+
+    const dashboard = await startDashboard({
+      port: nextPort(4),
+      issuer: server.issuer,
+      client: dashboardClient,
+      tenants: TENANTS,
+      keys,
+      apiUrl: express,
+    })
+    closers.push(dashboard.close)
     return {
       issuer: server.issuer,
       api: { express, koa, fastify },
+      console: dashboard.console,
       apiKey,
       clientId: CLIENT_ID,
       clientSecret,
@@ -89,10 +115,20 @@ export async function startDemo({ port, interactive }: DemoOptions): Promise<Dem
   }
 }
 
+function createSecret(): string {
+  return randomBytes(18).toString('base64url')
+}
+
+/** It is of a tenant, so that its uses show in the dashboard. */
 async function createKey(store: string): Promise<string> {
   const keyring = createKeyring(store, { environment: 'live' })
   try {
-    const { key } = await keyring.create({ subject: ACCOUNT, scopes: [...KEY_SCOPES], name: 'Demo key' })
+    const { key } = await keyring.create({
+      subject: ACCOUNT,
+      scopes: [...KEY_SCOPES],
+      tenant: TENANTS.ada,
+      name: 'Demo key',
+    })
     return key
   } finally {
     await keyring.close()

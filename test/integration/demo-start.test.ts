@@ -19,7 +19,7 @@ describe('startDemo', () => {
     await rm(folder, { recursive: true })
   })
 
-  test.each([0, 1, 2, 3])('closes what it had started when the port %i after the first is taken', async (offset) => {
+  test.each([0, 1, 2, 3, 4])('closes what it had started when the port %i after the first is taken', async (offset) => {
     const port = await freePortRange()
     const other = createServer().listen(port + offset, '127.0.0.1')
     await once(other, 'listening')
@@ -31,6 +31,7 @@ describe('startDemo', () => {
     expect(await readdir(folder)).toEqual([])
     const demo = await startDemo({ port, interactive: false })
     expect(demo.api.fastify).toBe(`http://127.0.0.1:${port + 3}`)
+    expect(demo.console).toBe(`http://127.0.0.1:${port + 4}/settings/api-keys`)
     await demo.close()
   })
 
@@ -80,16 +81,16 @@ describe('readArguments', () => {
   })
 
   test('reads each flag', () => {
-    expect(readArguments(['--interactive', '--json', '-h', '--port', '65532'])).toEqual({
+    expect(readArguments(['--interactive', '--json', '-h', '--port', '65531'])).toEqual({
       interactive: true,
       json: true,
       help: true,
-      port: 65532,
+      port: 65531,
     })
   })
 
-  test.each(['0', '65533', '-1', '1e3', '80.5', 'abc', '', ' 8080'])('refuses "%s" as a port', (port) => {
-    expect(() => readArguments([`--port=${port}`])).toThrow('--port takes a number from 1 to 65532')
+  test.each(['0', '65532', '-1', '1e3', '80.5', 'abc', '', ' 8080'])('refuses "%s" as a port', (port) => {
+    expect(() => readArguments([`--port=${port}`])).toThrow('--port takes a number from 1 to 65531')
   })
 
   test.each([[['--nonsense']], [['argument']], [['--port']], [['--json=yes']], [['-x']]])('refuses %j', (args) => {

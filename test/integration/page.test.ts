@@ -28,6 +28,7 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/
 interface DemoLine {
   issuer: string
   api: Record<(typeof FRAMEWORKS)[number], string>
+  console: string
   apiKey: string
   clientId: string
   clientSecret: string
@@ -128,9 +129,13 @@ async function paste(text: string, shell = 'bash', env: NodeJS.ProcessEnv = {}):
   return (await pending).stdout
 }
 
+function addressesOf(line: DemoLine): string[] {
+  return [line.issuer, ...Object.values(line.api), line.console]
+}
+
 /** What answers on these ports; nothing should, after a demo ended. */
 async function openPorts(line: DemoLine): Promise<string[]> {
-  const urls = [line.issuer, ...Object.values(line.api)]
+  const urls = addressesOf(line)
   const open = await Promise.all(
     urls.map(
       (url) =>
@@ -226,6 +231,7 @@ describe('the product page', () => {
     expect(line).toEqual({
       issuer: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
       api: Object.fromEntries(FRAMEWORKS.map((name) => [name, expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/)])),
+      console: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/settings\/api-keys$/),
       apiKey: expect.stringMatching(/^vak_live_[0-9A-Za-z]{61}$/),
       clientId: expect.any(String),
       clientSecret: expect.any(String),
@@ -449,7 +455,7 @@ describe('npm run demo', () => {
     const { demo, line } = await spawnJsonDemo(passing, [], command)
     expect(await traces()).toHaveLength(1)
     // Sockets that a client keeps open do not hold it up.
-    const sockets = [line.issuer, ...Object.values(line.api)].map((url) =>
+    const sockets = addressesOf(line).map((url) =>
       connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {}),
     )
     await Promise.all(sockets.map((socket) => once(socket, 'connect')))
@@ -460,11 +466,11 @@ describe('npm run demo', () => {
     expect(demo.stderr()).toBe('')
   })
 
-  test('listens on --port and the three after it', async () => {
+  test('listens on --port and the four after it', async () => {
     const port = await freePortRange()
     const { demo, line } = await spawnJsonDemo(passing, ['--port', String(port)])
-    expect([line.issuer, line.api.express, line.api.koa, line.api.fastify]).toEqual(
-      [0, 1, 2, 3].map((offset) => `http://127.0.0.1:${port + offset}`),
+    expect(addressesOf(line).map((url) => new URL(url).origin)).toEqual(
+      [0, 1, 2, 3, 4].map((offset) => `http://127.0.0.1:${port + offset}`),
     )
     await demo.end('SIGTERM')
   })

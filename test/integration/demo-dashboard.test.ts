@@ -1,0 +1,243 @@
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CreatedKeyJson, KeyJson, KeyListJson, SessionJson } from '../../console/api-types.js'
+import { type Demo, startDemo } from '../../demo/start.js'
+import { type Browser, openBrowser } from '../support/browser.js'
+import { until } from '../support/until.js'
+
+let demo: Demo
+let dashboard: string
+beforeAll(async () => {
+  demo = await startDemo({ interactive: false })
+  dashboard = new URL(demo.console).origin
+})
+afterAll(() => demo.close())
+
+async function signIn(account: string, browser = openBrowser(), from: string = demo.console): Promise<Browser> {
+  await browser.answer((await browser.go(from)).html, { account })
+  return browser
+}
+
+/** A call of the console's API, as the console's page makes it. */
+async function call(browser: Browser, path: string, body?: object) {
+  const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+  const response = await fetch(`${demo.console}/api/${path}`, {
+    headers: { cookie, 'sec-fetch-site': 'same-origin', origin: dashboard, 'content-type': 'application/json' },
+    ...(body && { method: 'POST', body: JSON.stringify(body) }),
+  })
+  return { status: response.status, body: (await response.json()) as unknown }
+}
+
+async function createKey(browser: Browser, name: string): Promise<CreatedKeyJson> {
+  const { status, body } = await call(browser, 'keys', { name, scopes: ['jobs:read'] })
+  expect(status).toBe(201)
+  return body as CreatedKeyJson
+}
+
+async function keysOf(browser: Browser): Promise<readonly KeyJson[]> {
+  return ((await call(browser, 'keys')).body as KeyListJson).keys
+}
+
+describe('Getting Your API Key', () => {
+  test('leads from the dashboard, by Settings and API Keys, to a key that the sample APIs take', async () => {
+    const browser = openBrowser()
+    const links = (html: string) =>
+      new Map([...html.matchAll(/href="([^"]+)">([^<]+)</g)].map(([, to, text]) => [text, to]))
+    const follow = async (html: string, link: string) =>
+      (await browser.go(new URL(links(html).get(link) as string, browser.at()))).html
+
+    // 1. Log in
+    const signInPage = await follow((await browser.go(dashboard)).html, 'Sign in')
+    expect(browser.at().origin).toBe(demo.issuer)
+    const { html: home } = await browser.answer(signInPage, { account: 'ada' })
+    expect(browser.at().href).toBe(`${dashboard}/`)
+    expect(home).toContain('Signed in as <strong>ada</strong>, acme')
+    // 2. Settings, API Keys
+    const page = await follow(await follow(home, 'Settings'), 'API Keys')
+    expect(browser.at().href).toBe(`${demo.console}/`)
+    expect(page).toContain('<script type="module"')
+    // 3. and 4. Generate New Key, which is shown once
+    const { key, record } = await createKey(browser, 'the five steps')
+    expect((await call(browser, `keys/${record.id}`)).body).toEqual(record)
+
+    for (const api of Object.values(demo.api)) {
+      const answer = await fetch(`${api}/v1/auth/test`, { headers: { authorization: `Bearer ${key}` } })
+      expect([answer.status, await answer.json()]).toEqual([
+        200,
+        expect.objectContaining({ user_id: 'ada', scopes: ['jobs:read'] }),
+      ])
+    }
+    // Monitor API usage in your dashboard: services write it every ten seconds.
+    await until(async () => {
+      await setTimeout(250)
+      const { body } = await call(browser, `keys/${record.id}/usage`)
+      return (body as { total: number }).total === 3
+    }, 25_000)
+  }, 60_000)
+
+  test('shows the API of the demo, and where to sign in', async () => {
+    expect((await call(await signIn('ada'), 'session')).body as SessionJson).toMatchObject({
+      actor: 'ada',
+      tenant: 'acme',
+      subject: null,
+      canWrite: true,
+      apiUrl: demo.api.express,
+      signInUrl: '/sign-in',
+    })
+  })
+})
+
+describe('tenants', () => {
+  test('do not see the keys of each other', async () => {
+    const [ada, bob] = [await signIn('ada'), await signIn('bob')]
+    const { record } = await createKey(ada, 'of acme')
+    expect((await keysOf(ada)).map(({ id }) => id)).toContain(record.id)
+    expect(await keysOf(bob)).toEqual([])
+    for (const path of [`keys/${record.id}`, `keys/${record.id}/usage`]) {
+      expect(await call(bob, path)).toMatchObject({ status: 404, body: { error: 'not_found' } })
+    }
+    expect(await call(bob, `keys/${record.id}/revoke`, {})).toMatchObject({ status: 404 })
+    expect((await call(ada, `keys/${record.id}`)).body).toMatchObject({ state: 'active' })
+  })
+
+  test('begin with samples, which say so, or with nothing', async () => {
+    const names = (await keysOf(await signIn('ada')))
+      .filter(({ createdBy }) => createdBy !== 'ada')
+      .map(({ name }) => name)
+    expect(names).toContain('Demo key')
+    const samples = (await keysOf(await signIn('ada'))).filter(({ name }) => name?.startsWith('Sample: '))
+    expect(samples.map(({ state }) => state).sort()).toEqual([
+      'active',
+      'active',
+      'active',
+      'active',
+      'revoked',
+      'superseded',
+    ])
+  })
+})
+
+describe('signing in', () => {
+  test('goes by the code flow with PKCE, state and nonce', async () => {
+    const answer = await fetch(`${dashboard}/sign-in`, { redirect: 'manual' })
+    const { origin, pathname, searchParams } = new URL(answer.headers.get('location') as string)
+    expect(origin + pathname).toBe(`${demo.issuer}/oauth/authorize`)
+    expect(Object.fromEntries(searchParams)).toEqual({
+      client_id: 'dashboard',
+      response_type: 'code',
+      scope: 'openid',
+      redirect_uri: `${dashboard}/callback`,
+      code_challenge_method: 'S256',
+      code_challenge: expect.stringMatching(/^[\w-]{43}$/),
+      state: expect.stringMatching(/^[\w-]{43}$/),
+      nonce: expect.stringMatching(/^[\w-]{43}$/),
+    })
+  })
+
+  test('gives a cookie of its own that no script reads, with another value each time', async () => {
+    const browser = await signIn('ada')
+    const first = browser.cookies.get('vantage_dashboard')
+    const [line] = browser.cookieLines.filter((line) => line.startsWith('vantage_dashboard='))
+    expect(line).toMatch(/; HttpOnly/)
+    expect(line).toMatch(/; SameSite=Lax/)
+    await signIn('bob', browser, `${dashboard}/sign-in`)
+    expect(browser.cookies.get('vantage_dashboard')).not.toBe(first)
+    // Who knows the first one is nobody now.
+    browser.cookies.set('vantage_dashboard', first as string)
+    expect(await call(browser, 'session')).toMatchObject({ status: 401 })
+  })
+
+  test.each(['', '/settings', '/settings/api-keys/?a=b'])('leads back to %j', async (path) => {
+    const browser = await signIn('ada', openBrowser(), `${dashboard}/sign-in?return_to=${encodeURIComponent(path)}`)
+    expect(browser.at().href).toBe(new URL(path, dashboard).href)
+  })
+
+  test.each([
+    'https://evil.example/',
+    '//evil.example/',
+    '/\\evil.example/',
+    '\\\\evil.example',
+    '/.//evil.example/',
+    '/\t/evil.example/',
+    'javascript:alert(1)',
+    'http://127.0.0.1:1/',
+    'data:text/html,x',
+    'http://[',
+  ])('leads to no other place for return_to=%j', async (returnTo) => {
+    const url = `${dashboard}/sign-in?return_to=${encodeURIComponent(returnTo)}`
+    const browser = await signIn('ada', openBrowser(), url)
+    expect(browser.at().origin).toBe(dashboard)
+  })
+
+  test('counts in the browser that began, and once', async () => {
+    const browser = openBrowser()
+    const { html } = await browser.go(`${dashboard}/sign-in`)
+    const cookies = new Map(browser.cookies)
+    await browser.answer(html, { decision: 'deny' })
+    expect(browser.at().searchParams.get('error')).toBe('access_denied')
+    expect(browser.cookies.has('vantage_dashboard')).toBe(false)
+
+    const answer = browser.at()
+    for (const jar of [new Map<string, string>(), cookies]) {
+      const other = openBrowser()
+      for (const [name, value] of jar) other.cookies.set(name, value)
+      answer.searchParams.delete('error')
+      answer.searchParams.set('code', 'a-code-of-somebody-else')
+      const shown = await other.go(answer)
+      expect([shown.status, other.cookies.has('vantage_dashboard')]).toEqual([400, false])
+      expect(shown.html).toContain('You are not signed in')
+    }
+  })
+
+  test('is at one address, where the cookies are', async () => {
+    const { port } = new URL(dashboard)
+    const browser = openBrowser()
+    await browser.go(`http://localhost:${port}/settings`)
+    expect(browser.at().origin).toBe(demo.issuer)
+    await browser.go(`http://localhost:${port}/`)
+    expect(browser.at().href).toBe(`${dashboard}/`)
+    const posted = await fetch(`http://localhost:${port}/sign-out`, { method: 'POST', redirect: 'manual' })
+    expect(posted.status).toBe(421)
+  })
+})
+
+describe('signing out', () => {
+  test('ends the session, also for whoever has kept its cookie', async () => {
+    const browser = await signIn('ada')
+    const id = browser.cookies.get('vantage_dashboard') as string
+    const headers = { 'sec-fetch-site': 'same-origin' }
+    const { html } = await browser.go(`${dashboard}/sign-out`, { method: 'POST', headers })
+    expect(browser.at().href).toBe(`${dashboard}/`)
+    expect(html).not.toContain('Signed in')
+    expect(browser.cookies.has('vantage_dashboard')).toBe(false)
+    browser.cookies.set('vantage_dashboard', id)
+    expect(await call(browser, 'keys')).toMatchObject({ status: 401, body: { error: 'unauthenticated' } })
+  })
+
+  test.each([
+    { 'sec-fetch-site': 'same-site' },
+    { 'sec-fetch-site': 'cross-site' },
+    { origin: 'http://127.0.0.1:1' },
+    { origin: 'null' },
+    {},
+  ])('is not for a page on another port or host: %j', async (headers) => {
+    const browser = await signIn('ada')
+    const { status } = await browser.go(`${dashboard}/sign-out`, {
+      method: 'POST',
+      headers: headers as Record<string, string>,
+    })
+    expect(status).toBe(403)
+    expect(await call(browser, 'session')).toMatchObject({ status: 200 })
+  })
+})
+
+test('the pages of the dashboard permit no script, frame or outside resource', async () => {
+  for (const browser of [openBrowser(), await signIn('ada')]) {
+    const { headers, html } = await browser.go(dashboard)
+    expect(headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'$/,
+    )
+    expect(headers.get('cache-control')).toBe('no-store')
+    expect(html).not.toContain('<script')
+  }
+})
