@@ -30,15 +30,16 @@ function verifier(keys: KeyStore, options: VerifierOptions = {}): Verifier {
   return made
 }
 
-/** Waits until a verifier decides on a credential without asking the store. */
+/** Waits until a verifier decides on a credential without asking the store, and has no question of it left to ask. */
 async function untilCached(by: Verifier, credential: string): Promise<void> {
+  const underWay: Promise<unknown>[] = []
   await until(() => {
     const answer = by.authenticate({ authorization: `Bearer ${credential}` })
     if (!(answer instanceof Promise)) return true
-    // It may be decided after the test has gone on.
-    answer.catch(() => {})
+    underWay.push(answer.catch(() => {}))
     return false
   })
+  await Promise.all(underWay)
 }
 
 let server: Promise<PostgresServer> | undefined
