@@ -15,15 +15,21 @@ const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<stri
 if (manifest.repository !== undefined) {
   const repository = checked(manifest.repository)
   const home = `${repository}#readme`
-  // The form that GitHub and GitLab have for a file of a release.
+  // The forms that GitHub and GitLab have for a file of a release: its page, and the file itself for a picture.
   const files = `${repository}/blob/v${manifest.version}/`
+  const pictures = `${repository}/raw/v${manifest.version}/`
   const readme = readFileSync('README.md', 'utf8')
 
   if (wanted === 'absolute') {
-    write('README.md', readme.replaceAll(/\]\((?!#|[a-z][a-z0-9+.-]*:)/g, `](${files}`))
+    const relative = /(!\[[^\]]*)?\]\((?!#|[a-z][a-z0-9+.-]*:)/g
+    const absolute = readme.replaceAll(
+      relative,
+      (_, picture = '') => `${picture}](${picture === '' ? files : pictures}`,
+    )
+    write('README.md', absolute)
     write('package.json', `${JSON.stringify({ ...manifest, homepage: home }, undefined, 2)}\n`)
   } else {
-    write('README.md', readme.replaceAll(`](${files}`, ']('))
+    write('README.md', readme.replaceAll(`](${files}`, '](').replaceAll(`](${pictures}`, ']('))
     const { homepage: _, ...rest } = manifest
     write('package.json', `${JSON.stringify(rest, undefined, 2)}\n`)
   }
