@@ -67,6 +67,7 @@ describe('the constant that the publisher sets', () => {
     const at = `https://git.example.com/team/vantage-auth/blob/v${manifest.version}/`
     expect(readme).toContain(`[SECURITY.md](${at}SECURITY.md)`)
     expect(readme).toContain(`(${at}SECURITY.md#what-is-checked)`)
+    expect(readme).toContain(`](https://git.example.com/team/vantage-auth/raw/v${manifest.version}/docs/console.webp)`)
     expect(readme).toContain('[Options](#options)')
     expect([...readme.matchAll(/\]\((?!#|https:)/g)]).toEqual([])
 
