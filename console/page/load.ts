@@ -37,7 +37,7 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, inputs: re
         if (gone.signal.aborted) return
         if (!(error instanceof ApiError)) throw error
         setState((old) => ({ ...old, error, loading: false }))
-        if (error.trouble !== 'offline' && error.trouble !== 'unavailable') return
+        if (error.trouble === 'refused') return
         const pause = BACKOFF_SECONDS[Math.min(failures.current++, BACKOFF_SECONDS.length - 1)] ?? 30
         timer = setTimeout(reload, 1000 * Math.max(pause, error.retryAfterSeconds))
       },

@@ -175,6 +175,7 @@ export const texts = {
     back: 'API Keys',
     loading: 'Loading…',
     notFound: 'There is no such key',
+    notFoundDetail: 'It was deleted, or it is none of those that you may see.',
     rotate: 'Rotate',
     revoke: 'Revoke',
     changed: (state: string) => `The state of this key has just changed: ${state}.`,
@@ -218,7 +219,8 @@ export const texts = {
     ended: (state: string) => `This key cannot be rotated, only an active one can. Its state: ${state}.`,
     lost: 'The answer was lost.',
     lostNothing: 'This key has not been replaced so far. Look again in a moment before you repeat it.',
-    lostReplaced: 'A new key was made, and nobody has seen it. Revoke it, and generate another one.',
+    lostReplaced:
+      'This key was replaced, and the new one did not arrive here. Unless somebody else has just rotated it, nobody has seen the new key: revoke it, and generate another one.',
     revokeUnseen: 'Revoke the new key',
   },
 

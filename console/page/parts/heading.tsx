@@ -11,9 +11,11 @@ export function Heading(props: { readonly title: string; readonly children?: Com
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
     document.title = props.title
+  }, [props.title])
+  useEffect(() => {
     if (!firstView) heading.current?.focus()
     firstView = false
-  }, [props.title])
+  }, [])
   return (
     <h1 ref={heading} tabIndex={-1}>
       {props.children ?? props.title}

@@ -6,9 +6,9 @@ import { useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
 import { UsageChart } from '../parts/bars.js'
 import { Handover } from '../parts/handover.js'
-import { Heading } from '../parts/heading.js'
 import { Instant } from '../parts/instant.js'
-import { Crumb, nameOf } from '../parts/key-name.js'
+import { KeyFrame } from '../parts/key-frame.js'
+import { nameOf } from '../parts/key-name.js'
 import { Problem } from '../parts/problem.js'
 import { type Range, RangeChoice } from '../parts/range.js'
 import { fillDays } from '../parts/series.js'
@@ -23,40 +23,33 @@ const t = texts.key
 
 /** One key: its facts, its uses, and what was done to it. */
 export function Key({ session, id }: ViewProps & { readonly id: string }): JSX.Element {
-  const { value: key, error, reload } = useLoad((signal) => api.key(id, signal), [id])
+  const loaded = useLoad((signal) => api.key(id, signal), [id])
   useKeyEvents(({ keys, everything }) => {
-    if (everything || keys.has(id)) reload()
+    if (everything || keys.has(id)) loaded.reload()
   })
-  if (key === undefined) {
-    return (
-      <>
-        <Crumb />
-        <Heading title={error?.status === 404 ? t.notFound : t.title} />
-        {error === undefined ? <p class="quiet">{t.loading}</p> : <Problem error={error} retry={reload} />}
-      </>
-    )
-  }
+  const key = loaded.value
   return (
-    <>
-      <Crumb />
-      <div class="head">
-        <Heading title={nameOf(key)}>
-          <bdi>{nameOf(key)}</bdi>
-        </Heading>
-        <Actions keyRecord={key} session={session} />
-      </div>
-      <Problem error={error} retry={reload} />
-      <StateChange state={key.state} />
-      <Facts keyRecord={key} session={session} />
-      {key.state === 'superseded' && key.replacedBy !== null && (
-        <Handover oldId={id} newId={key.replacedBy} canRevoke={session?.canWrite === true} />
+    <KeyFrame
+      loaded={loaded}
+      title={key === undefined ? t.title : nameOf(key)}
+      heading={key && <bdi>{nameOf(key)}</bdi>}
+      actions={key && <Actions keyRecord={key} session={session} />}
+    >
+      {key !== undefined && (
+        <>
+          <StateChange state={key.state} />
+          <Facts keyRecord={key} session={session} />
+          {key.state === 'superseded' && key.replacedBy !== null && (
+            <Handover oldId={id} newId={key.replacedBy} canRevoke={session?.canWrite === true} />
+          )}
+          <UsageOfKey keyRecord={key} />
+          <section class="card" aria-labelledby="trail">
+            <h2 id="trail">{t.trail}</h2>
+            <Trail id={id} limit={20} />
+          </section>
+        </>
       )}
-      <UsageOfKey keyRecord={key} />
-      <section class="card" aria-labelledby="trail">
-        <h2 id="trail">{t.trail}</h2>
-        <Trail id={id} limit={20} />
-      </section>
-    </>
+    </KeyFrame>
   )
 }
 

@@ -4,9 +4,9 @@ import type { KeyJson } from '../../api-types.js'
 import { ApiError, api } from '../api.js'
 import { confirms, LAST_CHARACTERS } from '../confirmation.js'
 import { useLoad } from '../load.js'
-import { Heading } from '../parts/heading.js'
 import { Instant } from '../parts/instant.js'
-import { Crumb, nameOf } from '../parts/key-name.js'
+import { KeyFrame } from '../parts/key-frame.js'
+import { nameOf } from '../parts/key-name.js'
 import { Problem } from '../parts/problem.js'
 import { go } from '../router.js'
 import { formatRoute } from '../routes.js'
@@ -17,24 +17,18 @@ const t = texts.revoke
 
 /** Ends a key for good, after its name was typed. */
 export function Revoke({ session, id }: ViewProps & { readonly id: string }): JSX.Element {
-  const { value: key, error, reload } = useLoad((signal) => api.key(id, signal), [id])
+  const loaded = useLoad((signal) => api.key(id, signal), [id])
+  const key = loaded.value
   return (
-    <>
-      <Crumb record={key} />
-      <Heading title={error?.status === 404 ? texts.key.notFound : t.title} />
-      {key === undefined && error === undefined && <p class="quiet">{texts.key.loading}</p>}
-      <Problem error={error} retry={reload} />
-      {key !== undefined &&
-        session !== undefined &&
-        (key.state === 'revoked' ? (
-          <Done id={id} />
-        ) : session.canWrite ? (
-          <Form record={key} />
-        ) : (
-          <p>{texts.shell.readOnly}</p>
-        ))}
-    </>
+    <KeyFrame loaded={loaded} title={t.title} byKey>
+      {key !== undefined && session !== undefined && <Body record={key} canWrite={session.canWrite} />}
+    </KeyFrame>
   )
+}
+
+function Body({ record, canWrite }: { readonly record: KeyJson; readonly canWrite: boolean }): JSX.Element {
+  if (record.state === 'revoked') return <Done id={record.id} />
+  return canWrite ? <Form record={record} /> : <p class="notice">{texts.shell.readOnly}</p>
 }
 
 function Done({ id }: { readonly id: string }): JSX.Element {

@@ -4,8 +4,8 @@ import type { KeyJson, RotatedKeyJson, SessionJson } from '../../api-types.js'
 import { ApiError, api } from '../api.js'
 import { useLoad } from '../load.js'
 import { Handover } from '../parts/handover.js'
-import { Heading } from '../parts/heading.js'
-import { Crumb, nameOf } from '../parts/key-name.js'
+import { KeyFrame } from '../parts/key-frame.js'
+import { nameOf } from '../parts/key-name.js'
 import { Once } from '../parts/once.js'
 import { Problem } from '../parts/problem.js'
 import { formatRoute } from '../routes.js'
@@ -19,7 +19,8 @@ const OVERLAPS = ['0s', '1h', '24h', '7d', '30d'] as const
 
 /** Replaces a key: the form, the new key once, and then which of the two is used. */
 export function Rotate({ session, id }: ViewProps & { readonly id: string }): JSX.Element {
-  const { value: key, error, reload } = useLoad((signal) => api.key(id, signal), [id])
+  const loaded = useLoad((signal) => api.key(id, signal), [id])
+  const { value: key, reload } = loaded
   const [rotated, setRotated] = useState<RotatedKeyJson>()
   const [lost, setLost] = useState(false)
 
@@ -28,11 +29,7 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
     return <Once created={rotated} apiUrl={session.apiUrl} onForget={forget} onDone={reload} />
   }
   return (
-    <>
-      <Crumb record={key} />
-      <Heading title={error?.status === 404 ? texts.key.notFound : t.title} />
-      {key === undefined && error === undefined && <p class="quiet">{texts.key.loading}</p>}
-      <Problem error={error} retry={reload} />
+    <KeyFrame loaded={loaded} title={t.title} byKey>
       {key !== undefined && session !== undefined && (
         <>
           {lost && <LostAnswer record={key} />}
@@ -50,7 +47,7 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
           />
         </>
       )}
-    </>
+    </KeyFrame>
   )
 }
 
@@ -67,7 +64,7 @@ function Body(props: BodyProps): JSX.Element {
     return <Handover oldId={record.id} newId={record.replacedBy} canRevoke={session.canWrite} />
   }
   if (record.state !== 'active') return <p class="notice">{t.ended(texts.state[record.state])}</p>
-  if (!session.canWrite) return <p>{texts.shell.readOnly}</p>
+  if (!session.canWrite) return <p class="notice">{texts.shell.readOnly}</p>
   return <Form {...props} />
 }
 
