@@ -13,6 +13,11 @@ export interface ConsoleRequest {
   readonly ownOrigin: string | undefined
   /** The value of a header, by its name in lower case. Where it came several times, what the server made of it. */
   header(name: string): string | undefined
+  /**
+   * Whether the client itself sent an `Authorization` header. An application may make one of a cookie, which browsers send
+   * across sites.
+   */
+  readonly sentAuthorization: boolean
   /** Reads the body, once. */
   readBody(): Promise<ReceivedBody>
   /** What `authorize` is given: what handlers of the framework receive. */

@@ -23,6 +23,8 @@ export function toFetch(judge: Judge, defaultMount: string): KeyConsole['fetch']
       method: request.method,
       ownOrigin: formatOrigin(url.protocol === 'https:' ? 'https' : 'http', url.host),
       header,
+      // Of a Request nobody can say what the application has changed.
+      sentAuthorization: header('authorization') !== undefined,
       original: request,
       context,
       async readBody() {

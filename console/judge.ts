@@ -65,7 +65,7 @@ export function createJudge(site: Site): Judge {
     if (caller === undefined) return answerToNobody(request, settings.signInUrl, unauthenticated(settings.challenge))
 
     if (!isSafe(method)) {
-      const needsNeither = caller.byScope && request.header('authorization') !== undefined
+      const needsNeither = caller.byScope && request.sentAuthorization
       if (!isSameOrigin(request, settings.origins, needsNeither)) {
         return refuse('forbidden', 'This request does not come from the page of the console')
       }

@@ -31,6 +31,8 @@ export function fromNode({ req, res, place, original, parsedBody, stream = req }
       header('host') ?? header(':authority'),
     ),
     header,
+    // Names and values take turns.
+    sentAuthorization: req.rawHeaders.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization'),
     original,
     context: {},
     async readBody() {

@@ -1,3 +1,4 @@
+import { description } from './api/description.js'
 import { create, list, revoke, rotate, show } from './api/keys.js'
 import { session } from './api/session.js'
 import { usageOfKey } from './api/usage.js'
@@ -25,6 +26,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/keys/:id/rotate', action: 'rotate', handler: rotate },
   { method: 'POST', path: '/api/keys/:id/revoke', action: 'revoke', handler: revoke },
   { method: 'GET', path: '/api/keys/:id/usage', action: 'usage', handler: usageOfKey },
+  { method: 'GET', path: '/api/openapi.json', action: 'page', handler: description },
 ]
 
 /** What there is at a path. */
