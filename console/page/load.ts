@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { ApiError } from './api.js'
 import { onSessionChange } from './session-state.js'
 
@@ -24,7 +24,8 @@ export function useLoad<T>(load: (signal: AbortSignal) => Promise<T>, inputs: re
   const failures = useRef(0)
   const reload = useCallback(() => setTurn((count) => count + 1), [])
 
-  useEffect(() => {
+  // Not after the next paint: the first request need not wait for a picture of nothing.
+  useLayoutEffect(() => {
     const gone = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     setState((old) => ({ ...old, loading: true }))

@@ -15,6 +15,10 @@ import { ScopeChoice } from './scope-choice.js'
 const t = texts.generate
 const NO_END = 'never'
 
+/** The fields with free text, and what the API calls them. */
+const TEXT_MEMBERS = { name: 'name', owner: 'subject', tenant: 'tenant' } as const
+type TextName = keyof typeof TEXT_MEMBERS
+
 /** A request whose answer never came. */
 interface Lost {
   readonly name: string | null
@@ -27,7 +31,7 @@ export function GenerateForm(props: {
 }): JSX.Element {
   const { session, onCreated } = props
   const [fields, setFields] = useState<Draft>(() => firstDraft(session))
-  const [secretIn, setSecretIn] = useState<keyof Draft>()
+  const [secretIn, setSecretIn] = useState<TextName>()
   const [checked, setChecked] = useState(false)
   const [sending, setSending] = useState(false)
   const [error, setError] = useState<ApiError>()
@@ -42,7 +46,8 @@ export function GenerateForm(props: {
   }
 
   /** A key that was pasted into a field stays out of the field, of requests and of storage. */
-  function changeText(name: 'name' | 'owner' | 'tenant', typed: string): void {
+  function changeText(name: TextName, typed: string): void {
+    setError(undefined)
     const { text, removed } = withoutSecrets(typed)
     setSecretIn(removed ? name : undefined)
     change({ [name]: removed ? '' : text })
@@ -71,14 +76,18 @@ export function GenerateForm(props: {
   }
 
   const scopesError = checked && fields.scopes.length === 0 ? t.scopesMissing : undefined
-  const secretError = (name: keyof Draft): string | undefined => (secretIn === name ? t.secretRemoved : undefined)
+  const refused = error === undefined ? undefined : refusedField(error)
+  const textError = (name: TextName): string | undefined => {
+    if (secretIn === name) return t.secretRemoved
+    return refused === name ? error?.message : undefined
+  }
 
   return (
     <form class="form card" ref={form} onSubmit={submit} noValidate autocomplete="off">
       <TextField
         label={t.name}
         hint={t.nameHint}
-        error={secretError('name')}
+        error={textError('name')}
         value={fields.name}
         onInput={(text) => changeText('name', text)}
       />
@@ -88,7 +97,7 @@ export function GenerateForm(props: {
         error={scopesError}
         onChange={(scopes) => change({ scopes })}
       />
-      <div class="pair">
+      <div class="two-fields">
         <div class="field">
           <label for="expires">{t.expires}</label>
           <select
@@ -126,7 +135,7 @@ export function GenerateForm(props: {
         <TextField
           label={t.owner}
           hint={t.ownerHint(session.actor)}
-          error={secretError('owner')}
+          error={textError('owner')}
           value={fields.owner}
           onInput={(text) => changeText('owner', text)}
         />
@@ -135,12 +144,12 @@ export function GenerateForm(props: {
         <TextField
           label={t.tenant}
           hint={t.tenantHint}
-          error={secretError('tenant')}
+          error={textError('tenant')}
           value={fields.tenant}
           onInput={(text) => changeText('tenant', text)}
         />
       )}
-      {lost === undefined && <Problem error={error} />}
+      {lost === undefined && refused === undefined && <Problem error={error} />}
       {lost !== undefined && <LostAnswer name={lost.name} sentAt={lost.sentAt} />}
       <div class="actions">
         <button type="submit" class="primary" aria-disabled={sending}>
@@ -155,6 +164,12 @@ export function GenerateForm(props: {
       </div>
     </form>
   )
+}
+
+/** The field that the server's sentence is about: it begins with the name of the member. */
+function refusedField({ trouble, message }: ApiError): TextName | undefined {
+  if (trouble !== 'refused') return undefined
+  return (Object.keys(TEXT_MEMBERS) as TextName[]).find((name) => message.startsWith(`${TEXT_MEMBERS[name]} `))
 }
 
 /** What was entered before somebody signed in again, as far as it may still be granted; else nothing. */

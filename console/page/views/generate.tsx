@@ -8,13 +8,19 @@ import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
 import { GenerateForm } from './generate-form.js'
+import { resetList } from './list.js'
+
+function done(): void {
+  resetList()
+  go({ view: 'list' })
+}
 
 /** Makes a key: a form, and then the key, once. */
 export function Generate({ session }: ViewProps): JSX.Element {
   const [created, setCreated] = useState<CreatedKeyJson>()
   const forget = useCallback(() => setCreated(undefined), [])
   if (session !== undefined && created !== undefined) {
-    return <Once created={created} apiUrl={session.apiUrl} onForget={forget} onDone={() => go({ view: 'list' })} />
+    return <Once created={created} apiUrl={session.apiUrl} onForget={forget} onDone={done} />
   }
   return (
     <>

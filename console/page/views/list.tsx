@@ -18,6 +18,11 @@ const t = texts.list
 /** Back from a key, the list is as it was left. */
 let lastChoice = EVERYTHING
 
+/** The list begins anew: a key that was just made is in it, whatever was searched for before. */
+export function resetList(): void {
+  lastChoice = EVERYTHING
+}
+
 /** The keys that the caller may see. */
 export function List({ session }: ViewProps): JSX.Element {
   const [choice, setChoice] = useState(lastChoice)
