@@ -62,7 +62,7 @@ export function Once(props: {
               class="mono"
               ref={keyField}
               readOnly
-              rows={1}
+              rows={2}
               spellcheck={false}
               autocomplete="off"
               value={key}
