@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { KeyConsole } from './contract.js'
 import type { Judge } from './judge.js'
 import { type Place, splitTarget } from './mount-path.js'
@@ -6,33 +7,41 @@ import { fromNode, toNodeStream } from './node.js'
 
 export function toFastify(judge: Judge): ReturnType<KeyConsole['fastify']> {
   return async (app) => {
-    // Both hold for this scope alone. Bodies of every kind are left unread, so that the console judges them in its order.
+    const depth = app.prefix.split('/').filter((segment) => segment !== '').length
+
+    async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+      const stream = request.body instanceof Readable ? request.body : request.raw
+      const { status, headers, body } = await judge(
+        fromNode({
+          req: request.raw,
+          res: reply.raw,
+          place: placeBelowSegments(request.url, depth),
+          original: request,
+          parsedBody: () => (request.body === stream ? undefined : request.body) ?? (request.raw as Parsed).body,
+          stream,
+        }),
+      )
+      reply.code(status).headers({ ...headers })
+      if (!(body instanceof ReadableStream)) return reply.send(typeof body === 'string' ? body : Buffer.from(body))
+      if (request.method !== 'HEAD') return reply.send(toNodeStream(body))
+      await body.cancel()
+      return reply.send('')
+    }
+
+    // All of it holds for this scope alone. Bodies of every kind are left unread, so that the console judges them in its order.
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
-
-    const depth = app.prefix.split('/').filter((segment) => segment !== '').length
-    for (const url of ['/', '/*']) {
-      app.all(url, async (request, reply) => {
-        const stream = request.body instanceof Readable ? request.body : request.raw
-        const { status, headers, body } = await judge(
-          fromNode({
-            req: request.raw,
-            res: reply.raw,
-            place: placeBelowSegments(request.url, depth),
-            original: request,
-            parsedBody: () => (request.body === stream ? (request.raw as { body?: unknown }).body : request.body),
-            stream,
-          }),
-        )
-        reply.code(status).headers({ ...headers })
-        if (!(body instanceof ReadableStream)) return reply.send(typeof body === 'string' ? body : Buffer.from(body))
-        if (request.method !== 'HEAD') return reply.send(toNodeStream(body))
-        await body.cancel()
-        return reply.send('')
-      })
-    }
+    app.setErrorHandler<{ code?: unknown }>((error, request, reply) => {
+      // A Content-Type that is none, of which Fastify 5 does not even ask the parser.
+      if (String(error.code).startsWith('FST_ERR_CTP_')) return answer(request, reply)
+      throw error
+    })
+    for (const url of ['/', '/*']) app.all(url, answer)
   }
 }
+
+/** Where a parser in front of Fastify, such as that of a middleware, has left a body. */
+type Parsed = { readonly body?: unknown }
 
 /** By the number of its segments: those of a prefix may be parameters. */
 function placeBelowSegments(target: string, depth: number): Place {
