@@ -32,13 +32,17 @@ export function createJudge(site: Site): Judge {
   ): Promise<Caller | undefined> {
     const { action: _, id: __, ...context } = request.context
     const question: ConsoleQuestion = { ...context, action, ...(id !== undefined && { id }) }
-    let answer: unknown
     try {
-      answer = await answerWithin(settings.timeoutMs, 'it', settings.authorize(request.original, question))
+      const answer: unknown = await answerWithin(
+        settings.timeoutMs,
+        'it',
+        settings.authorize(request.original, question),
+      )
+      return answer === undefined ? undefined : parseCaller(answer, made.scopes)
     } catch (error) {
+      if (error instanceof AuthorizeError) throw error
       throw documentedRefusal(error) ?? new AuthorizeError(`failed: ${messageOf(error)}`)
     }
-    return answer === undefined ? undefined : parseCaller(answer, made.scopes)
   }
 
   /** The order is documented: each answer is given only to those whom none of the earlier ones is for. */
@@ -89,6 +93,7 @@ export function createJudge(site: Site): Judge {
       caller,
       keys: keysWithin(settings.timeoutMs, settings.keyring, outage),
       id: id ?? '',
+      askAgain: () => ask(request, endpoint.action, id),
       query: (names) => parseQuery(request.query, names),
       members: () => parseMembers(body),
     })

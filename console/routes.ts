@@ -1,7 +1,7 @@
 import { description } from './api/description.js'
 import { create, list, revoke, rotate, show } from './api/keys.js'
 import { session } from './api/session.js'
-import { usageOfKey } from './api/usage.js'
+import { usageOfAll, usageOfKey } from './api/usage.js'
 import type { ConsoleAction } from './contract.js'
 import type { Handler } from './task.js'
 
@@ -26,6 +26,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/keys/:id/rotate', action: 'rotate', handler: rotate },
   { method: 'POST', path: '/api/keys/:id/revoke', action: 'revoke', handler: revoke },
   { method: 'GET', path: '/api/keys/:id/usage', action: 'usage', handler: usageOfKey },
+  { method: 'GET', path: '/api/usage', action: 'usage', handler: usageOfAll },
   { method: 'GET', path: '/api/openapi.json', action: 'page', handler: description },
 ]
 

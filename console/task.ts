@@ -22,6 +22,8 @@ export interface Task {
   readonly keys: Keys
   /** The id in the path. It has the form of one, and is no key; `''` where the path has none. */
   readonly id: string
+  /** Asks `authorize` once more: see `EventStreams.open()`. */
+  askAgain(): Promise<Caller | undefined>
   /** @throws {ArgumentError} see `parseQuery()` */
   query(names: QueryNames): Record<string, unknown>
   /**
