@@ -197,7 +197,7 @@ export const texts = {
     usage: 'Usage',
     usageByDay: 'Uses by day',
     inRange: (days: number) => (days === 365 ? 'uses in the last year' : `uses in the last ${days} days`),
-    inAll: (total: number) => ` ${NUMBER.format(total)} in all`,
+    inAll: (total: number) => ` · ${NUMBER.format(total)} in all`,
     trail: 'Who did what',
   },
 

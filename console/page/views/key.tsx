@@ -2,7 +2,7 @@ import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { KeyJson, SessionJson } from '../../api-types.js'
 import { api } from '../api.js'
-import { useKeyEvents } from '../live.js'
+import { useEvery, useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
 import { UsageChart } from '../parts/bars.js'
 import { Handover } from '../parts/handover.js'
@@ -21,12 +21,16 @@ import type { ViewProps } from '../view.js'
 
 const t = texts.key
 
+/** A use is no event, but for the first one. */
+const REFRESH_MS = 15_000
+
 /** One key: its facts, its uses, and what was done to it. */
 export function Key({ session, id }: ViewProps & { readonly id: string }): JSX.Element {
   const loaded = useLoad((signal) => api.key(id, signal), [id])
   useKeyEvents(({ keys, everything }) => {
     if (everything || keys.has(id)) loaded.reload()
   })
+  useEvery(REFRESH_MS, loaded.reload)
   const key = loaded.value
   return (
     <KeyFrame
