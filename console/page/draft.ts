@@ -30,11 +30,6 @@ export function storeDraft(): void {
   }
 }
 
-/** Whether somebody was in the middle of a new key when this tab went to sign in. */
-export function hasStoredDraft(): boolean {
-  return stored() !== null
-}
-
 /** Takes the draft back, once, and only for the person who wrote it. */
 export function takeDraft(actor: string): Draft | undefined {
   const text = stored()

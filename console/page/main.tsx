@@ -1,12 +1,10 @@
 import { render } from 'preact'
 import { App } from './app.js'
-import { hasStoredDraft } from './draft.js'
-import { formatRoute } from './routes.js'
+import { takePlace } from './place.js'
 
-// Back from signing in, in the middle of a new key.
-if (hasStoredDraft() && location.hash === '') {
-  history.replaceState(null, '', formatRoute({ view: 'generate' }))
-}
+// Back from signing in, to the view that was left for it.
+const place = takePlace()
+if (place !== undefined && location.hash === '') history.replaceState(null, '', place)
 
 const page = document.getElementById('page')
 if (page !== null) render(<App />, page)

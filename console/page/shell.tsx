@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import type { SessionJson } from '../api-types.js'
 import { api } from './api.js'
 import { storeDraft } from './draft.js'
+import { storePlace } from './place.js'
 import { formatRoute, type Route } from './routes.js'
 import { onSessionChange, sessionHasEnded } from './session-state.js'
 import { texts } from './texts.js'
@@ -107,11 +108,16 @@ function SessionEnded({ session }: { readonly session: SessionJson | undefined }
       <p>
         <strong>{texts.problem.session}</strong> {texts.problem.sessionDetail}
       </p>
-      <a class="button" href={signInHref(session?.signInUrl ?? null)} onClick={storeDraft}>
+      <a class="button" href={signInHref(session?.signInUrl ?? null)} onClick={leaveToSignIn}>
         {texts.problem.signIn}
       </a>
     </div>
   )
+}
+
+function leaveToSignIn(): void {
+  storeDraft()
+  storePlace()
 }
 
 /** Where to sign in, and to come back from. Without an address of its own the page is asked for, and the server knows. */

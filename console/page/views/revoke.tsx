@@ -3,11 +3,13 @@ import { useState } from 'preact/hooks'
 import type { KeyJson } from '../../api-types.js'
 import { ApiError, api } from '../api.js'
 import { confirms, LAST_CHARACTERS } from '../confirmation.js'
+import { withoutSecrets } from '../key-text.js'
 import { useLoad } from '../load.js'
 import { Instant } from '../parts/instant.js'
 import { KeyFrame } from '../parts/key-frame.js'
 import { nameOf } from '../parts/key-name.js'
 import { Problem } from '../parts/problem.js'
+import { TextField } from '../parts/text-field.js'
 import { go } from '../router.js'
 import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
@@ -42,10 +44,18 @@ function Done({ id }: { readonly id: string }): JSX.Element {
 function Form({ record }: { readonly record: KeyJson }): JSX.Element {
   const [typed, setTyped] = useState('')
   const [reason, setReason] = useState('')
+  const [secretRemoved, setSecretRemoved] = useState(false)
   const [sending, setSending] = useState(false)
   const [error, setError] = useState<ApiError>()
   const { id } = record
   const name = nameOf(record)
+
+  /** A reason stays in the audit trail for good: a key that was pasted into it goes no further. */
+  function changeReason(given: string): void {
+    const { text, removed } = withoutSecrets(given)
+    setSecretRemoved(removed)
+    setReason(removed ? '' : text)
+  }
 
   async function revoke(event: Event): Promise<void> {
     event.preventDefault()
@@ -107,20 +117,13 @@ function Form({ record }: { readonly record: KeyJson }): JSX.Element {
           {t.lastFour}
         </p>
       </div>
-      <div class="field">
-        <label for="reason">{t.reason}</label>
-        <input
-          id="reason"
-          autocomplete="off"
-          maxLength={256}
-          aria-describedby="reason-hint"
-          value={reason}
-          onInput={(event) => setReason(event.currentTarget.value)}
-        />
-        <p id="reason-hint" class="hint">
-          {t.reasonHint}
-        </p>
-      </div>
+      <TextField
+        label={t.reason}
+        hint={t.reasonHint}
+        error={secretRemoved ? texts.generate.secretRemoved : undefined}
+        value={reason}
+        onInput={changeReason}
+      />
       <Problem error={error} />
       <div class="actions">
         <button type="submit" class="primary danger" disabled={sending || !confirms(typed, record)}>
