@@ -2,7 +2,7 @@
  * Builds the console's page into dist/page. Run as a command it always builds; tests and the demo call {@link ensurePage},
  * which builds what is absent or older than its sources.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
@@ -24,13 +24,20 @@ async function buildPage(): Promise<void> {
     await bundle(fresh)
     compress(fresh)
     mkdirSync(dirname(PAGE), { recursive: true })
-    if (existsSync(PAGE)) renameSync(PAGE, stale)
-    renameSync(fresh, PAGE)
-  } catch (error) {
-    // If another process was faster, its build is of the same sources.
-    if (builtAt() < changedAt()) throw error
+    unless('ENOENT', () => renameSync(PAGE, stale))
+    // Another process was faster: its build is of the same sources.
+    unless('ENOTEMPTY', () => renameSync(fresh, PAGE))
   } finally {
     for (const folder of [fresh, stale]) rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Does it, and takes a failure with this code for done. */
+function unless(code: string, act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== code) throw error
   }
 }
 
