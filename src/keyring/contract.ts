@@ -145,6 +145,10 @@ export interface RevokeTokensOptions {
 export interface AuditOptions {
   /** Of this key, as the old or the new one of a rotation. */
   id?: string | undefined
+  /** Of keys that had this subject then. */
+  subject?: string | undefined
+  /** Of keys that had this tenant then. Revocations of tokens are of no tenant. */
+  tenant?: string | undefined
   /** Where the last page ended. */
   cursor?: string | null | undefined
   /** Length of a page, 1 to 1000. Default: 100. */
@@ -186,6 +190,18 @@ export interface KeyUsage {
   readonly lastUsedAt: Date | null
   /** The days (UTC) with uses, oldest first. */
   readonly days: readonly DayUsage[]
+}
+
+/** What {@link Keyring.watch} tells. The record is the key as it is when it is told. */
+export type KeyEvent =
+  | { readonly type: 'created' | 'changed' | 'revoked' | 'first-use'; readonly at: Date; readonly record: KeyRecord }
+  /** It cannot tell: many keys have changed at once, keys were deleted, or the store was out of reach. Look at all again. */
+  | { readonly type: 'reload' }
+
+/** See {@link Keyring.watch}. */
+export interface KeyWatch {
+  /** The listener is not called again. May be called again. */
+  close(): Promise<void>
 }
 
 /**
@@ -254,8 +270,25 @@ export interface Keyring {
   revokeTokens(selector: TokenSelector, options?: RevokeTokensOptions): Promise<TokenRevocation>
   /** The revocations of tokens that are in force, newest first. */
   tokenRevocations(): Promise<readonly TokenRevocation[]>
-  /** What was done to keys and tokens, newest first. Entries cannot be changed. `cursor` leads to the next page. */
+  /**
+   * What was done to keys and tokens, newest first. Entries cannot be changed. `cursor` leads to the next page.
+   *
+   * @throws {KeyStoreError} for a store of the application's own that gives entries of another subject or tenant than was asked
+   */
   audit(options?: AuditOptions): Promise<{ readonly entries: readonly AuditEntry[]; readonly cursor: string | null }>
-  /** Closes the store if the keyring opened it from a URL. Idempotent; other methods reject afterwards. */
+  /**
+   * Tells of what is done to keys, by whomever: by this process, another one, or hand-written SQL. Within three seconds, and
+   * of a key's first use within twenty: services write uses every ten seconds. A rotation is a `changed` key and a `created`
+   * one. Nothing is lost while the store is out of reach: `reload` follows when it is back.
+   *
+   * It returns at once and never throws for a store. All listeners of a keyring share one watch of its store, which ends with
+   * the last of them, and keeps no process alive. What a listener throws is ignored. A store of the application's own
+   * without `readAudit` or `firstUses` tells `reload` every five seconds; without `watch` it is asked every few seconds.
+   *
+   * @throws {TypeError} for what is no function
+   * @throws {KeyStoreError} for a keyring that is closed
+   */
+  watch(listener: (event: KeyEvent) => void): KeyWatch
+  /** Ends its watches, and closes the store if the keyring opened it from a URL. Idempotent; other methods reject afterwards. */
   close(): Promise<void>
 }

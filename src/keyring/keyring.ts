@@ -25,10 +25,11 @@ import { firstOfDays, lastDays } from './days.js'
 import { readEdit } from './edit.js'
 import { readListFilters } from './list-filters.js'
 import { createNewKey, showOnce } from './new-key.js'
-import { toAuditEntry, toKeyRecord, toTokenRevocation } from './records.js'
+import { type KeyRecord, toAuditEntry, toKeyRecord, toTokenRevocation } from './records.js'
 import { formatCursor } from './sort.js'
 import { readTokenSelector } from './token-selector.js'
 import { readView, refuseOthers } from './view.js'
+import { createWatches } from './watch.js'
 
 const DEFAULT_LIFE = '365d'
 /**
@@ -79,6 +80,12 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     return key
   }
 
+  async function readRecord(id: string): Promise<KeyRecord | undefined> {
+    const now = clock()
+    const key = await read(id, now)
+    return key && toKeyRecord(key, now)
+  }
+
   async function readKnown(id: string, now: number): Promise<ListedKey> {
     const key = await read(id, now)
     if (key === undefined) throw new KeyNotFoundError(`There is no key with the id ${formatGiven(id)}`)
@@ -107,6 +114,8 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     if (method === undefined) throw new KeyStoreError(`This key store cannot do that: it has no ${name}()`)
     return method.bind(keys) as NonNullable<KeyStore[M]>
   }
+
+  const watches = createWatches(keys, ready, readRecord, clock)
 
   const keyring: Keyring = {
     describe: () => ({
@@ -191,9 +200,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     async get(id) {
       checkId(id)
       await ready()
-      const now = clock()
-      const key = await read(id, now)
-      return key && toKeyRecord(key, now)
+      return readRecord(id)
     },
 
     async usage(id, given = {}) {
@@ -255,17 +262,20 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     },
 
     async audit(given = {}) {
-      checkNames('audit()', given, ['id', 'cursor', 'limit'])
+      checkNames('audit()', given, ['id', 'subject', 'tenant', 'cursor', 'limit'])
+      const view = readView(given)
       const { id, cursor } = given
       if (id !== undefined) checkId(id)
       const limit = checkWhole(given.limit ?? 100, 'limit', 1000)
       const before = cursor === undefined || cursor === null ? undefined : parseAuditCursor(cursor)
       await ready()
       const found = await required('readAudit')({
+        ...view,
         limit: limit + 1,
         ...(id !== undefined && { keyId: id }),
         ...(before !== undefined && { before }),
       })
+      refuseOthers(found, view)
       const page = found.slice(0, limit)
       return {
         entries: page.map(toAuditEntry),
@@ -273,9 +283,16 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       }
     },
 
+    watch(listener) {
+      if (typeof listener !== 'function') throw new ArgumentError('listener', 'must be a function')
+      if (closed) throw new KeyStoreError('The keyring is closed')
+      return watches.add(listener)
+    },
+
     async close() {
       if (closed) return
       closed = true
+      await watches.close()
       if (typeof store === 'string') await keys.close()
     },
   }

@@ -102,7 +102,9 @@ export interface AuditEntry extends Omit<StoredAuditEntry, 'at'> {
 }
 
 export function toAuditEntry(stored: StoredAuditEntry): AuditEntry {
-  return Object.freeze({ ...stored, at: new Date(stored.at) })
+  // A store of the application's own may be older than the two.
+  const { subject = null, tenant = null } = stored
+  return Object.freeze({ ...stored, subject, tenant, at: new Date(stored.at) })
 }
 
 function toDate(instant: number | null): Date | null {

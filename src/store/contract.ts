@@ -49,6 +49,12 @@ export interface KeyStore {
   readTotalUsage?(query: TotalUsageQuery): Promise<StoredTotalUsage>
 
   /**
+   * The ids of keys that were used for the first time on this day (UTC) or later, in any order. At most `limit`. `watch()` of
+   * a keyring tells by it of first uses.
+   */
+  firstUses?(sinceDay: string, limit: number): Promise<readonly string[]>
+
+  /**
    * Adds a revocation of tokens, and drops those that have ended by its `createdAt`, and those that it replaces: of the same
    * issuer and token id, subject or client, whose `issuedBefore` and `endsAt` are not later. Rejects when 100 000 single tokens, or
    * 10 000 subjects and clients together, are revoked already: each service keeps all of them in memory.
@@ -70,7 +76,8 @@ export interface KeyStore {
   /**
    * What was done to keys and tokens, newest first. The methods that write add the entries in their own transaction:
    * `insert` a creation; `update` a rotation when there is a successor, a revocation when `revokedAt` is new, and an edit
-   * when the name or the scopes differ; `addTokenRevocation` a revocation of tokens.
+   * when the name or the scopes differ; `addTokenRevocation` a revocation of tokens. What the query asks must hold of each
+   * entry.
    */
   readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
 
@@ -324,13 +331,23 @@ export interface StoredAuditEntry {
    * - `revoke`: `{"by":"sql"}` where hand-written SQL revoked the key.
    */
   readonly detail: string | null
+  /** Subject of the key, as it was then; of a change by hand, before it and after it. `null` for what is of no key. */
+  readonly subject: string | null
+  /** Tenant of the key, likewise. */
+  readonly tenant: string | null
 }
 
 /** What {@link KeyStore.readAudit} filters by. */
 export interface AuditQuery {
   /** Entries about this key, as the old one or the new one. */
   readonly keyId?: string
+  /** Entries of keys of this subject. */
+  readonly subject?: string
+  /** Entries of keys of this tenant. */
+  readonly tenant?: string
   /** Only what came before the entry with this number. */
   readonly before?: number
+  /** Only what came after the entry with this number. */
+  readonly after?: number
   readonly limit: number
 }

@@ -104,7 +104,7 @@ export function memoryKeyStore(): KeyStore {
       checkOpen()
       checkAbsent(key.id)
       add(key)
-      note({ ...NOTHING, action: 'create', keyId: key.id, actor: key.createdBy })
+      note({ ...ofKey(key), action: 'create', actor: key.createdBy })
       announce({ id: key.id })
     },
 
@@ -116,14 +116,15 @@ export function memoryKeyStore(): KeyStore {
       add({ ...next, id: current.id })
       if (successor) {
         add(successor)
-        note({ ...NOTHING, action: 'rotate', keyId: current.id, successorId: successor.id, actor: successor.createdBy })
+        const { id: successorId, createdBy: actor } = successor
+        note({ ...ofKey(successor), action: 'rotate', keyId: current.id, successorId, actor })
       }
       if (stored.revokedAt === null && next.revokedAt !== null) {
         const { revokedBy: actor, revokedReason: reason } = next
-        note({ ...NOTHING, action: 'revoke', keyId: current.id, actor, reason })
+        note({ ...ofKey(next), action: 'revoke', actor, reason })
       }
       const detail = describeEdit(stored, next)
-      if (detail !== null) note({ ...NOTHING, action: 'edited', keyId: current.id, actor: editor, detail })
+      if (detail !== null) note({ ...ofKey(next), action: 'edited', actor: editor, detail })
       announce({ id: current.id }, ...(successor ? [{ id: successor.id }] : []))
       return true
     },
@@ -208,11 +209,20 @@ export function memoryKeyStore(): KeyStore {
       return [...revocations.values()].filter((revocation) => namesToken(revocation, token))
     },
 
-    async readAudit({ keyId, before, limit }) {
+    async firstUses(sinceDay, limit) {
+      checkOpen()
+      return [...uses]
+        .flatMap(([id, days]) => ([...days.keys()].every((day) => day >= sinceDay) ? id : []))
+        .slice(0, limit)
+    },
+
+    async readAudit({ keyId, subject, tenant, before, after, limit }) {
       checkOpen()
       return audit
         .filter((entry) => keyId === undefined || entry.keyId === keyId || entry.successorId === keyId)
-        .filter(({ seq }) => before === undefined || seq < before)
+        .filter((entry) => subject === undefined || entry.subject === subject)
+        .filter((entry) => tenant === undefined || entry.tenant === tenant)
+        .filter(({ seq }) => (before === undefined || seq < before) && (after === undefined || seq > after))
         .reverse()
         .slice(0, limit)
     },
@@ -254,7 +264,19 @@ function nameOf({ issuer, tokenId, subject, clientId }: StoredTokenRevocation): 
   return JSON.stringify([issuer, tokenId, subject, clientId])
 }
 
-const NOTHING = { keyId: null, successorId: null, actor: null, reason: null, detail: null }
+const NOTHING: Omit<StoredAuditEntry, 'seq' | 'at' | 'action'> = {
+  keyId: null,
+  successorId: null,
+  actor: null,
+  reason: null,
+  detail: null,
+  subject: null,
+  tenant: null,
+}
+
+function ofKey({ id: keyId, subject, tenant }: StoredKey): typeof NOTHING {
+  return { ...NOTHING, keyId, subject, tenant }
+}
 
 function copyOf(key: StoredKey): StoredKey {
   return Object.freeze({ ...key, scopes: Object.freeze([...key.scopes]) })

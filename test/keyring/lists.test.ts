@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArgumentError } from '../../src/core/argument-error.js'
 import { KeyStoreError } from '../../src/core/errors.js'
-import type { Keyring, KeySort, ListKeysOptions } from '../../src/keyring/contract.js'
+import type { AuditOptions, Keyring, KeySort, ListKeysOptions } from '../../src/keyring/contract.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
-import type { KeyStore } from '../../src/store/contract.js'
+import type { KeyStore, StoredAuditEntry } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 
 const NOW = Date.UTC(2026, 10, 25, 12)
@@ -215,4 +215,49 @@ test('keys that a store gives beyond the tenant or the subject that was asked fo
     await expect(createKeyring(ignoring).list(view)).rejects.toThrow(KeyStoreError)
   }
   expect((await createKeyring(ignoring).list({ tenant: 'globex' })).keys).toHaveLength(1)
+})
+
+describe('audit', () => {
+  test('is of one tenant, one subject or both, over pages', async () => {
+    const made: string[] = []
+    for (const [tenant, subject] of [
+      ['acme', 'ann'],
+      ['globex', 'ann'],
+      ['acme', 'bob'],
+      [null, 'bob'],
+    ] as const) {
+      made.push((await keyring.create({ ...minimal, tenant, subject })).record.id)
+    }
+    await keyring.revokeTokens({ issuer: 'https://issuer.test', subject: 'bob', issuedBefore: NOW })
+    const [first, second, third, fourth] = made
+    const idsOf = async (view: AuditOptions) => (await keyring.audit(view)).entries.map(({ keyId }) => keyId)
+    expect(await idsOf({ tenant: 'acme' })).toEqual([third, first])
+    expect(await idsOf({ subject: 'bob' })).toEqual([fourth, third])
+    expect(await idsOf({ subject: 'ann', tenant: 'globex' })).toEqual([second])
+    expect(await idsOf({ id: first as string, tenant: 'globex' })).toEqual([])
+    const page = await keyring.audit({ tenant: 'acme', limit: 1 })
+    expect(page.entries).toMatchObject([{ keyId: third, tenant: 'acme', subject: 'bob' }])
+    expect(await idsOf({ tenant: 'acme', limit: 1, cursor: page.cursor })).toEqual([first])
+  })
+
+  test('shows nothing where a store ignores the filters, or does not say whose an entry is', async () => {
+    await keyring.create({ ...minimal, tenant: 'acme' })
+    await keyring.create({ ...minimal, tenant: 'globex' })
+    const all = async () => (await store.readAudit?.({ limit: 9 })) ?? []
+    const older = async () => (await all()).map(({ tenant: _, subject: __, ...entry }) => entry as StoredAuditEntry)
+    for (const readAudit of [all, older]) {
+      const own = createKeyring({ ...store, readAudit })
+      for (const view of [{ tenant: 'acme' }, { subject: 'bob' }]) {
+        await expect(own.audit(view)).rejects.toThrow('The key store ignores the filters subject and tenant')
+      }
+    }
+    expect((await createKeyring({ ...store, readAudit: older }).audit()).entries).toMatchObject([
+      { tenant: null, subject: null },
+      { tenant: null, subject: null },
+    ])
+  })
+
+  test.each([{ tenant: '' }, { tenant: null }, { subject: 5 }])('refuses %j', async (given) => {
+    await expect(keyring.audit(given as AuditOptions)).rejects.toThrow(TypeError)
+  })
 })

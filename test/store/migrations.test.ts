@@ -183,6 +183,39 @@ describe.each(subjects)(
       expect(trail.map(({ action, keyId }) => `${action} ${keyId}`)).toEqual(['revoke a', ...before])
     })
 
+    test('tells of the tenant and the subject of the keys of old entries, and keeps the audit trail unchangeable', async () => {
+      await prepare()
+      await run(readFileSync(released(name, newest - 1), 'utf8'))
+      const at = instant(storedKey('a').createdAt)
+      await run(`
+      INSERT INTO vantage_keys (id, digest, subject, tenant, environment, scopes, created_at, replaces) VALUES
+        ('a', 'sha256:a', 'ann', 'acme', 'live', 'jobs:read', ${at}, NULL), ('b', 'sha256:b', 'bob', NULL, 'live', 'jobs:read', ${at}, NULL),
+        ('c', 'sha256:c', 'ann', 'acme', 'live', 'jobs:read', ${at}, 'a'), ('gone', 'sha256:d', 'eve', 'acme', 'live', 'jobs:read', ${at}, NULL);
+      DELETE FROM vantage_keys WHERE id = 'gone'`)
+      const store = opening()
+      await store.migrate?.()
+      await run(`UPDATE vantage_keys SET tenant = 'globex' WHERE id = 'b'`)
+      const trail = (await store.readAudit?.({ limit: 9 })) ?? []
+      const told = trail.map(({ action, keyId, subject, tenant }) => [action, keyId, subject, tenant])
+      expect(told.slice(2)).toEqual([
+        ['delete', 'gone', null, null],
+        ['create', 'gone', null, null],
+        ['rotate', 'a', 'ann', 'acme'],
+        ['create', 'b', 'bob', null],
+        ['create', 'a', 'ann', 'acme'],
+      ])
+      // A change of the tenant is told to both.
+      expect(told.slice(0, 2)).toEqual(
+        expect.arrayContaining([
+          ['change', 'b', 'bob', 'globex'],
+          ['change', 'b', 'bob', null],
+        ]),
+      )
+      await expect(run(`UPDATE vantage_audit SET tenant = 'globex'`)).rejects.toThrow(
+        'the audit trail cannot be changed',
+      )
+    })
+
     test.each(versions)('is the same after a walk from version %i as in an empty database', async (version) => {
       await prepare()
       await run(readFileSync(released(name, version), 'utf8'))

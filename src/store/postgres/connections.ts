@@ -53,7 +53,9 @@ export const POOL_SIZE = 2
 // process that stops between two statements does not keep its lock for ever. The path: so that no function, operator or
 // type of anybody else can stand in for the server's own, whose names are found there alone. pg_temp is named because it
 // would come first otherwise.
+// To compile a statement takes longer than to run any of ours, and the planner would compile where tables were never analyzed.
 const settings = (limitMs: number) => `SET LOCAL search_path = pg_catalog, pg_temp;
+  SET LOCAL jit = off;
   SET LOCAL statement_timeout = ${limitMs};
   SET LOCAL idle_in_transaction_session_timeout = ${limitMs}`
 const BEGIN_WRITE = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings(WRITE_LIMIT_MS)}`

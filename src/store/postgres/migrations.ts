@@ -158,6 +158,25 @@ const EDITS: Step = {
   ],
 }
 
+// The audit trail tells whose key an entry is of, the entries that are there included, as far as their keys are. For that its
+// trigger goes away; the migration makes all triggers anew.
+const AUDIT_BY_TENANT: Step = {
+  version: 9,
+  tables: [],
+  statements: [
+    `ALTER TABLE {schema}.vantage_audit
+    ADD COLUMN IF NOT EXISTS tenant text,
+    ADD COLUMN IF NOT EXISTS subject text`,
+    'DROP TRIGGER IF EXISTS vantage_audit_kept ON {schema}.vantage_audit',
+    `UPDATE {schema}.vantage_audit a SET tenant = k.tenant, subject = k.subject FROM {schema}.vantage_keys k
+    WHERE k.id = a.key_id AND a.subject IS NULL`,
+    'CREATE INDEX IF NOT EXISTS vantage_audit_tenant ON {schema}.vantage_audit (tenant, seq)',
+    'CREATE INDEX IF NOT EXISTS vantage_audit_subject ON {schema}.vantage_audit (subject, seq)',
+    'CREATE INDEX IF NOT EXISTS vantage_keys_tenant ON {schema}.vantage_keys (tenant, created_at)',
+    'CREATE INDEX IF NOT EXISTS vantage_usage_day ON {schema}.vantage_usage (day, id)',
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -168,6 +187,7 @@ export const STEPS: readonly Step[] = [
   AUDIT_OF_NAMES_AND_REASONS,
   REPLICATED_ROWS,
   EDITS,
+  AUDIT_BY_TENANT,
 ]
 
 export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)

@@ -174,6 +174,11 @@ export async function readUsage(
   }
 }
 
+export async function firstUses(ask: Ask, sinceDay: string, limit: number): Promise<string[]> {
+  const rows = await readAll(ask, statements.firstUses(sinceDay, limit, DIALECT))
+  return rows.map(({ id }) => String(id))
+}
+
 /** Rejects when there are too many: a trigger counts them. */
 export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevocation): Promise<void> {
   await run(ask, deleteEndedTokenRevocations(revocation.createdAt, DIALECT))

@@ -10,6 +10,7 @@ import {
   addUsage,
   createFinder,
   createTokenFinder,
+  firstUses,
   insertKey,
   listKeys,
   listTokenRevocations,
@@ -207,6 +208,11 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
     async readTotalUsage(query) {
       await checked()
       return read((ask) => readTotalUsage(ask, query))
+    },
+
+    async firstUses(sinceDay, limit) {
+      await checked()
+      return read((ask) => firstUses(ask, sinceDay, limit))
     },
 
     async addTokenRevocation(revocation) {

@@ -100,26 +100,30 @@ export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
       RETURN NULL;
     END`,
   },
-  // The trail is written by a trigger, so that hand-written SQL leaves its traces as well.
+  // The trail is written by a trigger, so that hand-written SQL leaves its traces as well. Of replicated rows it comes before
+  // the one that locks: its numbers are read in their order, too.
   vantage_audit_key: {
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `BEGIN
+      ${LOCK_CHANGES};
       IF TG_OP = 'INSERT' THEN
-        INSERT INTO {schema}.vantage_audit (action, key_id, successor_id, actor) VALUES (
+        INSERT INTO {schema}.vantage_audit (action, key_id, successor_id, actor, tenant, subject) VALUES (
           CASE WHEN NEW.replaces IS NULL THEN 'create' ELSE 'rotate' END, coalesce(NEW.replaces, NEW.id),
-          CASE WHEN NEW.replaces IS NOT NULL THEN NEW.id END, NEW.created_by);
+          CASE WHEN NEW.replaces IS NOT NULL THEN NEW.id END, NEW.created_by, NEW.tenant, NEW.subject);
         RETURN NULL;
       ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('delete', OLD.id);
+        INSERT INTO {schema}.vantage_audit (action, key_id, tenant, subject)
+          VALUES ('delete', OLD.id, OLD.tenant, OLD.subject);
         RETURN NULL;
       END IF;
       IF OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL THEN
-        INSERT INTO {schema}.vantage_audit (action, key_id, actor, reason, detail)
+        INSERT INTO {schema}.vantage_audit (action, key_id, actor, reason, detail, tenant, subject)
           VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason,
-            CASE WHEN OLD.change_id IS NOT DISTINCT FROM NEW.change_id THEN '{"by":"sql"}' END);
+            CASE WHEN OLD.change_id IS NOT DISTINCT FROM NEW.change_id THEN '{"by":"sql"}' END, NEW.tenant, NEW.subject);
       ELSIF OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL THEN
-        INSERT INTO {schema}.vantage_audit (action, key_id) VALUES ('restore', NEW.id);
+        INSERT INTO {schema}.vantage_audit (action, key_id, tenant, subject)
+          VALUES ('restore', NEW.id, NEW.tenant, NEW.subject);
       END IF;
       -- A rotation shortens the life of a key too, and its successor, which is there already, has an entry.
       IF (OLD.id, OLD.digest, OLD.subject, OLD.tenant, OLD.environment, OLD.created_at, OLD.created_by, OLD.replaces)
@@ -132,11 +136,12 @@ export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
         OR (OLD.revoked_at IS NULL) = (NEW.revoked_at IS NULL)
           AND (OLD.revoked_at, OLD.revoked_by, OLD.revoked_reason)
             IS DISTINCT FROM (NEW.revoked_at, NEW.revoked_by, NEW.revoked_reason) THEN
-        INSERT INTO {schema}.vantage_audit (action, key_id) SELECT 'change', OLD.id UNION SELECT 'change', NEW.id;
+        INSERT INTO {schema}.vantage_audit (action, key_id, tenant, subject)
+          SELECT 'change', OLD.id, OLD.tenant, OLD.subject UNION SELECT 'change', NEW.id, NEW.tenant, NEW.subject;
       ELSIF (OLD.name, OLD.scopes) IS DISTINCT FROM (NEW.name, NEW.scopes) THEN
         -- The old name is left out: it may be what had to go.
-        INSERT INTO {schema}.vantage_audit (action, key_id, actor, detail) VALUES ('edited', NEW.id, NEW.edited_by,
-          '{' || concat_ws(',',
+        INSERT INTO {schema}.vantage_audit (action, key_id, actor, tenant, subject, detail)
+          VALUES ('edited', NEW.id, NEW.edited_by, NEW.tenant, NEW.subject, '{' || concat_ws(',',
             CASE WHEN OLD.scopes <> NEW.scopes THEN
               '"scopesBefore":' || to_json(OLD.scopes)::text || ',"scopes":' || to_json(NEW.scopes)::text END,
             CASE WHEN OLD.name IS DISTINCT FROM NEW.name THEN

@@ -2,7 +2,7 @@ import type { KeyQuery, KeyState } from '../contract.js'
 import { NEWEST_FIRST } from '../key-order.js'
 import { HINT_START } from '../search.js'
 import type { Parameters } from './dialect.js'
-import { comesAfter } from './key-order.js'
+import { comesAfter, lastUse } from './key-order.js'
 
 type Filters = Required<Omit<KeyQuery, NoFilter>>
 type NoFilter = 'now' | 'limit' | 'sort' | 'usageSince'
@@ -31,15 +31,13 @@ export function writeKeyFilters(query: KeyQuery, parameters: Parameters): string
     tenant: (tenant) => `tenant = ${value(tenant)}`,
     state: (state) => states[state](),
     unusedSince: (since) =>
-      `created_at < ${instant(since)} AND NOT EXISTS (
-        SELECT 1 FROM ${table('vantage_usage')} u WHERE u.id = vantage_keys.id AND u.last_used_at >= ${instant(since)})`,
+      `created_at < ${instant(since)} AND coalesce(${lastUse(parameters)}, ${instant(0)}) < ${instant(since)}`,
     expiringBefore: (before) =>
       `revoked_at IS NULL AND expires_at > ${instant(query.now)} AND expires_at < ${instant(before)}`,
     createdBefore: (before) => `created_at < ${instant(before)}`,
     supersededInUse: () =>
-      `${states.superseded()} AND EXISTS (
-        SELECT 1 FROM ${table('vantage_usage')} u JOIN ${table('vantage_keys')} s ON s.id = vantage_keys.replaced_by
-        WHERE u.id = vantage_keys.id AND u.last_used_at >= s.created_at)`,
+      `${states.superseded()} AND ${lastUse(parameters)} >= (
+        SELECT s.created_at FROM ${table('vantage_keys')} s WHERE s.id = vantage_keys.replaced_by)`,
     search: (text) => dialect.matches(SEARCHED, value(dialect.pattern(text))),
     after: (place) => comesAfter(place, query.sort ?? NEWEST_FIRST, parameters),
   }

@@ -2,9 +2,9 @@ import type { KeyOrder, KeyPlace } from '../contract.js'
 import { LAST_INSTANT, NAME_LENGTH, placeOf } from '../key-order.js'
 import type { Parameters } from './dialect.js'
 
-/** The last use of a key of vantage_keys. */
-export function lastUse({ table }: Parameters): string {
-  return `(SELECT max(u.last_used_at) FROM ${table('vantage_usage')} u WHERE u.id = vantage_keys.id)`
+/** The last use of a key of vantage_keys: that of its last day, which is one step in the primary key; the greatest is many. */
+export function lastUse({ table }: Parameters, read = (expression: string) => expression): string {
+  return `(SELECT ${read('u.last_used_at')} FROM ${table('vantage_usage')} u WHERE u.id = vantage_keys.id ORDER BY u.day DESC LIMIT 1)`
 }
 
 /** What keys are sorted by: never NULL, which each database sorts in its own way. */

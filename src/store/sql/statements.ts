@@ -57,7 +57,7 @@ export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
       ? ''
       : `, (SELECT ${dialect.joinTexts(`${dialect.readDay('u.day')} || ' ' || u.count`)} FROM ${table('vantage_usage')} u
         WHERE u.id = ${KEYS.name}.id AND u.day >= ${day(query.usageSince)}) AS usage`
-  const text = `SELECT ${selectList(KEYS, dialect)}, ${dialect.readInstant(lastUse(parameters))} AS last_used_at${usage}
+  const text = `SELECT ${selectList(KEYS, dialect)}, ${lastUse(parameters, dialect.readInstant)} AS last_used_at${usage}
     FROM (SELECT id AS page_id, ${orderValue(order.by, parameters)} AS place FROM ${keys}
       ${whereAll(writeKeyFilters(query, parameters))}
       ORDER BY place ${direction}, ${KEYS.name}.id ${direction} LIMIT ${value(query.limit)}) page
@@ -82,6 +82,16 @@ export function usesByKey(query: TotalUsageQuery, dialect: Dialect): Statement {
   return { text, values: parameters.values }
 }
 
+/** Each row has `id`. */
+export function firstUses(sinceDay: string, limit: number, dialect: Dialect): Statement {
+  const { table, value, day, values } = createParameters(dialect)
+  const usage = table('vantage_usage')
+  const text = `SELECT DISTINCT u.id FROM ${usage} u WHERE u.day >= ${day(sinceDay)}
+      AND NOT EXISTS (SELECT 1 FROM ${usage} earlier WHERE earlier.id = u.id AND earlier.day < ${day(sinceDay)})
+    LIMIT ${value(limit)}`
+  return { text, values }
+}
+
 /** Joined with the keys: uses of a key that was deleted may still be there. */
 function usesOf({ subject, tenant, sinceDay }: TotalUsageQuery, { table, value, day }: Parameters): string {
   const conditions = [`u.day >= ${day(sinceDay)}`]
@@ -90,11 +100,14 @@ function usesOf({ subject, tenant, sinceDay }: TotalUsageQuery, { table, value, 
   return `FROM ${table('vantage_usage')} u JOIN ${table(KEYS.name)} k ON k.id = u.id ${whereAll(conditions)}`
 }
 
-export function readAudit({ keyId, before, limit }: AuditQuery, dialect: Dialect): Statement {
+export function readAudit({ keyId, subject, tenant, before, after, limit }: AuditQuery, dialect: Dialect): Statement {
   const { value, values } = createParameters(dialect)
   const conditions: string[] = []
   if (keyId !== undefined) conditions.push(`(key_id = ${value(keyId)} OR successor_id = ${value(keyId)})`)
+  if (subject !== undefined) conditions.push(`subject = ${value(subject)}`)
+  if (tenant !== undefined) conditions.push(`tenant = ${value(tenant)}`)
   if (before !== undefined) conditions.push(`seq < ${value(before)}`)
+  if (after !== undefined) conditions.push(`seq > ${value(after)}`)
   const text = `SELECT ${selectList(AUDIT, dialect)} FROM ${dialect.table(AUDIT.name)} ${whereAll(conditions)}
     ORDER BY seq DESC LIMIT ${value(limit)}`
   return { text, values }

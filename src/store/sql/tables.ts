@@ -63,6 +63,8 @@ export const AUDIT = defineTable<StoredAuditEntry>('vantage_audit', {
   actor: ['actor', 'text'],
   reason: ['reason', 'text'],
   detail: ['detail', 'text'],
+  subject: ['subject', 'text'],
+  tenant: ['tenant', 'text'],
 })
 
 /**

@@ -125,6 +125,24 @@ const EDITS: Step = {
   ],
 }
 
+// The audit trail tells whose key an entry is of, the entries that are there included, as far as their keys are. For that its
+// trigger goes away; the migration makes all triggers anew.
+const AUDIT_BY_TENANT: Step = {
+  version: 8,
+  tables: [],
+  statements: [
+    'ALTER TABLE vantage_audit ADD COLUMN tenant TEXT',
+    'ALTER TABLE vantage_audit ADD COLUMN subject TEXT',
+    'DROP TRIGGER IF EXISTS vantage_audit_kept',
+    `UPDATE vantage_audit SET (tenant, subject) = (SELECT k.tenant, k.subject FROM vantage_keys k WHERE k.id = key_id)
+    WHERE subject IS NULL AND key_id IN (SELECT id FROM vantage_keys)`,
+    'CREATE INDEX IF NOT EXISTS vantage_audit_tenant ON vantage_audit (tenant, seq)',
+    'CREATE INDEX IF NOT EXISTS vantage_audit_subject ON vantage_audit (subject, seq)',
+    'CREATE INDEX IF NOT EXISTS vantage_keys_tenant ON vantage_keys (tenant, created_at)',
+    'CREATE INDEX IF NOT EXISTS vantage_usage_day ON vantage_usage (day, id)',
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -134,4 +152,5 @@ export const STEPS: readonly Step[] = [
   AUDIT_OF_NAMES_AND_REASONS,
   AUDIT_WITHOUT_COVERED,
   EDITS,
+  AUDIT_BY_TENANT,
 ]

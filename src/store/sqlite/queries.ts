@@ -42,6 +42,7 @@ export interface KeyQueries {
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
   readTotalUsage(query: TotalUsageQuery): StoredTotalUsage
+  firstUses(sinceDay: string, limit: number): string[]
   addTokenRevocation(revocation: StoredTokenRevocation): void
   /** The next page, in the order of their ids. */
   pageOfTokenRevocations(now: number, afterId: string | undefined): StoredTokenRevocation[]
@@ -148,6 +149,8 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
       days: all(statements.usesByDay(query, DIALECT)).map(toDayUsage),
       keys: all(statements.usesByKey(query, DIALECT)).map(toKeyUses),
     }),
+
+    firstUses: (sinceDay, limit) => all(statements.firstUses(sinceDay, limit, DIALECT)).map(({ id }) => String(id)),
 
     addTokenRevocation(revocation) {
       inTransaction(database, () => {

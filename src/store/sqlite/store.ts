@@ -265,6 +265,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
 
     readTotalUsage: (query) => ask((queries) => queries.readTotalUsage(query)),
 
+    firstUses: (sinceDay, limit) => ask((queries) => queries.firstUses(sinceDay, limit)),
+
     async addTokenRevocation(revocation) {
       await ask((queries) => queries.addTokenRevocation(revocation))
       tellNeighbours()

@@ -62,25 +62,27 @@ function replacedTriggers(table: string, tell: (condition: string) => readonly s
 // The trail is written by triggers, so that hand-written SQL leaves its traces as well.
 const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
   vantage_audit_inserted: `AFTER INSERT ON vantage_keys BEGIN
-    INSERT INTO vantage_audit (action, key_id, successor_id, actor) VALUES (
+    INSERT INTO vantage_audit (action, key_id, successor_id, actor, tenant, subject) VALUES (
       iif(NEW.replaces IS NULL, 'create', 'rotate'), coalesce(NEW.replaces, NEW.id),
-      iif(NEW.replaces IS NULL, NULL, NEW.id), NEW.created_by);
+      iif(NEW.replaces IS NULL, NULL, NEW.id), NEW.created_by, NEW.tenant, NEW.subject);
   END`,
   vantage_audit_revoked: `AFTER UPDATE ON vantage_keys WHEN OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL BEGIN
-    INSERT INTO vantage_audit (action, key_id, actor, reason, detail)
-      VALUES ('revoke', NEW.id, NEW.revoked_by, NEW.revoked_reason, iif(${BY_HAND}, '{"by":"sql"}', NULL));
+    INSERT INTO vantage_audit (action, key_id, actor, reason, detail, tenant, subject) VALUES ('revoke', NEW.id,
+      NEW.revoked_by, NEW.revoked_reason, iif(${BY_HAND}, '{"by":"sql"}', NULL), NEW.tenant, NEW.subject);
   END`,
   vantage_audit_edited: `AFTER UPDATE ON vantage_keys WHEN ${NAME_OR_SCOPES} AND (${CHANGED}) IS NOT TRUE BEGIN
-    INSERT INTO vantage_audit (action, key_id, actor, detail) VALUES ('edited', NEW.id, NEW.edited_by, ${EDIT});
+    INSERT INTO vantage_audit (action, key_id, actor, detail, tenant, subject)
+      VALUES ('edited', NEW.id, NEW.edited_by, ${EDIT}, NEW.tenant, NEW.subject);
   END`,
   vantage_audit_restored: `AFTER UPDATE ON vantage_keys WHEN OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS NULL BEGIN
-    INSERT INTO vantage_audit (action, key_id) VALUES ('restore', NEW.id);
+    INSERT INTO vantage_audit (action, key_id, tenant, subject) VALUES ('restore', NEW.id, NEW.tenant, NEW.subject);
   END`,
   vantage_audit_changed: `AFTER UPDATE ON vantage_keys WHEN ${CHANGED} BEGIN
-    INSERT INTO vantage_audit (action, key_id) SELECT 'change', OLD.id UNION SELECT 'change', NEW.id;
+    INSERT INTO vantage_audit (action, key_id, tenant, subject)
+      SELECT 'change', OLD.id, OLD.tenant, OLD.subject UNION SELECT 'change', NEW.id, NEW.tenant, NEW.subject;
   END`,
   vantage_audit_deleted: `AFTER DELETE ON vantage_keys BEGIN
-    INSERT INTO vantage_audit (action, key_id) VALUES ('delete', OLD.id);
+    INSERT INTO vantage_audit (action, key_id, tenant, subject) VALUES ('delete', OLD.id, OLD.tenant, OLD.subject);
   END`,
   vantage_audit_tokens: `AFTER INSERT ON vantage_token_revocations BEGIN
     INSERT INTO vantage_audit (action, actor, reason, detail)
@@ -95,7 +97,8 @@ const AUDIT_TRIGGERS: Readonly<Record<string, string>> = {
     INSERT INTO vantage_audit (action, detail) VALUES ('delete', ${tokens('OLD')});
   END`,
   ...replacedTriggers('vantage_keys', (condition) => [
-    `INSERT INTO vantage_audit (action, key_id) SELECT 'change', was.id FROM vantage_keys was WHERE ${condition}`,
+    `INSERT INTO vantage_audit (action, key_id, tenant, subject)
+      SELECT 'change', was.id, was.tenant, was.subject FROM vantage_keys was WHERE ${condition}`,
     `INSERT INTO vantage_changes (id) SELECT was.id FROM vantage_keys was WHERE ${condition}`,
   ]),
   ...replacedTriggers('vantage_token_revocations', (condition) => [

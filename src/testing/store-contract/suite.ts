@@ -22,6 +22,7 @@ export interface KeyStoreContractOptions {
 
 type OptionalMethod =
   | 'readTotalUsage'
+  | 'firstUses'
   | 'addTokenRevocation'
   | 'tokenRevocations'
   | 'findTokenRevocations'

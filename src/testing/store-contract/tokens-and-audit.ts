@@ -151,7 +151,15 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
   })
 
   describe('the audit trail', () => {
-    const nothing = { keyId: null, successorId: null, actor: null, reason: null, detail: null }
+    const nothing = {
+      keyId: null,
+      successorId: null,
+      actor: null,
+      reason: null,
+      detail: null,
+      subject: 'user_123',
+      tenant: null,
+    }
 
     async function readEntries(store: StoreWith<'readAudit'>): Promise<Omit<StoredAuditEntry, 'seq' | 'at'>[]> {
       return (await store.readAudit({ limit: 10 })).map(({ seq: _, at: __, ...entry }) => entry)
@@ -225,13 +233,34 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
       const [entry] = await readEntries(store)
       assert.deepEqual(
         { ...entry, detail: null },
-        { ...nothing, action: 'revoke_tokens', actor: 'sam', reason: 'gone' },
+        { ...nothing, subject: null, action: 'revoke_tokens', actor: 'sam', reason: 'gone' },
       )
       assert.deepEqual(JSON.parse(entry?.detail ?? ''), {
         issuer: 'https://issuer.example',
         clientId: 'cli "1"',
         issuedBefore: '2026-11-25T12:00:00.007Z',
       })
+    })
+
+    testWith(['readAudit'], 'can be read by the subject and the tenant of the key', async ({ store }) => {
+      const keys = [
+        sampleKey({ tenant: 'acme', subject: 'ann' }),
+        sampleKey({ tenant: 'globex', subject: 'ann' }),
+        sampleKey({ tenant: 'acme', subject: 'bob' }),
+        sampleKey({ subject: 'bob' }),
+      ]
+      const [first, second, third, fourth] = keys.map(({ id }) => id)
+      for (const key of keys) await store.insert(key)
+      for (const key of keys) await store.update(key, { ...key, revokedAt: NOW })
+      const read = async (query: { tenant?: string; subject?: string; before?: number; limit?: number }) =>
+        (await store.readAudit({ limit: 10, ...query })).map(({ keyId }) => keyId)
+      assert.deepEqual(await read({ tenant: 'acme' }), [third, first, third, first])
+      assert.deepEqual(await read({ subject: 'bob' }), [fourth, third, fourth, third])
+      assert.deepEqual(await read({ tenant: 'globex', subject: 'ann' }), [second, second])
+      assert.deepEqual(await read({ tenant: 'globex', subject: 'bob' }), [])
+      const [newest] = await store.readAudit({ tenant: 'acme', limit: 1 })
+      assert.deepEqual([newest?.tenant, newest?.subject], ['acme', 'bob'])
+      assert.deepEqual(await read({ tenant: 'acme', before: newest?.seq ?? 0, limit: 2 }), [first, third])
     })
 
     testWith(['readAudit'], 'can be read by key and by page', async ({ store }) => {
@@ -251,6 +280,8 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
         [third.id, second.id],
       )
       assert.deepEqual(await store.readAudit({ limit: 2, before: newest?.seq ?? 0 }), others)
+      assert.deepEqual(await store.readAudit({ limit: 9, after: others[0]?.seq ?? 0 }), [newest])
+      assert.deepEqual(await store.readAudit({ limit: 9, after: newest?.seq ?? 0 }), [])
     })
   })
 }

@@ -32,6 +32,20 @@ export function testUsage({ describe, test, testWith }: Suite): void {
       assert.deepEqual(await store.readUsage('gone', '2026-01-01'), { total: 0, days: [] })
     })
 
+    testWith(['firstUses'], 'tells which keys were used first on a day, or later', async ({ store }) => {
+      for (const id of ['never', 'old', 'yesterday', 'today']) await store.insert(sampleKey({ id }))
+      await store.addUsage([
+        { id: 'old', day: '2026-11-01', count: 1, lastUsedAt: NOW - 24 * DAY },
+        { id: 'old', day: TODAY, count: 1, lastUsedAt: NOW },
+        { id: 'yesterday', day: YESTERDAY, count: 1, lastUsedAt: NOW - DAY },
+        { id: 'yesterday', day: TODAY, count: 1, lastUsedAt: NOW },
+        { id: 'today', day: TODAY, count: 1, lastUsedAt: NOW },
+      ])
+      assert.deepEqual([...(await store.firstUses(TODAY, 10))], ['today'])
+      assert.deepEqual([...(await store.firstUses(YESTERDAY, 10))].sort(), ['today', 'yesterday'])
+      assert.equal((await store.firstUses(YESTERDAY, 1)).length, 1)
+    })
+
     testWith(
       ['readTotalUsage'],
       'of all keys that meet the query is added up by day, and by key',
