@@ -6,6 +6,7 @@ import { formatGrants, GRANTEES, type Grantee } from '../../src/store/postgres/g
 import { SCHEMA_VERSION } from '../../src/store/postgres/schema.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
+import { until } from '../support/until.js'
 
 describe('the statements', () => {
   test('are those of the README', () => {
@@ -75,7 +76,9 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
     get: (ring: Ring, _: KeyStore, id: string) => ring.get(id),
     list: (ring: Ring) => ring.list({ unusedFor: '90d' }),
     usage: (ring: Ring, _: KeyStore, id: string) => ring.usage(id),
-    audit: (ring: Ring) => ring.audit(),
+    totalUsage: (ring: Ring) => ring.totalUsage(),
+    firstUses: async (_: Ring, store: KeyStore) => store.firstUses?.('2026-11-25', 1),
+    audit: (ring: Ring) => ring.audit({ tenant: 'acme' }),
     revokeTokens: (ring: Ring) => ring.revokeTokens(TOKENS),
     tokenRevocations: (ring: Ring) => ring.tokenRevocations(),
     find: (_: Ring, store: KeyStore, id: string) => store.find(id),
@@ -89,6 +92,8 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
     'get',
     'list',
     'usage',
+    'totalUsage',
+    'firstUses',
     'audit',
     'tokenRevocations',
     'find',
@@ -118,6 +123,23 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
     }
     await store.close()
     expect(done.sort()).toEqual([...MAY[grantee]].sort())
+  })
+
+  test('a keyring with the grants of an administrator hears what others do, and at once', {
+    timeout: 30_000,
+  }, async () => {
+    const owner = createKeyring(postgresKeyStore({ connectionString: url, schema: SCHEMA }))
+    const store = postgresKeyStore({ connectionString: as('administrator'), schema: SCHEMA })
+    const ring = createKeyring(store, { migrate: false })
+    const heard: string[] = []
+    const watch = ring.watch((event) => heard.push(event.type === 'reload' ? 'reload' : event.record.id))
+    const feed = store.watch?.(() => {})
+    await until(() => feed?.state === 'live')
+    const { record } = await owner.create(KEY)
+    await until(() => heard.includes(record.id))
+    await watch.close()
+    await feed?.close()
+    await store.close()
   })
 
   test.each(GRANTEES)('a %s writes nothing by hand that triggers and functions write', async (grantee) => {
