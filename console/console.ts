@@ -1,6 +1,7 @@
 import { secured, unavailable } from './answers.js'
 import { loadAssets } from './assets.js'
 import type { KeyConsole, KeyConsoleOptions } from './contract.js'
+import { createEventStreams } from './events.js'
 import { toExpress } from './express.js'
 import { toFastify } from './fastify.js'
 import { toFetch } from './fetch.js'
@@ -20,11 +21,13 @@ export function createKeyConsole(options: KeyConsoleOptions): KeyConsole {
   const assets = loadAssets()
   const settings = readConsoleOptions(options)
   const { keyring, ownsKeyring, mount } = settings
-  const judge = createJudge({ settings, made: keyring.describe(), assets })
+  const streams = createEventStreams(keyring)
+  const judge = createJudge({ settings, made: keyring.describe(), assets, streams })
   let closing: Promise<void> | undefined
   const answer: Judge = async (request) => (closing === undefined ? judge(request) : secured(unavailable()))
 
   async function end(): Promise<void> {
+    await streams.close()
     if (ownsKeyring) await keyring.close()
   }
 

@@ -1,6 +1,6 @@
-import type { KeyRecord } from '../src/keyring/records.js'
+import type { KeyEvent, Keyring, KeyWatch } from '../src/keyring/contract.js'
 import { refuse } from './answers.js'
-import type { EventJson, KEY_EVENTS } from './api-types.js'
+import type { EventJson } from './api-types.js'
 import { type Caller, maySee } from './caller.js'
 import { createEventJournal } from './event-journal.js'
 import { createEventStream, type EventStream, formatEvent } from './event-stream.js'
@@ -24,15 +24,6 @@ const HEADERS = {
   'X-Accel-Buffering': 'no',
 }
 
-/** What a keyring tells whoever watches it. */
-type KeyringEvent =
-  | { readonly type: (typeof KEY_EVENTS)[number]; readonly at: Date; readonly record: KeyRecord }
-  | { readonly type: 'reload' }
-
-interface WatchedKeyring {
-  watch(listener: (event: KeyringEvent) => void): { close(): Promise<void> }
-}
-
 /** One who listens. */
 interface Listener {
   readonly caller: Caller
@@ -52,15 +43,15 @@ interface JournalEntry {
  * Tells the clients of one console what happens to the keys that each may see. The keyring is watched once for all of them,
  * and one timer serves all: it does not keep the process alive.
  */
-export function createEventStreams(keyring: WatchedKeyring): EventStreams {
+export function createEventStreams(keyring: Pick<Keyring, 'watch'>): EventStreams {
   const journal = createEventJournal<JournalEntry>()
   const listeners = new Set<Listener>()
-  let watch: { close(): Promise<void> } | undefined
+  let watch: KeyWatch | undefined
   let timer: NodeJS.Timeout | undefined
   let idleSeconds = 0
   let isClosed = false
 
-  function hear(event: KeyringEvent): void {
+  function hear(event: KeyEvent): void {
     if (event.type === 'reload') {
       journal.restart()
       for (const { stream } of listeners) stream.reload()

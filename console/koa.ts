@@ -1,7 +1,7 @@
 import type { KeyConsole } from './contract.js'
 import type { Judge } from './judge.js'
 import { placeBehindMount } from './mount-path.js'
-import { fromNode, toNodeStream } from './node.js'
+import { fromNode, writeToNode } from './node.js'
 
 export function toKoa(judge: Judge): ReturnType<KeyConsole['koa']> {
   return async (ctx) => {
@@ -12,12 +12,15 @@ export function toKoa(judge: Judge): ReturnType<KeyConsole['koa']> {
       original: ctx,
       parsedBody: () => (ctx.request as { body?: unknown }).body,
     })
-    const { status, headers, body } = await judge(request)
+    const answer = await judge(request)
+    const { status, headers, body } = answer
     ctx.status = status
+    if (body instanceof ReadableStream) {
+      // Koa 3 would report each client that goes away as an error of the application.
+      ctx.respond = false
+      return writeToNode(ctx.res, answer)
+    }
     ctx.set(headers)
-    if (typeof body === 'string') ctx.body = body
-    else if (!(body instanceof ReadableStream)) ctx.body = Buffer.from(body)
-    else if (ctx.method !== 'HEAD') ctx.body = toNodeStream(body)
-    else await body.cancel()
+    ctx.body = typeof body === 'string' ? body : Buffer.from(body)
   }
 }

@@ -3,6 +3,7 @@ import { create, list, revoke, rotate, show } from './api/keys.js'
 import { session } from './api/session.js'
 import { usageOfAll, usageOfKey } from './api/usage.js'
 import type { ConsoleAction } from './contract.js'
+import { NO_QUERY } from './query.js'
 import type { Handler } from './task.js'
 
 /** One operation of the console. */
@@ -13,6 +14,11 @@ export interface Endpoint {
   readonly path: string
   readonly action: ConsoleAction
   readonly handler: Handler
+}
+
+const events: Handler = ({ site, request, caller, askAgain, query }) => {
+  query(NO_QUERY)
+  return site.streams.open(request, caller, askAgain)
 }
 
 const page: Handler = ({ site, request }) => site.assets.page(request.header('accept-encoding'))
@@ -27,6 +33,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/keys/:id/revoke', action: 'revoke', handler: revoke },
   { method: 'GET', path: '/api/keys/:id/usage', action: 'usage', handler: usageOfKey },
   { method: 'GET', path: '/api/usage', action: 'usage', handler: usageOfAll },
+  { method: 'GET', path: '/api/events', action: 'events', handler: events },
   { method: 'GET', path: '/api/openapi.json', action: 'page', handler: description },
 ]
 

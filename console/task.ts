@@ -1,7 +1,7 @@
 import type { KeyringDescription } from '../src/keyring/contract.js'
 import type { Assets } from './assets.js'
 import type { Caller } from './caller.js'
-import type { ConsoleAnswer, ConsoleRequest } from './exchange.js'
+import type { ConsoleAnswer, ConsoleRequest, EventStreams } from './exchange.js'
 import type { ConsoleSettings } from './options.js'
 import type { QueryNames } from './query.js'
 import type { Keys } from './store.js'
@@ -12,6 +12,7 @@ export interface Site {
   /** What keys can be made of. */
   readonly made: KeyringDescription
   readonly assets: Assets
+  readonly streams: EventStreams
 }
 
 /** One request, once it is known who is asking, and that they may ask. */

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { Readable } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import express from 'express'
 import fastify from 'fastify'
 import Koa from 'koa'
@@ -88,7 +88,7 @@ function startFetch(keyConsole: KeyConsole, prefix: string): ReturnType<Front['s
     const answer = await keyConsole.fetch(request, { mount: prefix })
     res.writeHead(answer.status, [...answer.headers].flat())
     if (answer.body === null) res.end()
-    else Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]).pipe(res)
+    else pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), res, () => {})
   })
 }
 
