@@ -92,12 +92,15 @@ export function firstUses(sinceDay: string, limit: number, dialect: Dialect): St
   return { text, values }
 }
 
-/** Joined with the keys: uses of a key that was deleted may still be there. */
+/**
+ * With the keys: uses of a key that was deleted may still be there. CROSS JOIN tells SQLite to begin with them, since uses lie
+ * by key; PostgreSQL decides itself.
+ */
 function usesOf({ subject, tenant, sinceDay }: TotalUsageQuery, { table, value, day }: Parameters): string {
-  const conditions = [`u.day >= ${day(sinceDay)}`]
+  const conditions = [`u.id = k.id AND u.day >= ${day(sinceDay)}`]
   if (subject !== undefined) conditions.push(`k.subject = ${value(subject)}`)
   if (tenant !== undefined) conditions.push(`k.tenant = ${value(tenant)}`)
-  return `FROM ${table('vantage_usage')} u JOIN ${table(KEYS.name)} k ON k.id = u.id ${whereAll(conditions)}`
+  return `FROM ${table(KEYS.name)} k CROSS JOIN ${table('vantage_usage')} u ${whereAll(conditions)}`
 }
 
 export function readAudit({ keyId, subject, tenant, before, after, limit }: AuditQuery, dialect: Dialect): Statement {
