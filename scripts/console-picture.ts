@@ -25,6 +25,8 @@ try {
     viewport: { width: 1280, height: 720 },
     deviceScaleFactor: 1.5,
     colorScheme: 'light',
+    // Nothing is on its way when the picture is taken.
+    reducedMotion: 'reduce',
   })
   await page.goto(demo.console)
   await page.getByRole('button', { name: 'Sign in as ada' }).click()
