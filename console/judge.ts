@@ -1,4 +1,3 @@
-import { KEY_PREFIXES } from '../src/api-key/format.js'
 import { answerWithin } from '../src/core/deadline.js'
 import { createOutageNotices } from '../src/core/outage-notices.js'
 import { answerTo } from '../src/http/answers.js'
@@ -7,10 +6,11 @@ import { parseMembers } from './body.js'
 import { AuthorizeError, type Caller, parseCaller } from './caller.js'
 import type { ConsoleAction, ConsoleQuestion } from './contract.js'
 import type { ConsoleAnswer, ConsoleRequest, ReceivedBody } from './exchange.js'
+import { isId } from './ids.js'
 import { createMistakeNotice } from './notices.js'
 import { documentedRefusal } from './preset.js'
 import { parseQuery } from './query.js'
-import { findRoute, type Route } from './routes.js'
+import { type Endpoint, findRoute, type Route } from './routes.js'
 import { isSameOrigin } from './same-origin.js'
 import { answerToNobody, unauthenticated } from './sign-in.js'
 import { answerToFailure, keysWithin } from './store.js'
@@ -56,7 +56,7 @@ export function createJudge(site: Site): Judge {
 
     const route = findRoute(path)
     const endpoint = route?.endpoints.get(method)
-    const id = idOf(route)
+    const id = idOf(route, endpoint, request.query)
     let caller: Caller | undefined
     try {
       caller = await ask(request, endpoint?.action ?? 'page', id)
@@ -128,23 +128,11 @@ function isJson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^\s*application\/json\s*(?:;|$)/i.test(contentType)
 }
 
-/**
- * The id of the key that a request is about. `undefined` for what is none: people paste keys where ids belong, and those go
- * to nobody, not to `authorize` either.
- */
-function idOf(route: Route | undefined): string | undefined {
-  const id = route?.id
-  return id !== undefined && isId(id) ? id : undefined
+/** The id of the key that a request is about, in its path or in its query. `undefined` for what is none. */
+function idOf(route: Route | undefined, endpoint: Endpoint | undefined, query: string): string | undefined {
+  const id = endpoint?.action === 'audit' ? new URLSearchParams(query).get('id') : route?.id
+  return isId(id) ? id : undefined
 }
-
-function isId(text: string): boolean {
-  return (
-    /^[\x21-\x7e]{1,64}$/.test(text) && !KEY_PREFIXES.some((prefix) => text.includes(prefix)) && !LONG_RUN.test(text)
-  )
-}
-
-/** The secret of a key alone has 43 letters and digits, and an id 12. */
-const LONG_RUN = /[0-9A-Za-z]{40}/
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : 'something that is no Error was thrown'

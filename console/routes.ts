@@ -1,3 +1,4 @@
+import { audit } from './api/audit.js'
 import { description } from './api/description.js'
 import { create, list, revoke, rotate, show } from './api/keys.js'
 import { session } from './api/session.js'
@@ -33,6 +34,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'POST', path: '/api/keys/:id/revoke', action: 'revoke', handler: revoke },
   { method: 'GET', path: '/api/keys/:id/usage', action: 'usage', handler: usageOfKey },
   { method: 'GET', path: '/api/usage', action: 'usage', handler: usageOfAll },
+  { method: 'GET', path: '/api/audit', action: 'audit', handler: audit },
   { method: 'GET', path: '/api/events', action: 'events', handler: events },
   { method: 'GET', path: '/api/openapi.json', action: 'page', handler: description },
 ]

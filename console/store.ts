@@ -5,7 +5,7 @@ import type { Keyring } from '../src/keyring/contract.js'
 import { notFound, refuse, unavailable } from './answers.js'
 import type { ConsoleAnswer } from './exchange.js'
 
-const METHODS = ['create', 'rotate', 'revoke', 'get', 'usage', 'list', 'totalUsage'] as const
+const METHODS = ['create', 'rotate', 'revoke', 'get', 'usage', 'list', 'totalUsage', 'audit'] as const
 
 /** What the API asks of a keyring. */
 export type Keys = Pick<Keyring, (typeof METHODS)[number]>
