@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { CreatedKeyJson, KeyJson, KeyListJson, SessionJson } from '../../console/api-types.js'
+import type { AuditJson, CreatedKeyJson, KeyJson, KeyListJson, SessionJson } from '../../console/api-types.js'
 import { type Demo, startDemo } from '../../demo/start.js'
 import { type Browser, openBrowser } from '../support/browser.js'
 import { until } from '../support/until.js'
@@ -97,6 +97,9 @@ describe('tenants', () => {
       expect(await call(bob, path)).toMatchObject({ status: 404, body: { error: 'not_found' } })
     }
     expect(await call(bob, `keys/${record.id}/revoke`, {})).toMatchObject({ status: 404 })
+    const trailOf = async (browser: Browser) => ((await call(browser, 'audit')).body as AuditJson).entries
+    expect((await trailOf(ada))[0]).toMatchObject({ action: 'create', keyId: record.id, actor: 'ada' })
+    expect(await trailOf(bob)).toEqual([])
     expect((await call(ada, `keys/${record.id}`)).body).toMatchObject({ state: 'active' })
   })
 
