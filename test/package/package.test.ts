@@ -73,15 +73,17 @@ describe('the tarball', () => {
     ]
     expect(chunks.length).toBeGreaterThan(0)
     expect(declarations).toEqual(expect.arrayContaining(opened.map((path) => path.replace(/\.js$/, '.d.ts'))))
-    const programs = files.filter((path) => !/^(docs|examples)\//.test(path))
+    const page = files.filter((path) => path.startsWith('dist/page/'))
+    expect(page).toContain('dist/page/index.html')
+    const programs = files.filter((path) => !/^(docs|examples|dist\/page)\//.test(path))
     expect(programs.sort()).toEqual(expected.sort())
   })
 
-  test('is smaller than 245 kB without docs and examples', async () => {
+  test('is smaller than 245 kB without docs, examples and the console', async () => {
     const folder = join(scratch, 'without-docs')
     mkdirSync(folder)
     await succeed('tar', ['-xzf', tarball, '-C', folder])
-    for (const name of ['docs', 'examples']) rmSync(join(folder, 'package', name), { recursive: true })
+    for (const name of ['docs', 'examples', 'dist/page', 'dist/esm/console', 'dist/cjs/console']) rmSync(join(folder, 'package', name), { recursive: true })
     const output = await succeed('npm', ['pack', '--json', '--ignore-scripts', '--dry-run'], join(folder, 'package'))
     const [{ size, files }] = JSON.parse(output)
     console.log(`packed without docs and examples: ${files.length} files, ${size} bytes`)
@@ -174,6 +176,7 @@ describe('every entry', () => {
     'vantage-auth/express': adapter,
     'vantage-auth/koa': adapter,
     'vantage-auth/fastify': [...adapter, 'authenticate'].sort(),
+    'vantage-auth/console': ['ALL_TENANTS', 'authorizeByScope', 'createKeyConsole'],
     'vantage-auth/sqlite': ['sqliteKeyStore'],
     'vantage-auth/postgres': ['postgresKeyStore'],
     'vantage-auth/testing': [
