@@ -8,11 +8,11 @@ export interface Challenge {
   /** Protection space, which the caller has checked with {@link isRealm}. */
   realm: string
   /** Error code of RFC 6750 §3.1; left out when the request carried no credential. */
-  error?: string
+  error?: string | undefined
   /** Fixed sentence that goes with `error`. */
-  description?: string
+  description?: string | undefined
   /** The scopes that the route requires, in the order it names them. */
-  scope?: readonly string[]
+  scope?: readonly string[] | undefined
 }
 
 /**

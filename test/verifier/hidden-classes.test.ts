@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInThisContext } from 'node:vm'
 import { LRUCache } from 'lru-cache'
 import { expect, test, vi } from 'vitest'
+import { InvalidTokenError } from '../../src/core/errors.js'
 import { verifyAccessToken } from '../../src/token/signature.js'
 import type { UnverifiedAccessToken } from '../../src/token/unverified-token.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
@@ -61,4 +62,10 @@ test('all verified tokens are of the same hidden class', () => {
   const parse = (text: string) =>
     ({ text, alg, issuer: {}, policy: {}, header: {}, kid: undefined, claims: {} }) as unknown as UnverifiedAccessToken
   expectOneHiddenClass(Array.from({ length: MANY }, () => verifyAccessToken(parse(mint()), [key]) as object))
+})
+
+test('all refusals are of the same hidden class, and their headers', () => {
+  const refusals = Array.from({ length: MANY }, () => new InvalidTokenError('vantage', 'checksum', { kind: 'api_key' }))
+  expectOneHiddenClass(refusals)
+  expectOneHiddenClass(refusals.map(({ headers }) => headers))
 })
