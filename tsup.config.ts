@@ -16,10 +16,12 @@ const entries = [
 export const cuts: readonly string[] = [
   'src/config/options.ts',
   'src/keyring/keyring.ts',
+  'src/store/postgres/feed.ts',
   'src/store/postgres/migrations.ts',
   'src/store/postgres/schema.ts',
   'src/store/sqlite/schema.ts',
   'src/testing/store-contract/keys.ts',
+  'src/testing/store-contract/lists.ts',
   'src/token/access-token.ts',
   'src/token/issuer/issuer.ts',
   'src/verifier/connected-store.ts',
