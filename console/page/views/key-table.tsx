@@ -17,6 +17,8 @@ export function KeyTable(props: {
   readonly keys: readonly KeyJson[]
   readonly sort: Sort
   readonly loading: boolean
+  /** All of these keys were replaced and are still used: the list was asked for no others. */
+  readonly stillUsed: boolean
   readonly onSort: (sort: Sort) => void
 }): JSX.Element {
   const { keys, sort, loading, onSort } = props
@@ -34,7 +36,11 @@ export function KeyTable(props: {
         </thead>
         <tbody>
           {keys.map((key) => (
-            <Row key={key.id} record={key} successor={byId.get(key.replacedBy ?? '')} />
+            <Row
+              key={key.id}
+              record={key}
+              stillUsed={props.stillUsed || isStillUsed(key, byId.get(key.replacedBy ?? ''))}
+            />
           ))}
         </tbody>
       </table>
@@ -61,16 +67,13 @@ function Header(props: {
   )
 }
 
-function Row({
-  record,
-  successor,
-}: {
-  readonly record: KeyJson
-  readonly successor: KeyJson | undefined
-}): JSX.Element {
+/** Whether a key was used since its successor was made; `false` where the successor is not in the list. */
+function isStillUsed({ state, lastUsedAt }: KeyJson, successor: KeyJson | undefined): boolean {
+  return state === 'superseded' && successor !== undefined && lastUsedAt !== null && lastUsedAt > successor.createdAt
+}
+
+function Row({ record, stillUsed }: { readonly record: KeyJson; readonly stillUsed: boolean }): JSX.Element {
   const { id, hint, scopes, subject, createdAt, expiresAt, lastUsedAt, usage, state } = record
-  const stillUsed =
-    state === 'superseded' && successor !== undefined && lastUsedAt !== null && lastUsedAt > successor.createdAt
   return (
     <tr>
       <th scope="row">

@@ -26,7 +26,10 @@ export function resetList(): void {
 /** The keys that the caller may see. */
 export function List({ session }: ViewProps): JSX.Element {
   const [choice, setChoice] = useState(lastChoice)
-  const { value, error, loading, reload } = useLoad((signal) => api.keys(toQuery(choice), signal), [choice])
+  const { value, error, loading, reload } = useLoad(
+    async (signal) => ({ ...(await api.keys(toQuery(choice), signal)), stillUsed: choice.replacedInUse }),
+    [choice],
+  )
   const [news, setNews] = useState(0)
   useKeyEvents(({ keys }) => {
     setNews(keys.size)
@@ -61,7 +64,13 @@ export function List({ session }: ViewProps): JSX.Element {
       ) : empty ? (
         <Empty narrowed={narrowed} canWrite={session?.canWrite !== false} onAll={() => setChoice(EVERYTHING)} />
       ) : (
-        <KeyTable keys={value.keys} sort={choice.sort} loading={loading} onSort={(sort) => change({ sort })} />
+        <KeyTable
+          keys={value.keys}
+          sort={choice.sort}
+          loading={loading}
+          stillUsed={value.stillUsed}
+          onSort={(sort) => change({ sort })}
+        />
       )}
       <div class="paging">
         <p role="status" class="quiet">
