@@ -18,6 +18,8 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ['test/**/*.test.ts'],
+    // They need a browser: vitest.browser.config.ts.
+    exclude: ['test/browser/**'],
     globalSetup: 'test/support/page.ts',
     pool: 'forks',
     // Sized for two cores that something else may be using; a test that needs more says so itself.
