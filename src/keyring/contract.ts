@@ -49,6 +49,12 @@ export interface CreateKeyOptions {
   environment?: Environment | undefined
   /** Who creates it, for the record. */
   actor?: string | null | undefined
+  /**
+   * Milliseconds from the call after which nothing is written any more, 1 to 3 600 000: the call rejects with a KeyStoreError
+   * then. For whoever waits no longer, and must not leave a key behind that nobody holds. It does not end the waiting: a
+   * write that commits at that moment is still waited for. A store of your own may ignore it while it writes. Default: none.
+   */
+  timeoutMs?: number | undefined
 }
 
 /** See {@link Keyring.rotate}. */
@@ -59,6 +65,8 @@ export interface RotateKeyOptions {
   notAfter?: Date | undefined
   /** Who rotates it; becomes `createdBy` of the successor. */
   actor?: string | null | undefined
+  /** As with {@link CreateKeyOptions.timeoutMs}. The old key keeps its end as well. */
+  timeoutMs?: number | undefined
 }
 
 /** See {@link Keyring.edit}. At least one of `name` and `scopes` is given. */

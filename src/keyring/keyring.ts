@@ -6,9 +6,10 @@ import { formatDuration, parseDuration } from '../core/duration.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS } from '../core/environments.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
-import { type KeyStore, keyStateAt, type ListedKey, type StoredKey } from '../store/contract.js'
+import { type KeyStore, keyStateAt, type ListedKey, type StoredKey, type WriteLimit } from '../store/contract.js'
 import { openKeyStore } from '../store/open.js'
 import { isSameKey } from '../store/same-key.js'
+import { checkInTime } from '../store/write-limit.js'
 import {
   checkEnvironment,
   checkId,
@@ -20,7 +21,7 @@ import {
   parseAuditCursor,
   parseLife,
 } from './arguments.js'
-import type { Keyring, KeyringOptions } from './contract.js'
+import type { Keyring, KeyringOptions, RotatedKey } from './contract.js'
 import { firstOfDays, lastDays } from './days.js'
 import { readEdit } from './edit.js'
 import { readListFilters } from './list-filters.js'
@@ -37,10 +38,21 @@ const DEFAULT_LIFE = '365d'
  * clock may run ahead by that, and services add it to `exp`.
  */
 const CLOCKS_DIFFER_MS = 2 * 300_000
-const CREATE_OPTIONS = ['subject', 'scopes', 'name', 'tenant', 'expiresIn', 'notAfter', 'environment', 'actor'] as const
+const CREATE_OPTIONS = [
+  'subject',
+  'scopes',
+  'name',
+  'tenant',
+  'expiresIn',
+  'notAfter',
+  'environment',
+  'actor',
+  'timeoutMs',
+] as const
 const DEFAULT_OVERLAP = '24h'
 /** How many keys a total of usage names. */
 const MOST_USED = 20
+const LONGEST_TIMEOUT_MS = 3_600_000
 /** Attempts at one change. Each further one means that somebody else changed the same key in between. */
 const MAX_ROUNDS = 20
 
@@ -96,12 +108,18 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
    * Reads a key, decides what becomes of it, and writes that, again while somebody else changes the key in between.
    * `decide` throws where the operation is not permitted.
    */
-  async function change<T>(id: string, decide: (current: ListedKey, now: number) => Decision<T>): Promise<T> {
+  async function change<T>(
+    id: string,
+    decide: (current: ListedKey, now: number) => Decision<T>,
+    limit?: WriteLimit,
+  ): Promise<T> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const now = clock()
       const current = await readKnown(id, now)
       const { next, successor, editor, result } = decide(current, now)
-      if (next === undefined || (await keys.update(withoutUse(current), next, successor, editor))) return result
+      if (next === undefined) return result
+      checkInTime(limit)
+      if (await keys.update(withoutUse(current), next, successor, editor, limit)) return result
     }
     throw new KeyStateError('The key is being changed by others at the moment; try again')
   }
@@ -135,24 +153,27 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       const lifeMs = given.expiresIn === undefined ? defaultLifeMs : parseLife(given.expiresIn, DEFAULT_LIFE)
       const life = { lifeMs, notAfter: checkOptionalDate(given.notAfter, 'notAfter') }
       const own = given.environment === undefined ? environment : checkEnvironment(given.environment)
+      const limit = readTimeout(given.timeoutMs)
       await ready()
+      checkInTime(limit)
       const { key, stored } = createNewKey(
         { environment: own, subject, scopes, name, tenant, createdBy, replaces: null },
         life,
         clock(),
       )
-      await keys.insert(stored)
+      await keys.insert(stored, limit)
       return showOnce(key, { record: toKeyRecord({ ...stored, lastUsedAt: null }, clock()) })
     },
 
     async rotate(id, given = {}) {
       checkId(id)
-      checkNames('rotate()', given, ['overlap', 'notAfter', 'actor'])
+      checkNames('rotate()', given, ['overlap', 'notAfter', 'actor', 'timeoutMs'])
       const overlapMs = parseDuration(given.overlap ?? DEFAULT_OVERLAP, 'overlap', 0)
       const notAfter = checkOptionalDate(given.notAfter, 'notAfter')
       const createdBy = checkOptionalText(given.actor, 'actor')
+      const limit = readTimeout(given.timeoutMs)
       await ready()
-      return change(id, (current, now) => {
+      function succeed(current: ListedKey, now: number): Decision<RotatedKey> {
         checkActive(current, now)
         const lifeMs = current.expiresAt === null ? null : current.expiresAt - current.createdAt
         const { key, stored } = createNewKey({ ...current, createdBy, replaces: id }, { lifeMs, notAfter }, now)
@@ -167,7 +188,8 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
           successor: stored,
           result: showOnce(key, { record, previous: toKeyRecord({ ...current, ...next }, now) }),
         }
-      })
+      }
+      return change(id, succeed, limit)
     },
 
     async edit(id, given) {
@@ -316,6 +338,12 @@ interface Decision<T> {
   /** Who edits the key. */
   readonly editor?: string | null
   readonly result: T
+}
+
+/** The time begins with the call. */
+function readTimeout(timeoutMs: unknown): WriteLimit | undefined {
+  if (timeoutMs === undefined) return undefined
+  return { before: performance.now() + checkWhole(timeoutMs, 'timeoutMs', LONGEST_TIMEOUT_MS) }
 }
 
 function withoutUse({ lastUsedAt: _, ...key }: ListedKey): StoredKey {

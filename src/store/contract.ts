@@ -16,8 +16,12 @@ export interface KeyStore {
    */
   find(id: string): Promise<StoredKey | undefined>
 
-  /** Adds a key. Rejects, and writes nothing, when the id exists. */
-  insert(key: StoredKey): Promise<void>
+  /**
+   * Adds a key. Rejects, and writes nothing, when the id exists.
+   *
+   * @param limit until when; a store may ignore it, and may write what its caller has given up then
+   */
+  insert(key: StoredKey, limit?: WriteLimit): Promise<void>
 
   /**
    * Writes what differs between `current` and `next` and adds `successor`, in one transaction, if the stored key is still as
@@ -26,9 +30,16 @@ export interface KeyStore {
    *
    * @param editor with a change of the name or the scopes: who makes it, for the audit trail. A store without `readAudit`
    *   may ignore it.
+   * @param limit as with `insert`
    * @returns whether it was written; otherwise somebody else has changed the key, and nothing is written
    */
-  update(current: StoredKey, next: StoredKey, successor?: StoredKey, editor?: string | null): Promise<boolean>
+  update(
+    current: StoredKey,
+    next: StoredKey,
+    successor?: StoredKey,
+    editor?: string | null,
+    limit?: WriteLimit,
+  ): Promise<boolean>
 
   /**
    * Keys that meet the query, in the order of `sort`, and of equal ones by `id` in the same direction. Without `sort`, newest
@@ -109,6 +120,15 @@ export interface KeyStore {
 
   /** Closes what the store opened. May be called again. Afterwards the other methods reject, and feeds are `down`. */
   close(): Promise<void>
+}
+
+/** See {@link KeyStore.insert} and {@link KeyStore.update}. */
+export interface WriteLimit {
+  /**
+   * An instant as `performance.now()` counts, in milliseconds. A write that has not begun to commit by then rejects, and
+   * nothing of it is written. Default: none.
+   */
+  readonly before?: number | undefined
 }
 
 /** One key as a store keeps it. Instants are milliseconds since the epoch. */

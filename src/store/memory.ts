@@ -24,6 +24,7 @@ import {
   namesToken,
   replaces,
 } from './token-revocations.js'
+import { checkInTime } from './write-limit.js'
 
 /**
  * Keeps keys in this process's memory, for tests and for trying things out: they are gone when it ends, and no other
@@ -100,16 +101,18 @@ export function memoryKeyStore(): KeyStore {
       return keys.get(id)
     },
 
-    async insert(key) {
+    async insert(key, limit) {
       checkOpen()
+      checkInTime(limit)
       checkAbsent(key.id)
       add(key)
       note({ ...ofKey(key), action: 'create', actor: key.createdBy })
       announce({ id: key.id })
     },
 
-    async update(current, next, successor, editor = null) {
+    async update(current, next, successor, editor = null, limit = {}) {
       checkOpen()
+      checkInTime(limit)
       const stored = keys.get(current.id)
       if (stored === undefined || !isSameKey(stored, current)) return false
       if (successor) checkAbsent(successor.id)

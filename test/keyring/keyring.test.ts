@@ -641,3 +641,64 @@ describe('openKeyStore', () => {
     expect(open).not.toThrow(/secret/)
   })
 })
+
+describe('timeoutMs', () => {
+  /** A store that takes its time to read, and knows no limit of a write. */
+  function slowStore(): KeyStore {
+    return {
+      ...store,
+      async migrate() {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return 1
+      },
+      insert: (key) => store.insert(key),
+      async list(query) {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return store.list(query)
+      },
+      update: (current, next, successor) => store.update(current, next, successor),
+    }
+  }
+
+  test('keeps create and rotate from writing when it is over, also in a store that knows no limit', async () => {
+    const slow = createKeyring(slowStore())
+    expect(await rejection(slow.create({ ...minimal, timeoutMs: 1 }))).toBeInstanceOf(KeyStoreError)
+    expect((await keyring.list()).keys).toEqual([])
+    const { record } = await slow.create({ ...minimal, timeoutMs: 60_000 })
+    expect(await rejection(slow.rotate(record.id, { timeoutMs: 1 }))).toBeInstanceOf(KeyStoreError)
+    expect((await keyring.list()).keys).toEqual([record])
+    expect((await slow.rotate(record.id, { timeoutMs: 60_000 })).previous.state).toBe('superseded')
+  })
+
+  test('tells the store until when it may write', async () => {
+    const limits: unknown[] = []
+    const asked: KeyStore = {
+      ...store,
+      insert: (key, limit) => {
+        limits.push(limit)
+        return store.insert(key, limit)
+      },
+      update: (current, next, successor, editor, limit) => {
+        limits.push(limit)
+        return store.update(current, next, successor, editor, limit)
+      },
+    }
+    const own = createKeyring(asked)
+    const calledAt = performance.now()
+    const { record } = await own.create({ ...minimal, timeoutMs: 60_000 })
+    await own.rotate(record.id, { timeoutMs: 60_000 })
+    for (const limit of limits) expect((limit as { before: number }).before).toBeGreaterThanOrEqual(calledAt + 60_000)
+    const { record: unlimited } = await own.create(minimal)
+    await own.revoke(unlimited.id)
+    expect(limits.slice(2)).toEqual([undefined, undefined])
+  })
+
+  test.each([0, 1.5, '1', null, 3_600_001])(
+    'is refused when it is no number of milliseconds: %j',
+    async (timeoutMs) => {
+      const given = { ...minimal, timeoutMs } as never
+      await expect(keyring.create(given)).rejects.toThrow(/^timeoutMs must be a whole number from 1 to 3600000/)
+      await expect(keyring.rotate('a', { timeoutMs } as never)).rejects.toThrow(TypeError)
+    },
+  )
+})

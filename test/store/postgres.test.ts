@@ -369,6 +369,35 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       expect(await next(2)).toEqual(['a', 'b'])
     })
 
+    test('are given up when the time for them is over while they wait for the lock', async () => {
+      const store = open()
+      await store.migrate?.()
+      await store.insert(storedKey('a'))
+      const slow = await shell()
+      await slow.query(`BEGIN; UPDATE vantage_keys SET name = 'n' WHERE id = 'a'`)
+      const insertion = store.insert(storedKey('b'), { before: performance.now() + 100 })
+      await expect(insertion).rejects.toThrow(KeyStoreError)
+      await slow.query('COMMIT')
+      expect(await store.find('b')).toBeUndefined()
+    })
+
+    test('are taken back when the time for them is over before their commit, though no statement took as long', async () => {
+      const store = open()
+      await store.migrate?.()
+      const key = storedKey('a')
+      await store.insert(key)
+      await sql(
+        `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END'`,
+      )
+      await sql('CREATE TRIGGER dawdle BEFORE INSERT OR UPDATE ON vantage_keys FOR EACH ROW EXECUTE FUNCTION dawdle()')
+      const successor = storedKey('b', { replaces: 'a' })
+      const limit = { before: performance.now() + 500 }
+      const rotation = store.update(key, { ...key, expiresAt: 1, replacedBy: 'b' }, successor, undefined, limit)
+      await expect(rotation).rejects.toThrow(KeyStoreError)
+      expect(await store.find('a')).toEqual(key)
+      expect(await store.find('b')).toBeUndefined()
+    })
+
     test('of several rows in opposite orders do not wait for each other for ever', async () => {
       const store = open()
       await store.migrate?.()

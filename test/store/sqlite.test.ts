@@ -316,6 +316,17 @@ describe('the file', () => {
     expect((await store.find('a'))?.id).toBe('a')
   })
 
+  test('is not waited for longer than a write has time', async () => {
+    const store = await create()
+    const writer = loadSqliteDriver().open(pathToFileURL(path).href)
+    writer.exec('BEGIN IMMEDIATE')
+    const insertion = store.insert(storedKey('a'), { before: performance.now() + 50 })
+    await expect(insertion).rejects.toThrow(/^The time for this change was over/)
+    writer.exec('COMMIT')
+    writer.close()
+    expect(await store.find('a')).toBeUndefined()
+  })
+
   test.each([{}, { path: '' }, { path: 5 }, { path: ':memory:' }, { path: 'a\0b' }, undefined])(
     'must be named: %j is a TypeError',
     (options) => {

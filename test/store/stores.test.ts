@@ -168,6 +168,23 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
     for (const call of calls) await expect(call).rejects.toThrow(KeyStoreError)
   })
 
+  test('writes nothing, no successor and no end of a key, when the time for it is over', async () => {
+    const store = await createReady()
+    const [key, successor] = [storedKey('a'), storedKey('b', { replaces: 'a' })]
+    const next = { ...key, expiresAt: 1, replacedBy: 'b' }
+    await expect(store.insert(key, { before: performance.now() })).rejects.toThrow(/^The time for this change was over/)
+    expect(await store.find('a')).toBeUndefined()
+    const inTime = { before: performance.now() + 60_000 }
+    await store.insert(key, inTime)
+    const late = store.update(key, next, successor, undefined, { before: performance.now() })
+    await expect(late).rejects.toThrow(KeyStoreError)
+    expect(await store.find('a')).toEqual(key)
+    expect(await store.find('b')).toBeUndefined()
+    expect(await store.readAudit?.({ limit: 9 })).toHaveLength(1)
+    expect(await store.update(key, next, successor, undefined, inTime)).toBe(true)
+    await store.close()
+  })
+
   test('keeps 100 000 revocations of tokens and 10 000 of subjects and clients, and drops ended ones for a new one', async () => {
     const store = await createReady()
     const add = (values: Partial<StoredTokenRevocation>) => store.addTokenRevocation?.(revocation(values))

@@ -1,6 +1,8 @@
 import { describeCause } from '../../core/cause.js'
 import { answerWithin } from '../../core/deadline.js'
 import { KeyStoreError } from '../../core/errors.js'
+import type { WriteLimit } from '../contract.js'
+import { checkInTime, millisecondsLeft } from '../write-limit.js'
 import {
   loadPostgresDriver,
   type PooledClient,
@@ -30,8 +32,8 @@ export interface Connections extends PostgresPlace {
   ask: Ask
   /** Statements that only read, in a transaction of their own. */
   read<T>(read: (ask: Ask) => Promise<T>): Promise<T>
-  /** Statements that take effect together or not at all. `write` returns false to take them back. */
-  transaction<T>(write: (ask: Ask) => Promise<T>): Promise<T>
+  /** Statements that take effect together or not at all, within the limit. `write` returns false to take them back. */
+  transaction<T>(write: (ask: Ask) => Promise<T>, limit?: WriteLimit): Promise<T>
   /** A connection of its own beside the pool, not connected yet. */
   createClient(): PostgresClient
   askClient(client: PostgresClient): Ask
@@ -58,7 +60,7 @@ const settings = (limitMs: number) => `SET LOCAL search_path = pg_catalog, pg_te
   SET LOCAL jit = off;
   SET LOCAL statement_timeout = ${limitMs};
   SET LOCAL idle_in_transaction_session_timeout = ${limitMs}`
-const BEGIN_WRITE = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings(WRITE_LIMIT_MS)}`
+const beginWrite = (limitMs: number) => `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ${settings(limitMs)}`
 const BEGIN_READ = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; ${settings(READ_LIMIT_MS)}`
 
 const AS_TEXT = { getTypeParser: () => (value: unknown) => value }
@@ -167,10 +169,12 @@ function createConnections(
 
     read: (read) => use(2 * READ_LIMIT_MS, (ask) => readOver(ask, read)),
 
-    transaction: (write) =>
+    transaction: (write, limit) =>
       use(2 * WRITE_LIMIT_MS, async (ask) => {
-        await ask(BEGIN_WRITE)
+        checkInTime(limit)
+        await ask(beginWrite(Math.min(WRITE_LIMIT_MS, millisecondsLeft(limit))))
         const result = await write(ask)
+        checkInTime(limit)
         await ask(result === false ? 'ROLLBACK' : 'COMMIT')
         return result
       }),

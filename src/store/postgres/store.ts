@@ -173,15 +173,15 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
       return findKey(id)
     },
 
-    async insert(key) {
+    async insert(key, limit) {
       await checked()
-      await transaction((ask) => insertKey(ask, key))
+      await transaction((ask) => insertKey(ask, key), limit)
       follower.tell({ id: key.id, at: Date.now() })
     },
 
-    async update(current, next, successor, editor) {
+    async update(current, next, successor, editor, limit) {
       await checked()
-      const updated = await transaction((ask) => updateKey(ask, current, next, successor, editor))
+      const updated = await transaction((ask) => updateKey(ask, current, next, successor, editor), limit)
       const at = Date.now()
       if (updated) follower.tell({ id: current.id, at })
       if (updated && successor) follower.tell({ id: successor.id, at })

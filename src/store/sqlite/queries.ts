@@ -11,6 +11,7 @@ import type {
   TokenNames,
   TotalUsageQuery,
   UsageIncrement,
+  WriteLimit,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
 import { toGlob } from '../search.js'
@@ -36,8 +37,14 @@ import { inTransaction } from './schema.js'
 /** What a store asks of one open connection; all of it synchronous. */
 export interface KeyQueries {
   find(id: string): StoredKey | undefined
-  insert(key: StoredKey): void
-  update(current: StoredKey, next: StoredKey, successor?: StoredKey, editor?: string | null): boolean
+  insert(key: StoredKey, limit?: WriteLimit): void
+  update(
+    current: StoredKey,
+    next: StoredKey,
+    successor?: StoredKey,
+    editor?: string | null,
+    limit?: WriteLimit,
+  ): boolean
   list(query: KeyQuery): ListedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
@@ -114,12 +121,12 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
       return row && fromRow(KEYS, row)
     },
 
-    insert(key) {
-      inTransaction(database, () => add(key))
+    insert(key, limit) {
+      inTransaction(database, () => add(key), limit)
     },
 
-    update(current, next, successor, editor) {
-      return inTransaction(database, () => {
+    update(current, next, successor, editor, limit) {
+      function write(): boolean {
         const row = select.get(current.id)
         if (row === undefined || !isSameKey(fromRow(KEYS, row), current)) return false
         // The successor first: the audit trail tells a rotation from a change by hand by it.
@@ -127,7 +134,8 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
         const update = statements.updateKey(current, next, DIALECT, editor)
         if (update) run(update)
         return true
-      })
+      }
+      return inTransaction(database, write, limit)
     },
 
     list: (query) => all(statements.listKeys(query, DIALECT)).map(toListedKey),

@@ -1,5 +1,7 @@
+import type { WriteLimit } from '../contract.js'
 import { migrateCommand } from '../migrate-command.js'
 import { checkCurrent, type FoundSchema, isCurrent, type NeededSchema, stepsToRun } from '../sql/schema.js'
+import { checkInTime } from '../write-limit.js'
 import type { SqliteDatabase } from './driver.js'
 import { STEPS } from './migrations.js'
 import { TRIGGERS } from './triggers.js'
@@ -72,11 +74,12 @@ function runStep(database: SqliteDatabase, sql: string): void {
   }
 }
 
-/** Runs `write` under the write lock of the file; nothing of it remains when it throws. */
-export function inTransaction<T>(database: SqliteDatabase, write: () => T): T {
+/** Runs `write` under the write lock of the file; nothing of it remains when it throws, or when the limit has passed. */
+export function inTransaction<T>(database: SqliteDatabase, write: () => T, limit?: WriteLimit): T {
   database.exec('BEGIN IMMEDIATE')
   try {
     const result = write()
+    checkInTime(limit)
     database.exec('COMMIT')
     return result
   } catch (error) {

@@ -3,9 +3,10 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { KeyStoreError } from '../../core/errors.js'
-import type { KeyStore, StoredTokenRevocation } from '../contract.js'
+import type { KeyStore, StoredTokenRevocation, WriteLimit } from '../contract.js'
 import { migrateCommand } from '../migrate-command.js'
 import { PAGE } from '../sql/token-revocations.js'
+import { checkInTime } from '../write-limit.js'
 import { loadSqliteDriver, RESULT, type SqliteDatabase, type SqliteDriver, sqliteResultCode } from './driver.js'
 import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollower } from './feed.js'
 import { createKeyQueries, type KeyQueries } from './queries.js'
@@ -55,6 +56,13 @@ interface Connection {
   prepared?: { readonly queries: KeyQueries; readonly changes: ChangeReader; readonly schemaVersion: number }
   /** How the files were when they were opened without a lock; undefined where SQLite's locks are used. */
   readonly unlocked?: string | undefined
+}
+
+/** How an operation is run. */
+interface Run {
+  /** Whether the file is created unless it is there. Default: `false`. */
+  readonly create?: boolean
+  readonly limit?: WriteLimit | undefined
 }
 
 /**
@@ -208,8 +216,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
     }
   }
 
-  /** Runs an operation, and tries again while another program holds the lock that it needs. */
-  async function run<T>(operate: (current: Connection) => T, create = false): Promise<T> {
+  /** Runs an operation, and tries again while another program holds the lock that it needs, at most to the limit. */
+  async function run<T>(operate: (current: Connection) => T, { create = false, limit }: Run = {}): Promise<T> {
     const startedAt = performance.now()
     for (;;) {
       try {
@@ -220,12 +228,14 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
         const result = sqliteResultCode(error)
         const busy = result === RESULT.busy || result === RESULT.locked || isOutdated()
         if (!busy || performance.now() - startedAt > BUSY_LIMIT_MS) throw explain(error, result)
+        checkInTime(limit, error)
       }
       await delay(5 + Math.random() * 20)
     }
   }
 
-  const ask = <T>(operate: (queries: KeyQueries) => T) => run((current) => operate(prepare(current).queries))
+  const ask = <T>(operate: (queries: KeyQueries) => T, limit?: WriteLimit) =>
+    run((current) => operate(prepare(current).queries), { limit })
 
   function tellNeighbours(): void {
     for (const poke of connection?.neighbours ?? []) poke()
@@ -246,13 +256,13 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
 
     find: (id) => ask((queries) => queries.find(id)),
 
-    async insert(key) {
-      await ask((queries) => queries.insert(key))
+    async insert(key, limit) {
+      await ask((queries) => queries.insert(key, limit), limit)
       tellNeighbours()
     },
 
-    async update(current, next, successor, editor) {
-      const updated = await ask((queries) => queries.update(current, next, successor, editor))
+    async update(current, next, successor, editor, limit) {
+      const updated = await ask((queries) => queries.update(current, next, successor, editor, limit), limit)
       if (updated) tellNeighbours()
       return updated
     },
@@ -291,7 +301,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
     checkSchema: () => run((current) => void prepare(current)),
 
     async migrate() {
-      const version = await run(({ database }) => migrateSchema(database, path), true)
+      const version = await run(({ database }) => migrateSchema(database, path), { create: true })
       tellNeighbours()
       return version
     },
