@@ -69,7 +69,12 @@ export function receivedBody(parsed: unknown, announced: string | undefined): Re
   if (isTooLong(announced)) return 'too_large'
   const body = typeof parsed === 'string' ? Buffer.from(parsed) : parsed
   if (body instanceof Uint8Array) return body.byteLength > MAX_BODY_BYTES ? 'too_large' : { bytes: body }
-  return Buffer.byteLength(JSON.stringify(body) ?? '') > MAX_BODY_BYTES ? 'too_large' : { parsed: body }
+  try {
+    return Buffer.byteLength(JSON.stringify(body) ?? '') > MAX_BODY_BYTES ? 'too_large' : { parsed: body }
+  } catch {
+    // Nested so deeply that it cannot be written, and so no object that anything here takes.
+    return { parsed: undefined }
+  }
 }
 
 /**

@@ -10,7 +10,7 @@ interface ExpressRequest {
 }
 
 export function toExpress(judge: Judge): ReturnType<KeyConsole['express']> {
-  return (req, res) => {
+  return (req, res, next) => {
     const { originalUrl = req.url ?? '/' } = req as ExpressRequest
     const request = fromNode({
       req,
@@ -19,6 +19,8 @@ export function toExpress(judge: Judge): ReturnType<KeyConsole['express']> {
       original: req,
       parsedBody: () => (req as ExpressRequest).body,
     })
-    void judge(request).then((answer) => writeToNode(res, answer))
+    judge(request)
+      .then((answer) => writeToNode(res, answer))
+      .catch(next)
   }
 }

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify'
 import type { KeyConsole } from './contract.js'
 import type { Judge } from './judge.js'
 import { type Place, splitTarget } from './mount-path.js'
@@ -37,6 +37,18 @@ export function toFastify(judge: Judge): ReturnType<KeyConsole['fastify']> {
       throw error
     })
     for (const url of ['/', '/*']) app.all(url, answer)
+    answerOtherMethods(app, answer)
+  }
+}
+
+/** Fastify knows fewer methods than Node: a request with another one finds no route. */
+function answerOtherMethods(app: FastifyInstance, answer: RouteHandlerMethod): void {
+  // Without a prefix it would be the whole application's.
+  if (app.prefix === '') return
+  try {
+    app.setNotFoundHandler(answer)
+  } catch {
+    // The application has one of its own at this prefix.
   }
 }
 

@@ -1,3 +1,4 @@
+import { describeCause, LONGEST_REPORT } from '../src/core/cause.js'
 import { answerWithin } from '../src/core/deadline.js'
 import { createOutageNotices } from '../src/core/outage-notices.js'
 import { answerTo } from '../src/http/answers.js'
@@ -40,7 +41,7 @@ export function createJudge(site: Site): Judge {
       )
       return answer === undefined ? undefined : parseCaller(answer, made.scopes)
     } catch (error) {
-      if (error instanceof AuthorizeError) throw error
+      if (AuthorizeError.is(error)) throw error
       throw documentedRefusal(error) ?? new AuthorizeError(`failed: ${messageOf(error)}`)
     }
   }
@@ -99,16 +100,14 @@ export function createJudge(site: Site): Judge {
     })
   }
 
-  return async (request) => {
-    try {
-      return secured(await judge(request))
-    } catch (error) {
-      const answer = answerToFailure(error)
-      if (answer !== undefined) return secured(answer)
-      tellMistake(error instanceof AuthorizeError ? 'authorize' : 'console', error)
-      return secured(refuse('server_error', 'The console cannot answer: whoever runs it finds the cause in its log'))
-    }
+  function answerToError(error: unknown): ConsoleAnswer {
+    const answer = answerToFailure(error)
+    if (answer !== undefined) return answer
+    tellMistake(AuthorizeError.is(error) ? 'authorize' : 'console', error)
+    return refuse('server_error', 'The console cannot answer: whoever runs it finds the cause in its log')
   }
+
+  return async (request) => secured(await judge(request).catch(answerToError))
 }
 
 function isReading(method: string): boolean {
@@ -135,5 +134,5 @@ function idOf(route: Route | undefined, endpoint: Endpoint | undefined, query: s
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'something that is no Error was thrown'
+  return describeCause(error, LONGEST_REPORT)
 }

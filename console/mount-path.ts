@@ -24,7 +24,8 @@ export function placeBehindMount(originalTarget: string, stripped: string): Plac
   const { path: whole, query } = splitTarget(originalTarget)
   if (stripped === '/' && !whole.endsWith('/')) return { mount: safeMount(whole), path: '', query }
   const mount = whole.endsWith(stripped) ? whole.slice(0, -stripped.length) : ''
-  return { mount: safeMount(mount), path: stripped, query }
+  // Express 4 takes a second slash for a part of the mount; below it there is nothing that begins with two.
+  return { mount: safeMount(mount), path: mount.endsWith('/') ? `/${stripped}` : stripped, query }
 }
 
 /** Takes a mount off the path; `undefined` for a path that is not below it. */

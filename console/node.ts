@@ -28,7 +28,8 @@ export function fromNode({ req, res, place, original, parsedBody, stream = req }
     method: req.method ?? 'GET',
     ownOrigin: formatOrigin(
       (req.socket as { encrypted?: unknown }).encrypted === true ? 'https' : 'http',
-      header('host') ?? header(':authority'),
+      // RFC 9113 §8.3.1: of HTTP/2, which may have a Host beside it.
+      header(':authority') ?? header('host'),
     ),
     header,
     // Names and values take turns.

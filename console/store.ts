@@ -38,11 +38,15 @@ export function keysWithin(timeoutMs: number, keyring: Keyring, notice: Dependen
  * of its own, so that errors are told by what they carry.
  */
 export function answerToFailure(error: unknown): ConsoleAnswer | undefined {
-  if (error instanceof StoreFailure) return unavailable()
-  if (isArgumentError(error)) return refuse('invalid_request', error.message)
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  if (code === KeyNotFoundError.code) return notFound()
-  if (code === KeyStateError.code) return refuse('invalid_state', String(message))
+  try {
+    if (error instanceof StoreFailure) return unavailable()
+    if (isArgumentError(error)) return refuse('invalid_request', error.message)
+    const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+    if (code === KeyNotFoundError.code) return notFound()
+    if (code === KeyStateError.code) return refuse('invalid_state', String(message))
+  } catch {
+    // A Proxy, or a getter that throws: it says nothing that could be answered.
+  }
   return undefined
 }
 

@@ -6,7 +6,7 @@ import type {
 } from '../../src/keyring/contract.js'
 import { json, notFound, refuse } from '../answers.js'
 import { checkMembers, memberOf } from '../body.js'
-import { type Caller, limitsOf } from '../caller.js'
+import { type Caller, limitsOf, mayHold } from '../caller.js'
 import { ALL_TENANTS } from '../contract.js'
 import type { ConsoleAnswer } from '../exchange.js'
 import { LIST_QUERY, NO_QUERY } from '../query.js'
@@ -63,6 +63,9 @@ export const rotate: Handler = async (task) => {
   const { keys, caller, id } = task
   const old = await readSeen(task)
   if (old === undefined) return notFound()
+  if (!mayHold(caller, old.tenant)) {
+    return refuse('forbidden', 'This key is of a tenant, and your own credential is of none')
+  }
   if (!mayGrant(caller, old.scopes)) return refuseScopes(caller)
   if (hasEnded(caller)) return refuseEnded()
   task.query(NO_QUERY)

@@ -1,6 +1,7 @@
 import { createKeyring, memoryKeyStore } from 'vantage-auth'
 import { ALL_TENANTS, type ConsoleCaller } from 'vantage-auth/console'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { markByScope } from '../../console/preset.js'
 import { ADA, ask, createConsole } from '../support/consoles.js'
 
 const KEY = `vak_live_${'x'.repeat(61)}`
@@ -15,12 +16,26 @@ beforeEach(() => {
 })
 afterEach(() => vi.restoreAllMocks())
 
+/** Each trap throws what is untouchable itself. */
+function untouchable(target: object): object {
+  const fail = (): never => {
+    throw untouchable(target)
+  }
+  return new Proxy(target, {
+    get: fail,
+    has: fail,
+    getPrototypeOf: fail,
+    ownKeys: fail,
+    getOwnPropertyDescriptor: fail,
+  })
+}
+
 describe('an authorize that does not say who is asking', () => {
   const wrong: [name: string, answer: unknown, told: RegExp][] = [
-    ['null', null, /neither a caller nor undefined/],
-    ['true', true, /neither a caller nor undefined/],
-    ['a text', 'ada', /neither a caller nor undefined/],
-    ['a list', [ADA], /neither a caller nor undefined/],
+    ['null', null, /returned null: return undefined when nobody is signed in/],
+    ['true', true, /returned a boolean: return undefined/],
+    ['a text', 'ada', /returned a string: return undefined/],
+    ['a list', [ADA], /returned a list: return undefined/],
     ['nothing at all', {}, /wrong actor/],
     ['no actor', { tenant: 'acme' }, /wrong actor/],
     ['an empty actor', { ...ADA, actor: '' }, /wrong actor/],
@@ -43,7 +58,22 @@ describe('an authorize that does not say who is asking', () => {
     ['grantable with a number', { ...ADA, grantable: ['jobs:read', 1] }, /wrong grantable/],
     ['notAfter as a number', { ...ADA, notAfter: 1 }, /wrong notAfter/],
     ['notAfter that is no instant', { ...ADA, notAfter: new Date(Number.NaN) }, /wrong notAfter/],
-    ['another member', { ...ADA, role: 'admin' }, /a member that is none of actor, tenant/],
+    ['notAfter before keys can end', { ...ADA, notAfter: new Date(-1) }, /wrong notAfter: .* 1970 to 9999/],
+    ['notAfter after keys can end', { ...ADA, notAfter: new Date(8e15) }, /wrong notAfter/],
+    [
+      'notAfter with a time of its own',
+      { ...ADA, notAfter: Object.assign(new Date(NaN), { getTime: () => 1 }) },
+      /notAfter/,
+    ],
+    ['another member', { ...ADA, role: 'admin' }, /the member role, which there is not; it is none of actor, tenant/],
+    [
+      'a misspelt member',
+      { ...ADA, Subjects: 'ada' },
+      /the member Subjects, which there is not; did you mean subject\?/,
+    ],
+    ['a member whose name may be a key', { ...ADA, [KEY]: 1 }, /a member, which there is not/],
+    ['an inherited member', Object.assign(Object.create({ subjects: 'ada' }), ADA), /did you mean subject\?/],
+    ['a hidden member', Object.defineProperty({ ...ADA }, 'limit', { value: 1 }), /the member limit/],
   ]
   test.each(wrong)('%s: 500 for every request, and its log says why', async (_name, answer, told) => {
     const keyConsole = createConsole({ authorize: () => answer as ConsoleCaller })
@@ -73,6 +103,18 @@ describe('an authorize that does not say who is asking', () => {
     ['rejects', () => Promise.reject(new Error('no session'))],
     ['rejects with nothing', () => Promise.reject(undefined)],
     ['does not answer', () => new Promise<never>(() => {})],
+    ['rejects with what throws when it is looked at', () => Promise.reject(untouchable(new Error()))],
+    ['returns what throws when it is looked at', () => untouchable({}) as never],
+    [
+      'has a getter that throws such a thing',
+      () =>
+        ({
+          ...ADA,
+          get tenant(): never {
+            throw untouchable(new Error())
+          },
+        }) as never,
+    ],
     [
       'has a getter that throws',
       () =>
@@ -248,4 +290,22 @@ describe('what a caller may do', () => {
     const over = await create({ notAfter: new Date(Date.now() - 1) }, { scopes: ['jobs:read'] })
     expect([over.status, over.json.error]).toEqual([403, 'forbidden'])
   })
+})
+
+test('a credential without a tenant comes into none, by a new key or by a successor', async () => {
+  const authorize = () => markByScope({ actor: 'ada', tenant: ALL_TENANTS, subject: 'ada', canWrite: true })
+  const keyConsole = createConsole({ authorize })
+  const make = async (tenant: string | null) =>
+    (await keyConsole.keyring.create({ subject: 'ada', tenant, scopes: ['jobs:read'] })).record.id
+  const rotate = async (id: string) => (await ask(keyConsole, `/api/keys/${id}/rotate`, { body: {} })).status
+
+  const ofTenant = await make('acme')
+  expect(await rotate(ofTenant)).toBe(403)
+  expect((await keyConsole.keyring.get(ofTenant))?.state).toBe('active')
+  expect(await rotate(await make(null))).toBe(201)
+  const made = await ask(keyConsole, '/api/keys', { body: { scopes: ['jobs:read'], tenant: 'acme' } })
+  expect(made.status).toBe(400)
+  // An application that says so itself may.
+  const support = createConsole({ keyring: keyConsole.keyring, authorize: () => ({ ...ADA, tenant: ALL_TENANTS }) })
+  expect((await ask(support, `/api/keys/${ofTenant}/rotate`, { body: {} })).status).toBe(201)
 })

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect as connectHttp2 } from 'node:http2'
+import { type AddressInfo, connect } from 'node:net'
+import fastify from 'fastify'
 import { createKeyConsole, type KeyConsole } from 'vantage-auth/console'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ADA, type Asked, createConsole, createRequest, FRONTS, readAnswer, type Sent } from '../support/consoles.js'
@@ -163,6 +165,22 @@ describe.each(FRONTS)('$name', ({ start }) => {
     }
   })
 
+  test('a method that its framework has never heard of is answered by the console', async () => {
+    // On `.fetch`, Node's own class refuses to make such requests.
+    for (const method of ['PROPFIND', 'LINK', 'SEARCH', 'M-SEARCH']) {
+      const answer = await send('/api/keys', { method, headers: { 'content-type': undefined } })
+      expect([answer.status, answer.json.error]).toEqual([405, 'method_not_allowed'])
+      expect(answer.headers.get('x-frame-options')).toBe('DENY')
+    }
+  })
+
+  test('a second slash behind the mount is no part of it', async () => {
+    for (const path of ['//api/keys', '//', '///api/session']) {
+      const answer = await send(path)
+      expect([path, answer.status, answer.json?.error]).toEqual([path, 404, 'not_found'])
+    }
+  })
+
   test('a body in chunks is read to the limit, and the connection ends', async () => {
     const socket = connect(running.port, '127.0.0.1')
     let text = ''
@@ -251,6 +269,7 @@ describe.each(FRONTS.filter(({ name }) => name !== 'fetch'))(
       expect((await post(`{"scopes":["jobs:read"]${' '.repeat(16_384)}}`)).json.error).toBe('too_large')
       expect((await post('{"__proto__":{"scopes":["jobs:read"]}}')).json.error).toBe('invalid_request')
       expect((await post('[]')).json.error).toBe('invalid_request')
+      expect((await post(`{"name":${'['.repeat(7000)}${']'.repeat(7000)}}`)).json.error).toBe('invalid_request')
     })
   },
 )
@@ -272,4 +291,33 @@ describe('close', () => {
     await keyConsole.close()
     expect((await keyConsole.fetch(new Request('http://console.test/api/keys'))).status).toBe(503)
   })
+})
+
+test('over HTTP/2 the authority is the host, whatever Host says', async () => {
+  const app = fastify({ http2: true })
+  app.register(createConsole().fastify(), { prefix: PREFIX })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const session = connectHttp2(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
+  try {
+    for (const [origin, status] of [
+      ['http://console.test', 201],
+      ['http://evil.test', 403],
+    ] as const) {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': `${PREFIX}/api/keys`,
+        ':authority': 'console.test',
+        host: 'evil.test',
+        origin,
+        'content-type': 'application/json',
+      })
+      stream.end(JSON.stringify({ scopes: SCOPES }))
+      const [headers] = await once(stream, 'response')
+      expect([origin, headers[':status']]).toEqual([origin, status])
+      stream.close()
+    }
+  } finally {
+    session.close()
+    await app.close()
+  }
 })
