@@ -5,8 +5,9 @@ import type { DemoClient } from './authorization-server.js'
 import { homePage, refusedPage, settingsPage, signInFailedPage, welcomePage } from './dashboard-pages.js'
 import { listen, type Running } from './loopback.js'
 import { contentSecurityPolicy } from './page-frame.js'
-import { createSessions, readCookie, type Sessions, writeCookie } from './sessions.js'
-import { createSignIn, SIGN_IN_LIFE_MS, type SignIn } from './sign-in.js'
+import { createSessions, type Sessions } from './sessions.js'
+import { createSignIn, type SignIn } from './sign-in.js'
+import { createTickets, type Tickets } from './tickets.js'
 
 export interface DashboardOptions {
   /** Port on loopback; 0 for a free one. */
@@ -29,14 +30,17 @@ export interface RunningDashboard extends Running {
 }
 
 const CONSOLE_PATH = '/settings/api-keys'
-const SIGN_IN_COOKIE = 'vantage_dashboard_sign_in'
+/** A sign-in that ended here would begin again, or fail. */
+const SIGN_IN_PATHS = /^\/(sign-in|callback)\/?$/i
 
 /** A small application with sessions of its own, which has the console mounted under Settings. */
 export async function startDashboard(options: DashboardOptions): Promise<RunningDashboard> {
   const server = createServer()
   // Its own address is part of what it tells the authorization server, so the socket comes first.
   const { url, close } = await listen(server, options.port)
-  const sessions = createSessions()
+  // Cookies know no ports: each demo on this host has its own, so that they do not sign each other out.
+  const cookie = `vantage_dashboard_${new URL(url).port}`
+  const sessions = createSessions(cookie)
   let keyConsole: KeyConsole | undefined
   try {
     const signIn = await createSignIn({
@@ -55,7 +59,10 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
       signInUrl: '/sign-in',
       origin: url,
     })
-    server.on('request', createDashboard(url, options, sessions, signIn, keyConsole))
+    server.on(
+      'request',
+      createDashboard(url, options, sessions, signIn, createTickets(`${cookie}_sign_in`), keyConsole),
+    )
   } catch (error) {
     await keyConsole?.close()
     await close()
@@ -70,6 +77,7 @@ function createDashboard(
   { apiUrl, tenants }: DashboardOptions,
   sessions: Sessions,
   signIn: SignIn,
+  tickets: Tickets,
   keyConsole: KeyConsole,
 ): Express {
   const app = express().disable('x-powered-by')
@@ -88,12 +96,11 @@ function createDashboard(
 
   app.get('/sign-in', async (req, res) => {
     const begun = await signIn.begin(ownAddress(req.query.return_to, url))
-    writeCookie(res, SIGN_IN_COOKIE, begun.ticket, SIGN_IN_LIFE_MS)
+    tickets.give(req, res, begun.ticket)
     res.redirect(303, begun.url.href)
   })
   app.get('/callback', async (req, res) => {
-    const signedIn = await signIn.finish(readCookie(req, SIGN_IN_COOKIE), new URL(req.url, url).search)
-    res.clearCookie(SIGN_IN_COOKIE)
+    const signedIn = await signIn.finish(tickets.take(req, res, req.query.state), new URL(req.url, url).search)
     const tenant = signedIn && new Map(Object.entries(tenants)).get(signedIn.account)
     if (signedIn === undefined || tenant === undefined) return sendPage(res.status(400), signInFailedPage())
     sessions.begin(req, res, { account: signedIn.account, tenant })
@@ -132,7 +139,7 @@ function ownAddress(returnTo: unknown, url: string): string {
   if (typeof returnTo !== 'string' || !URL.canParse(returnTo, url)) return url
   const target = new URL(returnTo, url)
   // The whole address, not the path alone: a path can begin with two slashes, which a browser takes for another host.
-  return target.origin === url ? target.href : url
+  return target.origin === url && !SIGN_IN_PATHS.test(target.pathname) ? target.href : url
 }
 
 function sendPage(res: Response, html: string): void {

@@ -16,32 +16,42 @@ export interface Sessions {
   end(req: IncomingMessage, res: Response): void
 }
 
-const COOKIE = 'vantage_dashboard'
 const LIFE_MS = 3_600_000
 const MAX_SESSIONS = 1000
 
-export function createSessions(): Sessions {
+/** @param cookie its name */
+export function createSessions(cookie: string): Sessions {
   const users = new LRUCache<string, User>({ max: MAX_SESSIONS, ttl: LIFE_MS })
-  const forget = (req: IncomingMessage) => users.delete(readCookie(req, COOKIE) ?? '')
+  const idsOf = (req: IncomingMessage) =>
+    readCookies(req)
+      .filter(({ name }) => name === cookie)
+      .map(({ value }) => value)
+  const forget = (req: IncomingMessage) => {
+    for (const id of idsOf(req)) users.delete(id)
+  }
   return {
-    userOf: (req) => users.get(readCookie(req, COOKIE) ?? ''),
+    // All of that name: another port of this host may have set one for a longer path, which comes first.
+    userOf: (req) => users.get(idsOf(req).find((id) => users.has(id)) ?? ''),
     begin(req, res, user) {
       forget(req)
       // Another id each time: one that somebody else has put into this browser is worth nothing.
       const id = randomBytes(32).toString('base64url')
       users.set(id, user)
-      writeCookie(res, COOKIE, id, LIFE_MS)
+      writeCookie(res, cookie, id, LIFE_MS)
     },
     end(req, res) {
       forget(req)
-      res.clearCookie(COOKIE)
+      res.clearCookie(cookie)
     },
   }
 }
 
-export function readCookie(req: IncomingMessage, name: string): string | undefined {
-  const line = req.headers.cookie?.split('; ').find((cookie) => cookie.startsWith(`${name}=`))
-  return line?.slice(name.length + 1)
+/** The cookies of a request, in the order that the browser sends: of one path, the oldest comes first. */
+export function readCookies(req: IncomingMessage): readonly { readonly name: string; readonly value: string }[] {
+  return (req.headers.cookie ?? '').split('; ').map((line) => {
+    const [name = '', ...value] = line.split('=')
+    return { name, value: value.join('=') }
+  })
 }
 
 /** For this host alone, and for no script. SameSite=Lax: it comes along where the authorization server sends the browser back. */

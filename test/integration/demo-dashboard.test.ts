@@ -7,9 +7,12 @@ import { until } from '../support/until.js'
 
 let demo: Demo
 let dashboard: string
+/** The name of the cookie of a session. */
+let cookie: string
 beforeAll(async () => {
   demo = await startDemo({ interactive: false })
   dashboard = new URL(demo.console).origin
+  cookie = `vantage_dashboard_${new URL(dashboard).port}`
 })
 afterAll(() => demo.close())
 
@@ -18,14 +21,26 @@ async function signIn(account: string, browser = openBrowser(), from: string = d
   return browser
 }
 
+function cookiesOf(browser: Browser): string {
+  return [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
+}
+
 /** A call of the console's API, as the console's page makes it. */
 async function call(browser: Browser, path: string, body?: object) {
-  const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join('; ')
   const response = await fetch(`${demo.console}/api/${path}`, {
-    headers: { cookie, 'sec-fetch-site': 'same-origin', origin: dashboard, 'content-type': 'application/json' },
+    headers: {
+      cookie: cookiesOf(browser),
+      'sec-fetch-site': 'same-origin',
+      origin: dashboard,
+      'content-type': 'application/json',
+    },
     ...(body && { method: 'POST', body: JSON.stringify(body) }),
   })
   return { status: response.status, body: (await response.json()) as unknown }
+}
+
+function ticketsOf(browser: Browser): readonly string[] {
+  return [...browser.cookies.keys()].filter((name) => name.startsWith(`${cookie}_sign_in_`))
 }
 
 async function createKey(browser: Browser, name: string): Promise<CreatedKeyJson> {
@@ -139,14 +154,14 @@ describe('signing in', () => {
 
   test('gives a cookie of its own that no script reads, with another value each time', async () => {
     const browser = await signIn('ada')
-    const first = browser.cookies.get('vantage_dashboard')
-    const [line] = browser.cookieLines.filter((line) => line.startsWith('vantage_dashboard='))
+    const first = browser.cookies.get(cookie)
+    const [line] = browser.cookieLines.filter((line) => line.startsWith(`${cookie}=`))
     expect(line).toMatch(/; HttpOnly/)
     expect(line).toMatch(/; SameSite=Lax/)
     await signIn('bob', browser, `${dashboard}/sign-in`)
-    expect(browser.cookies.get('vantage_dashboard')).not.toBe(first)
+    expect(browser.cookies.get(cookie)).not.toBe(first)
     // Who knows the first one is nobody now.
-    browser.cookies.set('vantage_dashboard', first as string)
+    browser.cookies.set(cookie, first as string)
     expect(await call(browser, 'session')).toMatchObject({ status: 401 })
   })
 
@@ -175,16 +190,70 @@ describe('signing in', () => {
   test('counts in the browser that began, and once', async () => {
     const begun = await fetch(`${dashboard}/sign-in`, { redirect: 'manual' })
     const address = begun.headers.get('location') as string
-    const ticket = /^vantage_dashboard_sign_in=([^;]+)/.exec(begun.headers.get('set-cookie') ?? '')?.[1] as string
+    const [, name, ticket] = /^(\w+_sign_in_[^=]+)=([^;]+)/.exec(begun.headers.get('set-cookie') ?? '') ?? []
     const signedIn: boolean[] = []
-    for (const cookie of ['', ticket, ticket]) {
+    for (const given of ['', ticket, ticket]) {
       const browser = openBrowser()
-      browser.cookies.set('vantage_dashboard_sign_in', cookie)
+      browser.cookies.set(name as string, given as string)
       // The authorization server gives a code each time.
       await browser.answer((await browser.go(address)).html, { account: 'ada' })
-      signedIn.push(browser.cookies.has('vantage_dashboard'))
+      signedIn.push(browser.cookies.has(cookie))
     }
     expect(signedIn).toEqual([false, true, false])
+  })
+
+  test('goes on in two tabs of a browser at once', async () => {
+    const browser = openBrowser()
+    const first = (await browser.go(`${dashboard}/sign-in`)).html
+    const firstAt = browser.at()
+    // A real browser keeps these apart by their paths; this one knows none.
+    const ofFirst = [...browser.cookies].filter(([name]) => name.startsWith('_interaction'))
+    const second = (await browser.go(`${dashboard}/sign-in?return_to=/settings`)).html
+    await browser.answer(second, { account: 'ada' })
+    expect(browser.at().href).toBe(`${dashboard}/settings`)
+    expect(ticketsOf(browser)).toHaveLength(1)
+    for (const [name, value] of ofFirst) browser.cookies.set(name, value)
+    await browser.go(firstAt)
+    await browser.answer(first, { account: 'ada' })
+    expect(browser.at().href).toBe(`${dashboard}/`)
+    expect(ticketsOf(browser)).toEqual([])
+  })
+
+  test('leaves no more than five tickets in a browser', async () => {
+    const browser = openBrowser()
+    for (let i = 0; i < 8; i++) await browser.go(`${dashboard}/sign-in`)
+    expect(ticketsOf(browser)).toHaveLength(5)
+    const { html } = await browser.go(`${dashboard}/sign-in`)
+    await browser.answer(html, { account: 'ada' })
+    expect(browser.cookies.has(cookie)).toBe(true)
+  })
+
+  test.each(['/sign-in', '/callback', '/callback?code=x', '/Sign-In/'])(
+    'does not begin again for return_to=%j',
+    async (path) => {
+      const url = `${dashboard}/sign-in?return_to=${encodeURIComponent(path)}`
+      const browser = await signIn('ada', openBrowser(), url)
+      expect(browser.at().href).toBe(`${dashboard}/`)
+    },
+  )
+
+  test('holds beside a cookie of the same name that somebody else has set', async () => {
+    const id = (await signIn('ada')).cookies.get(cookie)
+    const response = await fetch(`${demo.console}/api/session`, {
+      headers: { cookie: `${cookie}=of-another; ${cookie}=${id}`, 'sec-fetch-site': 'same-origin' },
+    })
+    expect(response.status).toBe(200)
+  })
+
+  test('in another demo of this host leaves the session of this one', async () => {
+    const browser = await signIn('ada')
+    const other = await startDemo({ interactive: false })
+    try {
+      await signIn('bob', browser, other.console)
+      expect(await call(browser, 'session')).toMatchObject({ status: 200, body: { actor: 'ada' } })
+    } finally {
+      await other.close()
+    }
   })
 
   test('can be cancelled', async () => {
@@ -192,7 +261,7 @@ describe('signing in', () => {
     const { html } = await browser.go(`${dashboard}/sign-in`)
     const shown = await browser.answer(html, { decision: 'deny' })
     expect(browser.at().searchParams.get('error')).toBe('access_denied')
-    expect([shown.status, browser.cookies.has('vantage_dashboard')]).toEqual([400, false])
+    expect([shown.status, browser.cookies.has(cookie)]).toEqual([400, false])
     expect(shown.html).toContain('You are not signed in')
   })
 
@@ -211,13 +280,13 @@ describe('signing in', () => {
 describe('signing out', () => {
   test('ends the session, also for whoever has kept its cookie', async () => {
     const browser = await signIn('ada')
-    const id = browser.cookies.get('vantage_dashboard') as string
+    const id = browser.cookies.get(cookie) as string
     const headers = { 'sec-fetch-site': 'same-origin' }
     const { html } = await browser.go(`${dashboard}/sign-out`, { method: 'POST', headers })
     expect(browser.at().href).toBe(`${dashboard}/`)
     expect(html).not.toContain('Signed in')
-    expect(browser.cookies.has('vantage_dashboard')).toBe(false)
-    browser.cookies.set('vantage_dashboard', id)
+    expect(browser.cookies.has(cookie)).toBe(false)
+    browser.cookies.set(cookie, id)
     expect(await call(browser, 'keys')).toMatchObject({ status: 401, body: { error: 'unauthenticated' } })
   })
 
