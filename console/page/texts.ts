@@ -21,6 +21,7 @@ export const texts = {
     usage: 'Usage',
     audit: 'Audit',
     allTenants: 'all tenants',
+    newPerson: 'Somebody else has signed in in this browser. This page has begun anew for the person named above.',
     readOnly: 'You may look at keys here, and not change them.',
     notFound: 'There is no such page',
     backToKeys: 'Back to API Keys',
@@ -160,8 +161,13 @@ export const texts = {
     done: 'Done',
     leave: 'Leave without storing the key?',
     leaveDetail: 'It cannot be shown again. A key that is lost has to be revoked and replaced.',
+  },
+
+  leave: {
     stay: 'Stay here',
     leaveAnyway: 'Leave',
+    sending: 'Leave while the key is made?',
+    sendingDetail: 'The key is made all the same, and nobody will have seen it. Wait a moment: it is shown here, once.',
   },
 
   copy: {

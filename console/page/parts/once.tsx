@@ -1,11 +1,11 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CreatedKeyJson } from '../../api-types.js'
-import { useHold } from '../router.js'
 import { texts } from '../texts.js'
 import { CopyButton } from './copy.js'
 import { Heading } from './heading.js'
 import { Instant } from './instant.js'
+import { useLeaveQuestion } from './leave-question.js'
 
 const t = texts.once
 
@@ -26,14 +26,13 @@ export function Once(props: {
   const { key, record } = created
   const [stored, setStored] = useState(false)
   const [status, setStatus] = useState('')
-  const [leave, setLeave] = useState<() => void>()
   const keyField = useRef<HTMLTextAreaElement>(null)
   const commandText = useRef<HTMLElement>(null)
   const envText = useRef<HTMLElement>(null)
   const command = `curl -H "Authorization: Bearer ${key}" ${apiUrl}/v1/auth/test`
   const envLine = `VANTAGE_API_KEY=${key}`
 
-  useHold(!stored, (go) => setLeave(() => go))
+  const question = useLeaveQuestion(!stored, t.leave, t.leaveDetail)
   useEffect(() => {
     // A page that the browser keeps for its Back button would show the key again.
     addEventListener('pagehide', onForget)
@@ -110,33 +109,7 @@ export function Once(props: {
           </button>
         </div>
       </div>
-      {leave !== undefined && <LeaveQuestion onStay={() => setLeave(undefined)} onLeave={leave} />}
+      {question}
     </>
-  )
-}
-
-/** Asks whoever leaves before the key is stored. Escape stays. */
-function LeaveQuestion(props: { readonly onStay: () => void; readonly onLeave: () => void }): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
-  return (
-    <dialog
-      ref={dialog}
-      role="alertdialog"
-      aria-labelledby="leave"
-      aria-describedby="leave-detail"
-      onClose={props.onStay}
-    >
-      <h2 id="leave">{t.leave}</h2>
-      <p id="leave-detail">{t.leaveDetail}</p>
-      <div class="actions">
-        <button type="button" class="primary" onClick={() => dialog.current?.close()}>
-          {t.stay}
-        </button>
-        <button type="button" class="danger" onClick={props.onLeave}>
-          {t.leaveAnyway}
-        </button>
-      </div>
-    </dialog>
   )
 }

@@ -27,13 +27,15 @@ interface Lost {
 
 export function GenerateForm(props: {
   readonly session: SessionJson
+  /** Whether a request is under way. It belongs to the view, which must not be left meanwhile. */
+  readonly sending: boolean
+  readonly onSending: (sending: boolean) => void
   readonly onCreated: (created: CreatedKeyJson) => void
 }): JSX.Element {
-  const { session, onCreated } = props
+  const { session, sending, onSending, onCreated } = props
   const [fields, setFields] = useState<Draft>(() => firstDraft(session))
   const [secretIn, setSecretIn] = useState<TextName>()
   const [checked, setChecked] = useState(false)
-  const [sending, setSending] = useState(false)
   const [error, setError] = useState<ApiError>()
   const [lost, setLost] = useState<Lost>()
   const form = useRef<HTMLFormElement>(null)
@@ -61,7 +63,7 @@ export function GenerateForm(props: {
       form.current?.querySelector<HTMLInputElement>('input[type=checkbox]')?.focus()
       return
     }
-    setSending(true)
+    onSending(true)
     setError(undefined)
     setLost(undefined)
     const sentAt = serverNow()
@@ -69,9 +71,10 @@ export function GenerateForm(props: {
       onCreated(await api.create(toNewKey(fields)))
     } catch (cause) {
       if (!(cause instanceof ApiError)) throw cause
-      setSending(false)
       setError(cause)
       if (cause.mayHaveHappened) setLost({ name: fields.name.trim() || null, sentAt })
+    } finally {
+      onSending(false)
     }
   }
 

@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useCallback, useState } from 'preact/hooks'
 import type { CreatedKeyJson } from '../../api-types.js'
 import { Heading } from '../parts/heading.js'
+import { useLeaveQuestion } from '../parts/leave-question.js'
 import { Once } from '../parts/once.js'
 import { go } from '../router.js'
 import { formatRoute } from '../routes.js'
@@ -18,6 +19,9 @@ function done(): void {
 /** Makes a key: a form, and then the key, once. */
 export function Generate({ session }: ViewProps): JSX.Element {
   const [created, setCreated] = useState<CreatedKeyJson>()
+  const [sending, setSending] = useState(false)
+  // A key that is made while nobody is there to see it is lost.
+  const question = useLeaveQuestion(sending, texts.leave.sending, texts.leave.sendingDetail)
   const forget = useCallback(() => setCreated(undefined), [])
   if (session !== undefined && created !== undefined) {
     return <Once created={created} apiUrl={session.apiUrl} onForget={forget} onDone={done} />
@@ -29,11 +33,12 @@ export function Generate({ session }: ViewProps): JSX.Element {
       </p>
       <Heading title={texts.generate.title} />
       {session !== undefined &&
-        (session.canWrite ? (
-          <GenerateForm session={session} onCreated={setCreated} />
+        (session.canWrite || sending ? (
+          <GenerateForm session={session} sending={sending} onSending={setSending} onCreated={setCreated} />
         ) : (
           <p class="notice">{texts.shell.readOnly}</p>
         ))}
+      {question}
     </>
   )
 }

@@ -2,10 +2,12 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import type { KeyJson, RotatedKeyJson, SessionJson } from '../../api-types.js'
 import { ApiError, api } from '../api.js'
+import { useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
 import { Handover } from '../parts/handover.js'
 import { KeyFrame } from '../parts/key-frame.js'
 import { nameOf } from '../parts/key-name.js'
+import { useLeaveQuestion } from '../parts/leave-question.js'
 import { Once } from '../parts/once.js'
 import { Problem } from '../parts/problem.js'
 import { formatRoute } from '../routes.js'
@@ -22,7 +24,14 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
   const loaded = useLoad((signal) => api.key(id, signal), [id])
   const { value: key, reload } = loaded
   const [rotated, setRotated] = useState<RotatedKeyJson>()
+  const [sending, setSending] = useState(false)
   const [lost, setLost] = useState(false)
+  // A key that is made while nobody is there to see it is lost.
+  const question = useLeaveQuestion(sending, texts.leave.sending, texts.leave.sendingDetail)
+  useKeyEvents(({ keys, everything }) => {
+    // The form stays until its own answer is there, which the event of the same rotation may overtake.
+    if (!sending && (everything || keys.has(id))) reload()
+  })
 
   if (rotated !== undefined && session !== undefined) {
     const forget = (): void => setRotated(undefined)
@@ -36,6 +45,8 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
           <Body
             record={key}
             session={session}
+            sending={sending}
+            onSending={setSending}
             onRotated={(answer) => {
               setLost(false)
               setRotated(answer)
@@ -47,6 +58,7 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
           />
         </>
       )}
+      {question}
     </KeyFrame>
   )
 }
@@ -54,6 +66,9 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
 interface BodyProps {
   readonly record: KeyJson
   readonly session: SessionJson
+  /** Whether a request is under way. It belongs to the view, which must not be left meanwhile. */
+  readonly sending: boolean
+  readonly onSending: (sending: boolean) => void
   readonly onRotated: (answer: RotatedKeyJson) => void
   readonly onLost: () => void
 }
@@ -64,7 +79,7 @@ function Body(props: BodyProps): JSX.Element {
     return <Handover oldId={record.id} newId={record.replacedBy} canRevoke={session.canWrite} />
   }
   if (record.state !== 'active') return <p class="notice">{t.ended(texts.state[record.state])}</p>
-  if (!session.canWrite) return <p class="notice">{texts.shell.readOnly}</p>
+  if (!session.canWrite && !props.sending) return <p class="notice">{texts.shell.readOnly}</p>
   return <Form {...props} />
 }
 
@@ -84,23 +99,23 @@ function LostAnswer({ record }: { readonly record: KeyJson }): JSX.Element {
   )
 }
 
-function Form({ record, onRotated, onLost }: BodyProps): JSX.Element {
+function Form({ record, sending, onSending, onRotated, onLost }: BodyProps): JSX.Element {
   const [overlap, setOverlap] = useState<(typeof OVERLAPS)[number]>('24h')
-  const [sending, setSending] = useState(false)
   const [error, setError] = useState<ApiError>()
 
   async function rotate(event: Event): Promise<void> {
     event.preventDefault()
     if (sending) return
-    setSending(true)
+    onSending(true)
     setError(undefined)
     try {
       onRotated(await api.rotate(record.id, { overlap }))
     } catch (caught) {
       if (!(caught instanceof ApiError)) throw caught
-      setSending(false)
       if (caught.mayHaveHappened) onLost()
       setError(caught)
+    } finally {
+      onSending(false)
     }
   }
 
