@@ -5,7 +5,8 @@ import { answerTo } from '../src/http/answers.js'
 import { notFound, redirect, refuse, secured } from './answers.js'
 import { parseMembers } from './body.js'
 import { AuthorizeError, type Caller, parseCaller } from './caller.js'
-import type { ConsoleAction, ConsoleQuestion } from './contract.js'
+import { CALLER_HEADER, formatCaller } from './caller-header.js'
+import { ALL_TENANTS, type ConsoleAction, type ConsoleQuestion } from './contract.js'
 import type { ConsoleAnswer, ConsoleRequest, ReceivedBody } from './exchange.js'
 import { isId } from './ids.js'
 import { createMistakeNotice } from './notices.js'
@@ -75,6 +76,9 @@ export function createJudge(site: Site): Judge {
         return refuse('forbidden', 'This request does not come from the page of the console')
       }
     }
+    if (!isTakenForCaller(request, caller)) {
+      return refuse('invalid_state', 'Somebody else is signed in since this page was loaded: load it again')
+    }
     if (route === undefined) return notFound()
     if (endpoint === undefined) return refuseMethod(route.allow)
 
@@ -108,6 +112,14 @@ export function createJudge(site: Site): Judge {
   }
 
   return async (request) => secured(await judge(request).catch(answerToError))
+}
+
+/** What a page asks for one person is not done as another one. Programs do not send the header. */
+function isTakenForCaller(request: ConsoleRequest, { actor, tenant, subject = null }: Caller): boolean {
+  const given = request.header(CALLER_HEADER)
+  return (
+    given === undefined || given === formatCaller({ actor, tenant: tenant === ALL_TENANTS ? null : tenant, subject })
+  )
 }
 
 function isReading(method: string): boolean {

@@ -12,7 +12,7 @@ const REFUSALS = {
   TooLarge: [413, 'The body has more than 16384 bytes.'],
   NotFound: [404, 'There is no such key, or none that the caller may see.'],
   InvalidRequest: [400, 'A member, or a name of the query, is unknown or wrong.'],
-  InvalidState: [409, 'The key is revoked, expired or replaced.'],
+  InvalidState: [409, 'The key is revoked, expired or replaced; or `Vantage-Console-Caller` names somebody else.'],
   Unavailable: [
     503,
     'The key store is out of reach, or too many streams are open; `Retry-After` says when to ask again.',
@@ -22,7 +22,14 @@ const REFUSALS = {
 
 type Refusal = keyof typeof REFUSALS
 
-const ALWAYS: readonly Refusal[] = ['Unauthenticated', 'Forbidden', 'InvalidRequest', 'Unavailable', 'ServerError']
+const ALWAYS: readonly Refusal[] = [
+  'Unauthenticated',
+  'Forbidden',
+  'InvalidState',
+  'InvalidRequest',
+  'Unavailable',
+  'ServerError',
+]
 const WITH_BODY: readonly Refusal[] = ['UnsupportedMediaType', 'TooLarge']
 
 const jsonContent = (schema: Schema) => ({ 'application/json': { schema } })
@@ -136,7 +143,7 @@ const PATHS = {
         201,
         'The new key, its record, and the old one as it is now.',
         jsonContent(ref('RotatedKey')),
-        [...WITH_BODY, 'NotFound', 'InvalidState'],
+        [...WITH_BODY, 'NotFound'],
       ),
     },
   },
@@ -198,6 +205,25 @@ const PATHS = {
   },
 }
 
+const CALLER_PARAMETER = {
+  name: 'Vantage-Console-Caller',
+  in: 'header',
+  schema: { type: 'string' },
+  description:
+    'Whom the page takes itself to be: the JSON array of `actor`, `tenant` and `subject` as in Session, percent-encoded. Where the caller is another one, the answer is a 409 and nothing is done.',
+}
+
+/** All of the API takes the header; a navigation to the page never has it. */
+function describePaths(): object {
+  return Object.fromEntries(
+    Object.entries(PATHS).map(([path, item]) => {
+      if (path === '/') return [path, item]
+      const own = 'parameters' in item ? item.parameters : []
+      return [path, { ...item, parameters: [...own, { $ref: '#/components/parameters/Caller' }] }]
+    }),
+  )
+}
+
 const ABOUT = `Administers the API keys of the application that serves it, which also says who may see and change what: by its session, or by a bearer credential of the Vantage API. What changes something is \`application/json\`, and comes from the page's own origin unless it comes with such a credential. Any other method is a 405. An answer to HEAD is that to GET, without its body.`
 
 /** The description of the API of one console, in OpenAPI 3.1. */
@@ -207,7 +233,11 @@ export function describeApi(made: KeyringDescription): object {
     info: { title: 'API keys', version: '1', description: ABOUT },
     // From the address of this document, `api/openapi.json` below the mount.
     servers: [{ url: '..' }],
-    paths: PATHS,
-    components: { schemas: describeSchemas(made), responses: describeRefusals() },
+    paths: describePaths(),
+    components: {
+      schemas: describeSchemas(made),
+      responses: describeRefusals(),
+      parameters: { Caller: CALLER_PARAMETER },
+    },
   }
 }

@@ -9,7 +9,8 @@ import type {
   SessionJson,
   TotalUsageJson,
 } from '../api-types.js'
-import { noteSession } from './session-state.js'
+import { CALLER_HEADER, formatCaller } from '../caller-header.js'
+import { doubtSession, noteSession } from './session-state.js'
 
 /**
  * Why there is no answer. `offline`: none arrived. `session`: nobody is signed in. `unavailable`: the server or its key store
@@ -81,6 +82,19 @@ export const api = {
   ): Promise<AuditJson> => get('audit', query, signal),
 }
 
+/** Whom the page is for, as its requests say it: the first one who was signed in. */
+let person: string | undefined
+
+/** From here on each request says that it is for this person. Whoever comes later changes nothing. */
+export function actFor(session: SessionJson): void {
+  person ??= formatCaller(session)
+}
+
+/** Whether the page is for this person. */
+export function actsFor(session: SessionJson): boolean {
+  return person === formatCaller(session)
+}
+
 /** The time by the server's clock, as its last answer told it: the browser's own may be wrong by hours. */
 export function serverNow(): number {
   return Date.now() + clockOffsetMs
@@ -95,17 +109,22 @@ function get<T>(path: string, query: Readonly<Record<string, unknown>>, signal?:
 }
 
 function post<T>(path: string, body: unknown): Promise<T> {
-  return send(path, { method: 'POST', body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } })
+  return send(path, { method: 'POST', body: JSON.stringify(body) })
 }
 
 async function send<T>(path: string, init: RequestInit, signal?: AbortSignal): Promise<T> {
   const changes = init.method !== 'GET'
   const timeout = AbortSignal.timeout(TIMEOUT_MS)
+  const asksWho = path === 'session'
   let response: Response
   let body: unknown
   try {
     response = await fetch(`api/${path}`, {
       ...init,
+      headers: {
+        ...(changes && { 'Content-Type': 'application/json' }),
+        ...(person !== undefined && !asksWho && { [CALLER_HEADER]: person }),
+      },
       cache: 'no-store',
       // What sends people elsewhere to sign in must not be followed: the answer would be a page, or another site's.
       redirect: 'manual',
@@ -122,7 +141,10 @@ async function send<T>(path: string, init: RequestInit, signal?: AbortSignal): P
     noteSession('running')
     return body as T
   }
-  throw errorOf(response, body, changes)
+  const error = errorOf(response, body, changes)
+  // Somebody else may be signed in, or the same person may do less.
+  if ((error.status === 403 || error.status === 409) && !asksWho) doubtSession()
+  throw error
 }
 
 function errorOf(response: Response, body: unknown, changes: boolean): ApiError {

@@ -1,12 +1,13 @@
 import type { JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
-import { api } from './api.js'
+import { useEffect, useLayoutEffect } from 'preact/hooks'
+import { actFor, actsFor, api } from './api.js'
 import { startLive } from './live.js'
 import { useLoad } from './load.js'
+import { noteNewPerson } from './new-person.js'
 import { Problem } from './parts/problem.js'
-import { useRoute } from './router.js'
+import { isHeld, useRoute } from './router.js'
 import { formatRoute, type Route } from './routes.js'
-import { noteSession, onSessionChange } from './session-state.js'
+import { doubtSession, onSessionChange, onSessionDoubt } from './session-state.js'
 import { Shell } from './shell.js'
 import type { ViewProps } from './view.js'
 import { Audit } from './views/audit.js'
@@ -21,9 +22,10 @@ import { Usage } from './views/usage.js'
 /** The page: who is signed in, and the view that the address names. */
 export function App(): JSX.Element {
   const route = useRoute()
-  // All tabs of a console send the same cookie, so one stream is right for all of them.
-  useEffect(() => startLive(location.pathname, () => noteSession('ended')), [])
-  const { session, error, reload } = useSession()
+  // All tabs of a console send the same cookie, so one stream is right for all of them. What it says of a session may be
+  // of the one before.
+  useEffect(() => startLive(location.pathname, doubtSession), [])
+  const { session, error, reload } = useSession(route)
   return (
     <Shell route={route} session={session}>
       {/* Other views have a question of their own that fails with this one. */}
@@ -34,15 +36,30 @@ export function App(): JSX.Element {
 }
 
 /** Who is signed in. Whoever signs in as somebody else begins with a new page: nothing of the first one's stays in view. */
-function useSession() {
+function useSession(route: Route) {
   const { value: session, error, reload } = useLoad((signal) => api.session(signal), [])
-  const first = useRef<string>(undefined)
-  useEffect(() => {
-    if (session === undefined) return
-    const person = JSON.stringify([session.actor, session.tenant, session.subject])
-    first.current ??= person
-    if (first.current !== person) location.reload()
+  useLayoutEffect(() => {
+    if (session !== undefined) actFor(session)
   }, [session])
+  useEffect(() => {
+    // A key that is shown to the one before stays until they have it.
+    if (session === undefined || actsFor(session) || isHeld()) return
+    noteNewPerson()
+    location.reload()
+  }, [session, route])
+  useEffect(() => {
+    const look = (): void => {
+      if (document.visibilityState === 'visible') reload()
+    }
+    const stop = onSessionDoubt(reload)
+    addEventListener('focus', look)
+    document.addEventListener('visibilitychange', look)
+    return () => {
+      stop()
+      removeEventListener('focus', look)
+      document.removeEventListener('visibilitychange', look)
+    }
+  }, [reload])
   useEffect(() => onSessionChange((ended) => ended || reload()), [reload])
   return { session, error, reload }
 }

@@ -1,14 +1,17 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import type { SessionJson } from '../api-types.js'
-import { api } from './api.js'
 import { storeDraft } from './draft.js'
+import { takeNewPerson } from './new-person.js'
 import { storePlace } from './place.js'
 import { formatRoute, type Route } from './routes.js'
 import { onSessionChange, sessionHasEnded } from './session-state.js'
 import { texts } from './texts.js'
 
 const t = texts.shell
+
+/** Said for as long as this page is loaded. */
+const isForNewPerson = takeNewPerson()
 
 const VIEWS = [
   { view: 'list', text: t.keys },
@@ -49,6 +52,11 @@ export function Shell(props: {
       <main id="content" tabIndex={-1}>
         <Offline />
         <SessionEnded session={session} />
+        {isForNewPerson && (
+          <p role="status" class="notice">
+            {t.newPerson}
+          </p>
+        )}
         {children}
       </main>
     </>
@@ -90,18 +98,6 @@ function Offline(): JSX.Element | null {
 function SessionEnded({ session }: { readonly session: SessionJson | undefined }): JSX.Element | null {
   const [ended, setEnded] = useState(sessionHasEnded)
   useEffect(() => onSessionChange(setEnded), [])
-  useEffect(() => {
-    if (!ended) return
-    const look = (): void => {
-      if (document.visibilityState === 'visible') void api.session().catch(() => undefined)
-    }
-    addEventListener('focus', look)
-    document.addEventListener('visibilitychange', look)
-    return () => {
-      removeEventListener('focus', look)
-      document.removeEventListener('visibilitychange', look)
-    }
-  }, [ended])
   if (!ended) return null
   return (
     <div role="alert" class="notice bad">

@@ -1,5 +1,5 @@
 import { createKeyring, KeyStateError, type KeyStore, memoryKeyStore } from 'vantage-auth'
-import { createKeyConsole, type KeyConsoleOptions } from 'vantage-auth/console'
+import { ALL_TENANTS, type ConsoleCaller, createKeyConsole, type KeyConsoleOptions } from 'vantage-auth/console'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ADA, ask, createConsole, type Sent } from '../support/consoles.js'
 
@@ -87,6 +87,47 @@ describe('the order of judgement', () => {
         null,
       ])
     }
+  })
+})
+
+describe('a page that was loaded for somebody else', () => {
+  const names = (caller: unknown[]) => ({ 'vantage-console-caller': encodeURIComponent(JSON.stringify(caller)) })
+
+  test.each<[whom: string, caller: unknown[]]>([
+    ['another actor', ['bob', 'acme', null]],
+    ['another tenant', ['ada', 'globex', null]],
+    ['all tenants', ['ada', null, null]],
+    ['another subject', ['ada', 'acme', 'ada']],
+    ['no text', []],
+  ])('nothing is done or told as %s', async (_, caller) => {
+    const keyConsole = createConsole()
+    const { record } = await keyConsole.keyring.create({ subject: 'ada', tenant: 'acme', scopes: ['jobs:read'] })
+    const requests: [string, Sent?][] = [
+      ['/api/keys', { body: { scopes: ['jobs:read'] } }],
+      [`/api/keys/${record.id}/rotate`, { body: {} }],
+      [`/api/keys/${record.id}/revoke`, { body: {} }],
+      ['/api/keys'],
+    ]
+    for (const [path, sent] of requests) {
+      const answer = await ask(keyConsole, path, { ...sent, headers: names(caller) })
+      expect([answer.status, answer.json.error]).toEqual([409, 'invalid_state'])
+    }
+    expect((await keyConsole.keyring.list()).keys).toMatchObject([{ id: record.id, state: 'active' }])
+  })
+
+  test.each<[ConsoleCaller, unknown[]]>([
+    [ADA, ['ada', 'acme', null]],
+    [{ ...ADA, tenant: ALL_TENANTS, subject: 'Ådå ❤' }, ['ada', null, 'Ådå ❤']],
+  ])('whoever it is for goes on', async (authorized, caller) => {
+    const keyConsole = createConsole({ authorize: () => authorized })
+    expect(
+      (await ask(keyConsole, '/api/keys', { body: { scopes: ['jobs:read'] }, headers: names(caller) })).status,
+    ).toBe(201)
+  })
+
+  test('it is told after the origin', async () => {
+    const headers = { ...names(['bob', 'acme', null]), 'sec-fetch-site': 'cross-site' }
+    expect((await ask(createConsole(), '/api/keys', { body: {}, headers })).status).toBe(403)
   })
 })
 
