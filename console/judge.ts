@@ -115,11 +115,10 @@ export function createJudge(site: Site): Judge {
 }
 
 /** What a page asks for one person is not done as another one. Programs do not send the header. */
-function isTakenForCaller(request: ConsoleRequest, { actor, tenant, subject = null }: Caller): boolean {
+function isTakenForCaller(request: ConsoleRequest, { actor, tenant, subject }: Caller): boolean {
   const given = request.header(CALLER_HEADER)
-  return (
-    given === undefined || given === formatCaller({ actor, tenant: tenant === ALL_TENANTS ? null : tenant, subject })
-  )
+  const person = { actor, tenant: tenant === ALL_TENANTS ? null : tenant, subject: subject ?? null }
+  return given === undefined || given === formatCaller(person)
 }
 
 function isReading(method: string): boolean {
