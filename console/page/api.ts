@@ -13,10 +13,11 @@ import { CALLER_HEADER, formatCaller } from '../caller-header.js'
 import { doubtSession, noteSession } from './session-state.js'
 
 /**
- * Why there is no answer. `offline`: none arrived. `session`: nobody is signed in. `unavailable`: the server or its key store
- * has trouble, and it may help to ask again. `refused`: the same request would be refused again.
+ * Why there is no answer. `offline`: none arrived. `session`: nobody is signed in. `unavailable`: the key store is out of
+ * reach. `busy`: too many requests. `failed`: the server has other trouble. In these cases it may help to ask again.
+ * `refused`: the same request would be refused again.
  */
-export type Trouble = 'offline' | 'session' | 'unavailable' | 'refused'
+export type Trouble = 'offline' | 'session' | 'unavailable' | 'busy' | 'failed' | 'refused'
 
 export class ApiError extends Error {
   override readonly name = 'ApiError'
@@ -153,9 +154,13 @@ function errorOf(response: Response, body: unknown, changes: boolean): ApiError 
     noteSession('ended')
     return new ApiError('session', '', status, false)
   }
-  const description = isErrorJson(body) ? body.error_description : ''
+  const { error, error_description: description } = isErrorJson(body) ? body : { error: '', error_description: '' }
   const retryAfter = Number(response.headers.get('Retry-After')) || 0
-  if (status >= 500 || response.ok) return new ApiError('unavailable', description, status, changes, retryAfter)
+  if (status === 429) return new ApiError('busy', description, status, false, retryAfter)
+  if (status >= 500 || response.ok) {
+    const trouble = error === 'temporarily_unavailable' ? 'unavailable' : 'failed'
+    return new ApiError(trouble, description, status, changes, retryAfter)
+  }
   noteSession('running')
   return new ApiError('refused', description, status, false)
 }

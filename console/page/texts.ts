@@ -28,13 +28,16 @@ export const texts = {
   },
   problem: {
     offline: 'You are offline',
-    offlineDetail: 'Or the server cannot be reached. This page tries again by itself.',
+    offlineDetail: 'Or the server cannot be reached.',
     offlineNow: 'What is shown may be old. The page goes on by itself when there is a connection again.',
     session: 'Your session has ended',
     sessionDetail: 'What you have entered stays here.',
     signIn: 'Sign in again',
     unavailable: 'The key store cannot be reached',
-    unavailableDetail: 'Nothing is lost. This page tries again by itself.',
+    failed: 'The server has trouble',
+    busy: 'Too many requests',
+    triesAgain: 'This page tries again by itself.',
+    tryLater: 'Try again in a moment.',
     refused: 'That was refused',
     tryAgain: 'Try again',
   },
@@ -136,6 +139,7 @@ export const texts = {
     title: 'The answer was lost',
     detail: 'A key may have been made, and nobody has seen it. Look here before you try again.',
     looking: 'Looking for it…',
+    noneYet: 'No such key is there so far. Still looking, for a minute…',
     none: 'No such key is there. You can try again.',
     found: (count: number) =>
       count === 1
@@ -224,7 +228,8 @@ export const texts = {
     cancel: 'Cancel',
     ended: (state: string) => `This key cannot be rotated, only an active one can. Its state: ${state}.`,
     lost: 'The answer was lost.',
-    lostNothing: 'This key has not been replaced so far. Look again in a moment before you repeat it.',
+    lostLooking: 'This key has not been replaced so far. Still looking, for a minute…',
+    lostNothing: 'This key has not been replaced. You can try again.',
     lostReplaced:
       'This key was replaced, and the new one did not arrive here. Unless somebody else has just rotated it, nobody has seen the new key: revoke it, and generate another one.',
     revokeUnseen: 'Revoke the new key',

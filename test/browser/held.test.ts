@@ -64,6 +64,22 @@ describe.skipIf(!chromiumIsThere())('a key that is being made', () => {
     expect(await shownKey(page)).toMatch(/^vak_live_/)
   })
 
+  test('an answer that was lost: a key that is written late is found', async () => {
+    const page = await browser.open()
+    await signIn(page, dashboard.url)
+    await page.route('**/api/keys', (route) =>
+      route.request().method() === 'POST' ? route.abort('connectionreset') : route.continue(),
+    )
+    await page.getByRole('button', { name: 'Generate New Key' }).click()
+    await fillIn(page, { name: 'Nightly export', scopes: ['jobs:read'] })
+    await page.getByRole('button', { name: 'Generate key' }).click()
+    const lost = page.getByRole('region', { name: 'The answer was lost' })
+    await lost.getByText('Still looking').waitFor()
+    expect(await lost.getByText('You can try again').count()).toBe(0)
+    await keyring.create({ subject: 'ada', tenant: 'acme', name: 'Nightly export', scopes: ['jobs:read'] })
+    await lost.getByText('This key may be the one.').waitFor()
+  })
+
   test('a key that is shown stays through another spelling of its address, and a pasted key leaves the history', async () => {
     const page = await browser.open()
     await signIn(page, dashboard.url)

@@ -1,4 +1,5 @@
 import type { JSX } from 'preact'
+import { serverNow } from '../api.js'
 import { formatDate, formatDateTime, formatRelative, formatUtc } from '../dates.js'
 
 /** An instant in the reader's zone; the pointer shows it in UTC. `none` is said where there is none. */
@@ -10,7 +11,7 @@ export function Instant(props: {
   const { at, none, as = 'date' } = props
   if (at === null) return <span class="quiet">{none}</span>
   const text =
-    as === 'relative' ? formatRelative(at, Date.now()) : as === 'date-time' ? formatDateTime(at) : formatDate(at)
+    as === 'relative' ? formatRelative(at, serverNow()) : as === 'date-time' ? formatDateTime(at) : formatDate(at)
   return (
     <time dateTime={at} title={formatUtc(at)}>
       {text}

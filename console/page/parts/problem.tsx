@@ -19,8 +19,8 @@ export function Problem(props: {
   return (
     <div role="alert" class="notice bad">
       <p>
-        <strong>{t[trouble]}</strong>{' '}
-        {trouble === 'offline' ? t.offlineDetail : trouble === 'unavailable' ? t.unavailableDetail : error.message}
+        <strong>{t[trouble]}</strong> {trouble === 'offline' ? t.offlineDetail : detailOf(error)}{' '}
+        {trouble !== 'refused' && (retry === undefined ? t.tryLater : t.triesAgain)}
       </p>
       {retry !== undefined && (
         <button type="button" onClick={retry}>
@@ -29,4 +29,9 @@ export function Problem(props: {
       )}
     </div>
   )
+}
+
+/** The server's sentence, where it says more than the title. */
+function detailOf({ trouble, message }: ApiError): string {
+  return trouble === 'unavailable' || message === '' ? '' : /[.!?]$/.test(message) ? message : `${message}.`
 }

@@ -5,6 +5,7 @@ import { ApiError, api, type NewKey, serverNow } from '../api.js'
 import { type Draft, noteDraft, takeDraft } from '../draft.js'
 import { withoutSecrets } from '../key-text.js'
 import { isLong, lifeChoices } from '../life.js'
+import { LOOKOUT_MS } from '../lookout.js'
 import { Problem } from '../parts/problem.js'
 import { TextField } from '../parts/text-field.js'
 import { go } from '../router.js'
@@ -22,7 +23,9 @@ type TextName = keyof typeof TEXT_MEMBERS
 /** A request whose answer never came. */
 interface Lost {
   readonly name: string | null
+  /** When it was first sent under that name, by the clock of the server. */
   readonly sentAt: number
+  readonly lookUntil: number
 }
 
 export function GenerateForm(props: {
@@ -65,14 +68,17 @@ export function GenerateForm(props: {
     }
     onSending(true)
     setError(undefined)
-    setLost(undefined)
     const sentAt = serverNow()
     try {
       onCreated(await api.create(toNewKey(fields)))
     } catch (cause) {
       if (!(cause instanceof ApiError)) throw cause
       setError(cause)
-      if (cause.mayHaveHappened) setLost({ name: fields.name.trim() || null, sentAt })
+      if (!cause.mayHaveHappened) return
+      const name = fields.name.trim() || null
+      const lookUntil = Date.now() + LOOKOUT_MS
+      // Who tries again before the first key was found still has to hear of it.
+      setLost((old) => ({ name, sentAt: old?.name === name ? old.sentAt : sentAt, lookUntil }))
     } finally {
       onSending(false)
     }
@@ -152,8 +158,8 @@ export function GenerateForm(props: {
           onInput={(text) => changeText('tenant', text)}
         />
       )}
-      {lost === undefined && refused === undefined && <Problem error={error} />}
-      {lost !== undefined && <LostAnswer name={lost.name} sentAt={lost.sentAt} />}
+      {refused === undefined && error?.mayHaveHappened !== true && <Problem error={error} />}
+      {lost !== undefined && <LostAnswer {...lost} />}
       <div class="actions">
         <button type="submit" class="primary" aria-disabled={sending}>
           {t.submit}

@@ -1,7 +1,7 @@
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { KeyJson, SessionJson } from '../../api-types.js'
-import { api } from '../api.js'
+import { api, serverNow } from '../api.js'
 import { useEvery, useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
 import { UsageChart } from '../parts/bars.js'
@@ -190,7 +190,7 @@ function UsageOfKey({ keyRecord: { id, lastUsedAt } }: KeyProps): JSX.Element {
   const [range, setRange] = useState<Range>(30)
   // A new last use means new numbers.
   const { value, error, reload } = useLoad((signal) => api.keyUsage(id, range, signal), [id, range, lastUsedAt])
-  const days = fillDays(value?.days ?? [], range, Date.now())
+  const days = fillDays(value?.days ?? [], range, serverNow())
   return (
     <section class="card" aria-labelledby="usage">
       <div class="head">

@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import { ApiError, api } from '../api.js'
 import { useLoad } from '../load.js'
+import { useLookout } from '../lookout.js'
 import { possiblyMade } from '../lost-answer.js'
 import { Instant } from '../parts/instant.js'
 import { nameOf } from '../parts/key-name.js'
@@ -14,8 +15,15 @@ const t = texts.lost
  * After a request for a new key got no answer: whether there is a key now is unknown, and nobody has seen it. Shows what the
  * request may have made, and offers to revoke it.
  */
-export function LostAnswer(props: { readonly name: string | null; readonly sentAt: number }): JSX.Element {
-  const { name, sentAt } = props
+export function LostAnswer(props: {
+  readonly name: string | null
+  /** By the clock of the server. */
+  readonly sentAt: number
+  /** How long to look for it, by the clock of the browser. */
+  readonly lookUntil: number
+}): JSX.Element {
+  const { name, sentAt, lookUntil } = props
+  const [hasRevoked, setHasRevoked] = useState(false)
   const [error, setError] = useState<ApiError>()
   const found = useLoad(
     async (signal) => {
@@ -24,11 +32,14 @@ export function LostAnswer(props: { readonly name: string | null; readonly sentA
     },
     [name, sentAt],
   )
+  const looking = useLookout(lookUntil, found.reload) && !hasRevoked
+  const count = found.value?.length
 
   async function revoke(id: string): Promise<void> {
     setError(undefined)
     try {
       await api.revoke(id, { reason: t.reason })
+      setHasRevoked(true)
       found.reload()
     } catch (cause) {
       if (!(cause instanceof ApiError)) throw cause
@@ -45,7 +56,7 @@ export function LostAnswer(props: { readonly name: string | null; readonly sentA
       <Problem error={found.error} retry={found.reload} />
       <Problem error={error} />
       <p role="status">
-        {found.value === undefined ? t.looking : found.value.length === 0 ? t.none : t.found(found.value.length)}
+        {count === undefined ? t.looking : count > 0 ? t.found(count) : looking || found.loading ? t.noneYet : t.none}
       </p>
       {found.value !== undefined && found.value.length > 0 && (
         <ul class="plain-list">

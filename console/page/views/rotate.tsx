@@ -4,6 +4,7 @@ import type { KeyJson, RotatedKeyJson, SessionJson } from '../../api-types.js'
 import { ApiError, api } from '../api.js'
 import { useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
+import { LOOKOUT_MS, useLookout } from '../lookout.js'
 import { Handover } from '../parts/handover.js'
 import { KeyFrame } from '../parts/key-frame.js'
 import { nameOf } from '../parts/key-name.js'
@@ -25,13 +26,14 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
   const { value: key, reload } = loaded
   const [rotated, setRotated] = useState<RotatedKeyJson>()
   const [sending, setSending] = useState(false)
-  const [lost, setLost] = useState(false)
+  const [lookUntil, setLookUntil] = useState<number>()
   // A key that is made while nobody is there to see it is lost.
   const question = useLeaveQuestion(sending, texts.leave.sending, texts.leave.sendingDetail)
   useKeyEvents(({ keys, everything }) => {
     // The form stays until its own answer is there, which the event of the same rotation may overtake.
     if (!sending && (everything || keys.has(id))) reload()
   })
+  const looking = useLookout(lookUntil, () => sending || reload())
 
   if (rotated !== undefined && session !== undefined) {
     const forget = (): void => setRotated(undefined)
@@ -41,18 +43,18 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
     <KeyFrame loaded={loaded} title={t.title} byKey>
       {key !== undefined && session !== undefined && (
         <>
-          {lost && <LostAnswer record={key} />}
+          {lookUntil !== undefined && <LostAnswer record={key} looking={looking || loaded.loading} />}
           <Body
             record={key}
             session={session}
             sending={sending}
             onSending={setSending}
             onRotated={(answer) => {
-              setLost(false)
+              setLookUntil(undefined)
               setRotated(answer)
             }}
             onLost={() => {
-              setLost(true)
+              setLookUntil(Date.now() + LOOKOUT_MS)
               reload()
             }}
           />
@@ -84,11 +86,13 @@ function Body(props: BodyProps): JSX.Element {
 }
 
 /** The request has left, and no answer came: the new key may exist, and then nobody has seen it. */
-function LostAnswer({ record }: { readonly record: KeyJson }): JSX.Element {
+function LostAnswer(props: { readonly record: KeyJson; readonly looking: boolean }): JSX.Element {
+  const { record, looking } = props
   return (
     <div role="alert" class="notice bad">
       <p>
-        <strong>{t.lost}</strong> {record.replacedBy === null ? t.lostNothing : t.lostReplaced}
+        <strong>{t.lost}</strong>{' '}
+        {record.replacedBy !== null ? t.lostReplaced : looking ? t.lostLooking : t.lostNothing}
       </p>
       {record.replacedBy !== null && (
         <a class="button" href={formatRoute({ view: 'revoke', id: record.replacedBy })}>
@@ -113,7 +117,7 @@ function Form({ record, sending, onSending, onRotated, onLost }: BodyProps): JSX
     } catch (caught) {
       if (!(caught instanceof ApiError)) throw caught
       if (caught.mayHaveHappened) onLost()
-      setError(caught)
+      else setError(caught)
     } finally {
       onSending(false)
     }

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
 import type { KeyJson } from '../../api-types.js'
-import { api } from '../api.js'
+import { api, serverNow } from '../api.js'
 import { useKeysById } from '../keys-by-id.js'
 import { useEvery, useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
@@ -44,7 +44,7 @@ export function Usage(_props: ViewProps): JSX.Element {
         <p class="figures">
           <strong>{value === undefined ? '…' : texts.bars.count(value.total)}</strong> {texts.key.inRange(range)}
         </p>
-        <UsageChart days={fillDays(value?.days ?? [], range, Date.now())} title={t.byDay} />
+        <UsageChart days={fillDays(value?.days ?? [], range, serverNow())} title={t.byDay} />
       </section>
       <section class="card" aria-labelledby="top">
         <h2 id="top">{t.top}</h2>
