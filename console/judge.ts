@@ -73,7 +73,7 @@ export function createJudge(site: Site): Judge {
     if (!isSafe(method)) {
       const needsNeither = caller.byScope && request.sentAuthorization
       if (!isSameOrigin(request, settings.origins, needsNeither)) {
-        return refuse('forbidden', 'This request does not come from the page of the console')
+        return refuse('forbidden', FOREIGN)
       }
     }
     if (!isTakenForCaller(request, caller)) {
@@ -120,6 +120,10 @@ function isTakenForCaller(request: ConsoleRequest, { actor, tenant, subject }: C
   const person = { actor, tenant: tenant === ALL_TENANTS ? null : tenant, subject: subject ?? null }
   return given === undefined || given === formatCaller(person)
 }
+
+/** Whoever reads this is most likely in front of the page, behind a proxy that the options do not know. */
+const FOREIGN =
+  'This request does not come from an address that the console is set up for (its origin). Tell whoever runs it'
 
 function isReading(method: string): boolean {
   return method === 'GET' || method === 'HEAD'
