@@ -77,7 +77,7 @@ function View({ route, session }: { readonly route: Route } & ViewProps): JSX.El
     case 'revoke':
       return <Revoke session={session} id={route.id} />
     case 'usage':
-      return <Usage session={session} />
+      return <Usage />
     case 'audit':
       return <Audit session={session} />
     case 'unknown':

@@ -121,6 +121,7 @@ function signInHref(signInUrl: string | null): string {
   const back = location.pathname
   if (signInUrl === null) return back
   const url = new URL(signInUrl, location.href)
-  url.searchParams.set('return_to', back)
+  // As the server writes it: the mount without its slash.
+  url.searchParams.set('return_to', back.replace(/(.)\/$/, '$1'))
   return url.href
 }

@@ -74,6 +74,7 @@ export const texts = {
       hint: 'Hint',
       scopes: 'Scopes',
       owner: 'Owner',
+      tenant: 'Tenant',
       created: 'Created',
       expires: 'Expires',
       lastUsed: 'Last used',
@@ -85,7 +86,10 @@ export const texts = {
     paging: 'Pages',
     previous: 'Previous',
     next: 'Next',
-    range: (first: number, count: number) => (count === 1 ? `Key ${first}.` : `Keys ${first} to ${first + count - 1}.`),
+    range: (first: number, count: number) => {
+      if (first === 1 && count === 1) return '1 key.'
+      return count === 1 ? `Key ${first}.` : `Keys ${first} to ${first + count - 1}.`
+    },
     changed: (count: number) => (count === 1 ? 'A key has changed.' : `${count} keys have changed.`),
     noMatch: 'No key matches',
     noMatchDetail: 'There are keys, but none that the search and the filters leave.',
@@ -98,9 +102,10 @@ export const texts = {
   generate: {
     title: 'Generate New Key',
     name: 'Name',
-    nameHint: 'What it is for, such as “Nightly export”. You find it by this name later.',
+    nameHint: 'What it is for, such as “Nightly export”: you find it by this name later. You may leave it empty.',
     scopes: 'Scopes',
     scopesHint: 'Choose only what the application needs.',
+    noScopes: 'You may give keys no scope, so you cannot make one. Whoever runs the console decides that.',
     scopesMissing: 'Choose at least one scope: a key without one may do nothing.',
     scopeMeanings: {
       'jobs:read': 'Read job information',
@@ -126,7 +131,7 @@ export const texts = {
     environment: 'Environment',
     environments: { live: 'Live', test: 'Test' },
     owner: 'Owner',
-    ownerHint: (actor: string) => `Whom requests with this key act for. Default: ${actor}.`,
+    ownerHint: <T>(actor: T) => ['Whom requests with this key act for. Default: ', actor, '.'],
     tenant: 'Tenant',
     tenantHint: 'Whose key it is. Default: nobody’s.',
     secretRemoved: 'That was an API key. It was removed: a key must not stand in a text that others see.',
@@ -161,6 +166,8 @@ export const texts = {
     env: 'Use it in your application',
     copyEnv: 'Copy .env line',
     expires: 'expires',
+    noEnd: 'without an end',
+    storeFirst: 'First say that you have stored the key.',
     stored: 'I have stored it',
     done: 'Done',
     leave: 'Leave without storing the key?',
@@ -175,7 +182,11 @@ export const texts = {
   },
 
   copy: {
-    copied: 'Copied to the clipboard.',
+    copied: {
+      key: 'The key is in the clipboard.',
+      command: 'The command, with the key in it, is in the clipboard.',
+      env: 'The .env line, with the key in it, is in the clipboard.',
+    },
     selected: 'There is no clipboard here. The text is selected: copy it with Ctrl+C, or ⌘C.',
   },
 
@@ -184,8 +195,8 @@ export const texts = {
     way: 'Way back',
     back: 'API Keys',
     loading: 'Loading…',
-    notFound: 'There is no such key',
-    notFoundDetail: 'It was deleted, or it is none of those that you may see.',
+    notFound: 'There is no such key, or it is not yours',
+    notFoundDetail: 'The address may be wrong, or the key was deleted.',
     rotate: 'Rotate',
     revoke: 'Revoke',
     changed: (state: string) => `The state of this key has just changed: ${state}.`,
@@ -194,6 +205,7 @@ export const texts = {
     hint: 'Begins with',
     owner: 'Owner',
     tenant: 'Tenant',
+    noTenant: 'none',
     environment: 'Environment',
     created: 'Created',
     expires: 'Expires',
@@ -246,6 +258,8 @@ export const texts = {
     confirm: 'Type the name to confirm',
     or: 'or',
     lastFour: ', the last four characters of its id',
+    typeFirst: 'First type the name, or the last four characters.',
+    otherName: 'What you have typed is another name.',
     reason: 'Reason (optional)',
     reasonHint: 'It is kept in the audit trail.',
     submit: 'Revoke key',
@@ -271,6 +285,7 @@ export const texts = {
     newer: 'Newer',
     older: 'Older',
     reason: 'Reason:',
+    tenant: 'Tenant:',
     somebody: 'Somebody',
     databaseUser: 'Somebody, by hand in the database,',
     allKeys: 'Every key',
@@ -296,7 +311,7 @@ export const texts = {
     loading: 'Loading…',
     verdict: {
       ended: 'The old key has ended. Only the new one works.',
-      'old-used': 'The old key is still used since it was replaced. Find what uses it before it ends.',
+      'old-used': 'The old key has been used since it was replaced. Find what uses it before it ends.',
       moved: 'The new key is used, and the old one was not used since. It can go.',
       waiting: 'Neither key was used since the rotation. This view follows their uses.',
     },

@@ -108,7 +108,7 @@ describe.skipIf(!chromiumIsThere())('Getting Your API Key, at npm run demo', () 
     await page.getByRole('heading', { name: 'Your new API key' }).waitFor()
     const copyKey = page.getByRole('button', { name: 'Copy key' })
     await tabTo(page, copyKey, 'Enter')
-    await page.getByRole('status').filter({ hasText: 'Copied to the clipboard.' }).waitFor()
+    await page.getByRole('status').filter({ hasText: 'is in the clipboard.' }).waitFor()
     const key = await clipboardOf(page)
     // Leaving too early is asked about, and Escape stays.
     await tabTo(page, page.getByRole('link', { name: 'Audit' }), 'Enter', 'Shift+Tab')
@@ -133,7 +133,7 @@ describe.skipIf(!chromiumIsThere())('Getting Your API Key, at npm run demo', () 
 /** Clicks a button that copies; what is in the clipboard then. */
 async function copied(page: Page, button: Locator): Promise<string> {
   await button.click()
-  await page.getByRole('status').filter({ hasText: 'Copied to the clipboard.' }).waitFor()
+  await page.getByRole('status').filter({ hasText: 'is in the clipboard.' }).waitFor()
   return clipboardOf(page)
 }
 

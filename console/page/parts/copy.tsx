@@ -11,17 +11,18 @@ const t = texts.copy
 export function CopyButton(props: {
   readonly label: string
   readonly text: string
+  readonly what: keyof typeof t.copied
   readonly source: RefObject<HTMLElement | null>
   readonly onResult: (sentence: string) => void
 }): JSX.Element {
-  const { label, text, source, onResult } = props
+  const { label, text, what, source, onResult } = props
   const [copied, setCopied] = useState(false)
 
   async function copy(): Promise<void> {
     try {
       await navigator.clipboard.writeText(text)
       setCopied(true)
-      onResult(t.copied)
+      onResult(t.copied[what])
     } catch {
       setCopied(false)
       select(source.current)

@@ -3,8 +3,11 @@ import type { KeyJson } from '../../api-types.js'
 import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 
-/** Something that leaves a mark on the screen. A name of marks that turn the direction of writing shows nothing. */
-const VISIBLE = /[^\p{C}\p{Z}\p{M}]/u
+/**
+ * Something that leaves a mark on the screen. Marks that turn the direction of writing do not, nor do Hangul fillers, the
+ * Braille pattern without dots and the note head that is none.
+ */
+const VISIBLE = /[^\p{C}\p{Z}\p{M}\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]/u
 
 /** What a key is called where people read: its name, or its public beginning where it has no name that can be seen. */
 export function nameOf(key: Pick<KeyJson, 'name' | 'hint'>): string {

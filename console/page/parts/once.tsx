@@ -67,7 +67,7 @@ export function Once(props: {
               value={key}
               onFocus={(event) => event.currentTarget.select()}
             />
-            <CopyButton label={t.copyKey} text={key} source={keyField} onResult={setStatus} />
+            <CopyButton label={t.copyKey} text={key} what="key" source={keyField} onResult={setStatus} />
           </div>
           <p class="hint">
             {record.name !== null && (
@@ -75,7 +75,14 @@ export function Once(props: {
                 <bdi>{record.name}</bdi> ·{' '}
               </>
             )}
-            {record.scopes.join(', ')} · {t.expires} <Instant at={record.expiresAt} none={texts.date.never} />
+            {record.scopes.join(', ')} ·{' '}
+            {record.expiresAt === null ? (
+              t.noEnd
+            ) : (
+              <>
+                {t.expires} <Instant at={record.expiresAt} none="" />
+              </>
+            )}
           </p>
         </div>
         <div class="field">
@@ -84,7 +91,7 @@ export function Once(props: {
             <code class="block" ref={commandText}>
               {command}
             </code>
-            <CopyButton label={t.copyCommand} text={command} source={commandText} onResult={setStatus} />
+            <CopyButton label={t.copyCommand} text={command} what="command" source={commandText} onResult={setStatus} />
           </div>
         </div>
         <div class="field">
@@ -93,7 +100,7 @@ export function Once(props: {
             <code class="block" ref={envText}>
               {envLine}
             </code>
-            <CopyButton label={t.copyEnv} text={envLine} source={envText} onResult={setStatus} />
+            <CopyButton label={t.copyEnv} text={envLine} what="env" source={envText} onResult={setStatus} />
           </div>
         </div>
         <p role="status" class="status">
@@ -104,9 +111,14 @@ export function Once(props: {
             <input type="checkbox" checked={stored} onChange={(event) => setStored(event.currentTarget.checked)} />
             {t.stored}
           </label>
-          <button type="button" class="primary" disabled={!stored} onClick={finish}>
-            {t.done}
-          </button>
+          <span class="actions">
+            <span id="done-hint" class="hint">
+              {!stored && t.storeFirst}
+            </span>
+            <button type="button" class="primary" disabled={!stored} aria-describedby="done-hint" onClick={finish}>
+              {t.done}
+            </button>
+          </span>
         </div>
       </div>
       {question}

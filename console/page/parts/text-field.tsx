@@ -1,10 +1,10 @@
-import type { JSX } from 'preact'
+import type { ComponentChildren, JSX } from 'preact'
 import { useId } from 'preact/hooks'
 
 /** A field for one line of text, with what it is for below it, or what is wrong. */
 export function TextField(props: {
   readonly label: string
-  readonly hint?: string
+  readonly hint?: ComponentChildren
   readonly error?: string | undefined
   readonly value: string
   readonly onInput: (text: string) => void

@@ -11,12 +11,18 @@ import { texts } from '../texts.js'
 import { Instant } from './instant.js'
 import { KeyLink } from './key-name.js'
 import { Problem } from './problem.js'
+import { Tenant } from './tenant.js'
 
 const t = texts.audit
 
 /** What was done, newest first, in pages: to one key, or to all that the caller may see. */
-export function Trail(props: { readonly id?: string; readonly limit: number }): JSX.Element {
-  const { id, limit } = props
+export function Trail(props: {
+  readonly id?: string
+  readonly limit: number
+  /** Whether each entry says whose key it is about. */
+  readonly tenants: boolean
+}): JSX.Element {
+  const { id, limit, tenants } = props
   // Where the pages that were turned begin; the first one begins without a cursor.
   const [cursors, setCursors] = useState<readonly string[]>([])
   const cursor = cursors.at(-1)
@@ -64,6 +70,12 @@ export function Trail(props: { readonly id?: string; readonly limit: number }): 
             )}
             <p class="quiet small">
               <Instant at={entry.at} none="" as="date-time" />
+              {tenants && (
+                <>
+                  {' · '}
+                  {t.tenant} <Tenant name={entry.tenant} />
+                </>
+              )}
             </p>
           </li>
         ))}

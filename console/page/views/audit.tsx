@@ -5,12 +5,12 @@ import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
 
 /** What was done to all keys that the caller may see. */
-export function Audit(_props: ViewProps): JSX.Element {
+export function Audit({ session }: ViewProps): JSX.Element {
   return (
     <>
       <Heading title={texts.audit.title} />
       <section class="card" aria-label={texts.audit.title}>
-        <Trail limit={50} />
+        <Trail limit={50} tenants={session?.tenant === null} />
       </section>
     </>
   )

@@ -143,7 +143,7 @@ export function GenerateForm(props: {
       {session.subject === null && (
         <TextField
           label={t.owner}
-          hint={t.ownerHint(session.actor)}
+          hint={t.ownerHint(<bdi>{session.actor}</bdi>)}
           error={textError('owner')}
           value={fields.owner}
           onInput={(text) => changeText('owner', text)}

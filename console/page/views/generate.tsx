@@ -33,10 +33,10 @@ export function Generate({ session }: ViewProps): JSX.Element {
       </p>
       <Heading title={texts.generate.title} />
       {session !== undefined &&
-        (session.canWrite || sending ? (
+        ((session.canWrite && session.scopes.length > 0) || sending ? (
           <GenerateForm session={session} sending={sending} onSending={setSending} onCreated={setCreated} />
         ) : (
-          <p class="notice">{texts.shell.readOnly}</p>
+          <p class="notice">{session.canWrite ? texts.generate.noScopes : texts.shell.readOnly}</p>
         ))}
       {question}
     </>

@@ -1,16 +1,44 @@
-import type { JSX } from 'preact'
+import type { ComponentChild, JSX } from 'preact'
 import type { KeyJson } from '../../api-types.js'
 import { COLUMNS, nextSort, type Sort } from '../list-query.js'
 import { Sparkline } from '../parts/bars.js'
 import { Instant } from '../parts/instant.js'
 import { nameOf } from '../parts/key-name.js'
 import { State } from '../parts/state.js'
+import { Tenant } from '../parts/tenant.js'
 import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 
 const t = texts.list
-const HEADERS = ['name', 'hint', 'scopes', 'owner', 'created', 'expires', 'lastUsed', 'uses', 'state'] as const
 const SHOWN_SCOPES = 2
+
+interface Column {
+  readonly name: keyof typeof t.columns
+  readonly class?: string
+  /** What the cell of a key shows; the first column is the header of its row. */
+  readonly cell: (record: KeyJson, stillUsed: boolean) => ComponentChild
+}
+
+const TABLE: readonly Column[] = [
+  { name: 'name', cell: (record) => <Name record={record} /> },
+  { name: 'hint', class: 'hint-cell', cell: ({ hint }) => <code>{hint}</code> },
+  { name: 'scopes', class: 'scopes-cell', cell: ({ scopes }) => <Scopes scopes={scopes} /> },
+  { name: 'owner', cell: ({ subject }) => <Clip text={subject} /> },
+  { name: 'tenant', cell: ({ tenant }) => <Tenant name={tenant} /> },
+  { name: 'created', cell: ({ createdAt }) => <Instant at={createdAt} none="" /> },
+  { name: 'expires', cell: ({ expiresAt }) => <Instant at={expiresAt} none={texts.date.never} /> },
+  { name: 'lastUsed', cell: ({ lastUsedAt }) => <Instant at={lastUsedAt} none={texts.date.never} as="relative" /> },
+  { name: 'uses', cell: ({ usage }) => usage !== undefined && <Sparkline values={usage} /> },
+  {
+    name: 'state',
+    cell: ({ state }, stillUsed) => (
+      <span class="state-cell">
+        <State state={state} />
+        {stillUsed && <span class="warning small">{t.stillUsed}</span>}
+      </span>
+    ),
+  },
+]
 
 /** A page of keys. On a narrow screen each row is a card. */
 export function KeyTable(props: {
@@ -19,9 +47,12 @@ export function KeyTable(props: {
   readonly loading: boolean
   /** All of these keys were replaced and are still used: the list was asked for no others. */
   readonly stillUsed: boolean
+  /** Whether keys of several tenants are shown. */
+  readonly tenants: boolean
   readonly onSort: (sort: Sort) => void
 }): JSX.Element {
   const { keys, sort, loading, onSort } = props
+  const columns = TABLE.filter(({ name }) => name !== 'tenant' || props.tenants)
   const byId = new Map(keys.map((key) => [key.id, key]))
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways has to be reachable by keyboard
@@ -29,8 +60,8 @@ export function KeyTable(props: {
       <table aria-label={t.table}>
         <thead>
           <tr>
-            {HEADERS.map((header) => (
-              <Header key={header} header={header} sort={sort} onSort={onSort} />
+            {columns.map(({ name }) => (
+              <Header key={name} header={name} sort={sort} onSort={onSort} />
             ))}
           </tr>
         </thead>
@@ -39,6 +70,7 @@ export function KeyTable(props: {
             <Row
               key={key.id}
               record={key}
+              columns={columns}
               stillUsed={props.stillUsed || isStillUsed(key, byId.get(key.replacedBy ?? ''))}
             />
           ))}
@@ -49,7 +81,7 @@ export function KeyTable(props: {
 }
 
 function Header(props: {
-  readonly header: (typeof HEADERS)[number]
+  readonly header: Column['name']
   readonly sort: Sort
   readonly onSort: (sort: Sort) => void
 }): JSX.Element {
@@ -72,41 +104,42 @@ function isStillUsed({ state, lastUsedAt }: KeyJson, successor: KeyJson | undefi
   return state === 'superseded' && successor !== undefined && lastUsedAt !== null && lastUsedAt > successor.createdAt
 }
 
-function Row({ record, stillUsed }: { readonly record: KeyJson; readonly stillUsed: boolean }): JSX.Element {
-  const { id, hint, scopes, subject, createdAt, expiresAt, lastUsedAt, usage, state } = record
+function Row(props: {
+  readonly record: KeyJson
+  readonly columns: readonly Column[]
+  readonly stillUsed: boolean
+}): JSX.Element {
+  const { record, columns, stillUsed } = props
   return (
     <tr>
-      <th scope="row">
-        <a class="name" href={formatRoute({ view: 'key', id })} title={nameOf(record)}>
-          <bdi>{nameOf(record)}</bdi>
-        </a>
-      </th>
-      <td class="hint-cell">
-        <code>{hint}</code>
-      </td>
-      <td class="scopes-cell" data-label={t.columns.scopes}>
-        <Scopes scopes={scopes} />
-      </td>
-      <td data-label={t.columns.owner}>
-        <bdi class="clip" title={subject}>
-          {subject}
-        </bdi>
-      </td>
-      <td data-label={t.columns.created}>
-        <Instant at={createdAt} none="" />
-      </td>
-      <td data-label={t.columns.expires}>
-        <Instant at={expiresAt} none={texts.date.never} />
-      </td>
-      <td data-label={t.columns.lastUsed}>
-        <Instant at={lastUsedAt} none={texts.date.never} as="relative" />
-      </td>
-      <td data-label={t.columns.uses}>{usage !== undefined && <Sparkline values={usage} />}</td>
-      <td data-label={t.columns.state}>
-        <State state={state} />
-        {stillUsed && <span class="warning small"> {t.stillUsed}</span>}
-      </td>
+      {columns.map(({ name, class: className, cell }) =>
+        name === 'name' ? (
+          <th key={name} scope="row">
+            {cell(record, stillUsed)}
+          </th>
+        ) : (
+          <td key={name} class={className} data-label={name === 'hint' ? undefined : t.columns[name]}>
+            {cell(record, stillUsed)}
+          </td>
+        ),
+      )}
     </tr>
+  )
+}
+
+function Name({ record }: { readonly record: KeyJson }): JSX.Element {
+  return (
+    <a class="name" href={formatRoute({ view: 'key', id: record.id })} title={nameOf(record)}>
+      <bdi>{nameOf(record)}</bdi>
+    </a>
+  )
+}
+
+function Clip({ text }: { readonly text: string }): JSX.Element {
+  return (
+    <bdi class="clip" title={text}>
+      {text}
+    </bdi>
   )
 }
 

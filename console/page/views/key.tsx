@@ -13,6 +13,7 @@ import { Problem } from '../parts/problem.js'
 import { type Range, RangeChoice } from '../parts/range.js'
 import { fillDays } from '../parts/series.js'
 import { State } from '../parts/state.js'
+import { Tenant } from '../parts/tenant.js'
 import { Trail } from '../parts/trail.js'
 import { go } from '../router.js'
 import { formatRoute } from '../routes.js'
@@ -49,7 +50,7 @@ export function Key({ session, id }: ViewProps & { readonly id: string }): JSX.E
           <UsageOfKey keyRecord={key} />
           <section class="card" aria-labelledby="trail">
             <h2 id="trail">{t.trail}</h2>
-            <Trail id={id} limit={20} />
+            <Trail id={id} limit={20} tenants={false} />
           </section>
         </>
       )}
@@ -104,12 +105,12 @@ function Facts({ keyRecord: key, session }: KeyProps & { readonly session: Sessi
         <Fact name={t.owner}>
           <bdi>{key.subject}</bdi>
         </Fact>
-        {session?.tenant === null && key.tenant !== null && (
+        {session?.tenant === null && (
           <Fact name={t.tenant}>
-            <bdi>{key.tenant}</bdi>
+            <Tenant name={key.tenant} />
           </Fact>
         )}
-        <Fact name={t.environment}>{key.environment}</Fact>
+        <Fact name={t.environment}>{texts.generate.environments[key.environment]}</Fact>
         <Fact name={t.created}>
           <Instant at={key.createdAt} none="" as="date-time" />
           <By who={key.createdBy} />

@@ -69,6 +69,7 @@ export function List({ session }: ViewProps): JSX.Element {
           sort={choice.sort}
           loading={loading}
           stillUsed={value.stillUsed}
+          tenants={session?.tenant === null}
           onSort={(sort) => change({ sort })}
         />
       )}

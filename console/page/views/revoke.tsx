@@ -1,6 +1,6 @@
 import type { JSX } from 'preact'
 import { useState } from 'preact/hooks'
-import type { KeyJson } from '../../api-types.js'
+import type { KeyJson, SessionJson } from '../../api-types.js'
 import { ApiError, api } from '../api.js'
 import { confirms, LAST_CHARACTERS } from '../confirmation.js'
 import { withoutSecrets } from '../key-text.js'
@@ -9,8 +9,8 @@ import { Instant } from '../parts/instant.js'
 import { KeyFrame } from '../parts/key-frame.js'
 import { nameOf } from '../parts/key-name.js'
 import { Problem } from '../parts/problem.js'
+import { Tenant } from '../parts/tenant.js'
 import { TextField } from '../parts/text-field.js'
-import { go } from '../router.js'
 import { formatRoute } from '../routes.js'
 import { texts } from '../texts.js'
 import type { ViewProps } from '../view.js'
@@ -23,14 +23,19 @@ export function Revoke({ session, id }: ViewProps & { readonly id: string }): JS
   const key = loaded.value
   return (
     <KeyFrame loaded={loaded} title={t.title} byKey>
-      {key !== undefined && session !== undefined && <Body record={key} canWrite={session.canWrite} />}
+      {key !== undefined && session !== undefined && <Body record={key} session={session} />}
     </KeyFrame>
   )
 }
 
-function Body({ record, canWrite }: { readonly record: KeyJson; readonly canWrite: boolean }): JSX.Element {
+interface BodyProps {
+  readonly record: KeyJson
+  readonly session: SessionJson
+}
+
+function Body({ record, session }: BodyProps): JSX.Element {
   if (record.state === 'revoked') return <Done id={record.id} />
-  return canWrite ? <Form record={record} /> : <p class="notice">{texts.shell.readOnly}</p>
+  return session.canWrite ? <Form record={record} session={session} /> : <p class="notice">{texts.shell.readOnly}</p>
 }
 
 function Done({ id }: { readonly id: string }): JSX.Element {
@@ -41,7 +46,7 @@ function Done({ id }: { readonly id: string }): JSX.Element {
   )
 }
 
-function Form({ record }: { readonly record: KeyJson }): JSX.Element {
+function Form({ record, session }: BodyProps): JSX.Element {
   const [typed, setTyped] = useState('')
   const [reason, setReason] = useState('')
   const [secretRemoved, setSecretRemoved] = useState(false)
@@ -49,6 +54,7 @@ function Form({ record }: { readonly record: KeyJson }): JSX.Element {
   const [error, setError] = useState<ApiError>()
   const { id } = record
   const name = nameOf(record)
+  const confirmed = confirms(typed, record)
 
   /** A reason stays in the audit trail for good: a key that was pasted into it goes no further. */
   function changeReason(given: string): void {
@@ -59,12 +65,13 @@ function Form({ record }: { readonly record: KeyJson }): JSX.Element {
 
   async function revoke(event: Event): Promise<void> {
     event.preventDefault()
-    if (sending || !confirms(typed, record)) return
+    if (sending || !confirmed) return
     setSending(true)
     setError(undefined)
     try {
       await api.revoke(id, reason.trim() === '' ? {} : { reason: reason.trim() })
-      go({ view: 'key', id })
+      // In the place of the form: it can do no more, and Back shall not lead to it.
+      location.replace(formatRoute({ view: 'key', id }))
     } catch (caught) {
       if (!(caught instanceof ApiError)) throw caught
       setError(caught)
@@ -76,6 +83,12 @@ function Form({ record }: { readonly record: KeyJson }): JSX.Element {
     <form class="card form" onSubmit={revoke}>
       <p>
         <bdi class="quoted">{name}</bdi> {name !== record.hint && <code class="quiet">{record.hint}</code>}
+        {session.tenant === null && (
+          <span class="quiet">
+            {' · '}
+            {texts.audit.tenant} <Tenant name={record.tenant} />
+          </span>
+        )}
       </p>
       <ul class="consequences">
         <li>{t.refused}</li>
@@ -126,12 +139,15 @@ function Form({ record }: { readonly record: KeyJson }): JSX.Element {
       />
       <Problem error={error} />
       <div class="actions">
-        <button type="submit" class="primary danger" disabled={sending || !confirms(typed, record)}>
+        <button type="submit" class="primary danger" disabled={sending || !confirmed} aria-describedby="revoke-hint">
           {t.submit}
         </button>
         <a class="button" href={formatRoute({ view: 'key', id })}>
           {t.cancel}
         </a>
+        <span id="revoke-hint" class="hint">
+          {!confirmed && (typed.trim() === '' ? t.typeFirst : t.otherName)}
+        </span>
       </div>
     </form>
   )

@@ -13,7 +13,6 @@ import { Problem } from '../parts/problem.js'
 import { type Range, RangeChoice } from '../parts/range.js'
 import { fillDays } from '../parts/series.js'
 import { texts } from '../texts.js'
-import type { ViewProps } from '../view.js'
 
 const t = texts.usage
 
@@ -21,7 +20,7 @@ const t = texts.usage
 const REFRESH_MS = 30_000
 
 /** How much all keys are used, and which of them most. */
-export function Usage(_props: ViewProps): JSX.Element {
+export function Usage(): JSX.Element {
   const [range, setRange] = useState<Range>(30)
   const { value, error, reload } = useLoad((signal) => api.usage(range, signal), [range])
   useKeyEvents(({ keys, everything }) => {
