@@ -191,7 +191,8 @@ export interface KeyQuery {
   readonly supersededInUse?: true
   /**
    * A text that the name, the subject or the hint (`vak_live_0123456789ab…`) contains, in any case: each character stands
-   * for its lower-case and its upper-case form as well. 1 to 256 characters, none of them a control character.
+   * for its lower-case and its upper-case form as well; of more than 40 different letters beyond A to Z the first 40. 1 to 256
+   * characters, none of them a control character.
    */
   readonly search?: string
   /** Only what comes after this place in the order of the list. */

@@ -185,6 +185,31 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
     await store.close()
   })
 
+  // By a pattern each place of a name is compared with all of the text: 8 thousand million steps here.
+  test('searches long names in a time that the length of the text does not multiply', async () => {
+    const store = await createReady()
+    const name = 'a'.repeat(1_000_000)
+    for (let i = 0; i < 30; i++) await store.insert(storedKey(`k${i}`, { name }))
+    await store.insert(storedKey('long', { name: `${name}${'A'.repeat(255)}b` }))
+    await store.insert(storedKey('other', { name: 'ÄÖÜ' }))
+    const found = async (search: string) => (await store.list({ now: 0, limit: 9, search })).map(({ id }) => id)
+    expect(await found(`${'a'.repeat(255)}B`)).toEqual(['long'])
+    expect(await found(`${'a'.repeat(254)}ÜB`)).toEqual([])
+    expect(await found('äöü')).toEqual(['other'])
+    await store.close()
+  })
+
+  test('folds forty letters beyond ASCII in a search, and compares the others as they are', async () => {
+    const store = await createReady()
+    const upper = 'АБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯÄÖÜÉÈÊÇÑ'
+    await store.insert(storedKey('a', { name: `${upper}Å` }))
+    const found = async (search: string) => (await store.list({ now: 0, limit: 9, search })).map(({ id }) => id)
+    expect(await found(upper.toLowerCase())).toEqual(['a'])
+    expect(await found(`${upper.toLowerCase()}å`)).toEqual([])
+    expect(await found(`${upper.toLowerCase()}Å`)).toEqual(['a'])
+    await store.close()
+  })
+
   test('keeps 100 000 revocations of tokens and 10 000 of subjects and clients, and drops ended ones for a new one', async () => {
     const store = await createReady()
     const add = (values: Partial<StoredTokenRevocation>) => store.addTokenRevocation?.(revocation(values))

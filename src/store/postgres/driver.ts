@@ -73,6 +73,7 @@ export function sqlState(error: unknown): string | undefined {
 /** The codes of the server that mean something to us. */
 export const SQLSTATE = {
   uniqueViolation: '23505',
+  untranslatable: '22P05',
   readOnly: '25006',
   wrongPassword: '28P01',
   notAuthorized: '28000',

@@ -13,8 +13,8 @@ import type {
   UsageIncrement,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
-import { toPostgresPattern } from '../search.js'
-import type { Dialect, Statement } from '../sql/dialect.js'
+import { HINT_START, readSearch } from '../search.js'
+import type { Dialect, Parameters, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, isStill, KEYS, selectList, toCount } from '../sql/tables.js'
 import {
@@ -47,8 +47,6 @@ export const DIALECT: Dialect = {
   readDay: (expression) => `pg_catalog.to_char(${expression}, 'YYYY-MM-DD')`,
   plainText: (expression) => `${expression} COLLATE pg_catalog."C"`,
   joinTexts: (expression) => `pg_catalog.string_agg(${expression}, ',')`,
-  matches: (expression, parameter) => `${expression} COLLATE pg_catalog."C" ~ ${parameter}`,
-  pattern: toPostgresPattern,
 }
 
 /**
@@ -138,7 +136,29 @@ export async function updateKey(
 }
 
 export async function listKeys(ask: Ask, query: KeyQuery): Promise<ListedKey[]> {
-  return (await readAll(ask, statements.listKeys(query, DIALECT))).map(toListedKey)
+  const { search } = query
+  const isFound = search === undefined ? undefined : (parameters: Parameters) => contains(search, parameters)
+  try {
+    return (await readAll(ask, statements.listKeys(query, DIALECT, isFound))).map(toListedKey)
+  } catch (error) {
+    // The encoding of the database lacks a character of the search, so that no name can have it.
+    if (isFound && sqlState(error) === SQLSTATE.untranslatable) return []
+    throw error
+  }
+}
+
+/** One text to search. No search holds a line break, so that none is found across two of the three. */
+const SEARCHED = `(coalesce(name, '') || '\n' || subject || '\n${HINT_START}' || environment || '_' || id)`
+
+function contains(search: string, { value }: Parameters): string {
+  const { text, folded } = readSearch(search)
+  // In the collation C lower() knows ASCII alone, whatever the locale. replace() and not translate(), for which a character is
+  // a byte where a database has no encoding.
+  const searched = folded.reduce(
+    (written, [form, as]) => `pg_catalog.replace(${written}, ${value(form)}, ${value(as)})`,
+    `pg_catalog.lower(${SEARCHED} COLLATE pg_catalog."C")`,
+  )
+  return `pg_catalog.strpos(${searched}, ${value(text)}) > 0`
 }
 
 export async function readTotalUsage(ask: Ask, query: TotalUsageQuery): Promise<StoredTotalUsage> {

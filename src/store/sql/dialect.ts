@@ -32,10 +32,6 @@ export interface Dialect {
   plainText(expression: string): string
   /** The aggregate that writes texts one after another, with commas between. */
   joinTexts(expression: string): string
-  /** The condition that a text matches a pattern of {@link pattern}. */
-  matches(expression: string, parameter: string): string
-  /** The pattern that finds a text, in any case. */
-  pattern(text: string): string
 }
 
 /** Collects the values of a statement while its text is written. Each function returns what the text says for the value. */

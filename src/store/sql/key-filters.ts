@@ -1,21 +1,18 @@
 import type { KeyQuery, KeyState } from '../contract.js'
 import { NEWEST_FIRST } from '../key-order.js'
-import { HINT_START } from '../search.js'
 import type { Parameters } from './dialect.js'
 import { comesAfter, lastUse } from './key-order.js'
 
 type Filters = Required<Omit<KeyQuery, NoFilter>>
-type NoFilter = 'now' | 'limit' | 'sort' | 'usageSince'
-
-/** One text to match. No search holds a line break, so that none is found across two of the three. */
-const SEARCHED = `(coalesce(name, '') || '\n' || subject || '\n${HINT_START}' || environment || '_' || id)`
+/** Each database searches in a way of its own. */
+type NoFilter = 'now' | 'limit' | 'sort' | 'usageSince' | 'search'
 
 /**
  * The conditions of a query for keys, for both databases. All of them must hold. A new filter does not compile until it
  * has its line here.
  */
 export function writeKeyFilters(query: KeyQuery, parameters: Parameters): string[] {
-  const { table, value, instant, dialect } = parameters
+  const { table, value, instant } = parameters
   const unended = () => `revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${instant(query.now)})`
 
   const states: Readonly<Record<KeyState, () => string>> = {
@@ -38,7 +35,6 @@ export function writeKeyFilters(query: KeyQuery, parameters: Parameters): string
     supersededInUse: () =>
       `${states.superseded()} AND ${lastUse(parameters)} >= (
         SELECT s.created_at FROM ${table('vantage_keys')} s WHERE s.id = vantage_keys.replaced_by)`,
-    search: (text) => dialect.matches(SEARCHED, value(dialect.pattern(text))),
     after: (place) => comesAfter(place, query.sort ?? NEWEST_FIRST, parameters),
   }
 

@@ -45,8 +45,10 @@ export function updateKey(
 /**
  * Each row has the columns of a key, `last_used_at`, and with `usageSince` the column `usage`. The page is found first, by as
  * little as its order needs, so that the rest is read of its keys alone.
+ *
+ * @param found the condition that the search of the query finds a key, given the parameters to write it with
  */
-export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
+export function listKeys(query: KeyQuery, dialect: Dialect, found?: (parameters: Parameters) => string): Statement {
   const parameters = createParameters(dialect)
   const { table, value, day } = parameters
   const order = query.sort ?? NEWEST_FIRST
@@ -59,10 +61,17 @@ export function listKeys(query: KeyQuery, dialect: Dialect): Statement {
         WHERE u.id = ${KEYS.name}.id AND u.day >= ${day(query.usageSince)}) AS usage`
   const text = `SELECT ${selectList(KEYS, dialect)}, ${lastUse(parameters, dialect.readInstant)} AS last_used_at${usage}
     FROM (SELECT id AS page_id, ${orderValue(order.by, parameters)} AS place FROM ${keys}
-      ${whereAll(writeKeyFilters(query, parameters))}
+      ${whereAll([...writeKeyFilters(query, parameters), ...(found ? [found(parameters)] : [])])}
       ORDER BY place ${direction}, ${KEYS.name}.id ${direction} LIMIT ${value(query.limit)}) page
     JOIN ${keys} ON ${KEYS.name}.id = page_id
     ORDER BY place ${direction}, page_id ${direction}`
+  return { text, values: parameters.values }
+}
+
+/** Each row has the `id` of a key that meets the query, its search aside. */
+export function idsOfKeys(query: KeyQuery, dialect: Dialect): Statement {
+  const parameters = createParameters(dialect)
+  const text = `SELECT id FROM ${dialect.table(KEYS.name)} ${whereAll(writeKeyFilters(query, parameters))}`
   return { text, values: parameters.values }
 }
 

@@ -14,8 +14,8 @@ import type {
   WriteLimit,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
-import { toGlob } from '../search.js'
-import type { Dialect, Statement } from '../sql/dialect.js'
+import type { SearchedKey } from '../search.js'
+import type { Dialect, Parameters, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, KEYS, selectList } from '../sql/tables.js'
 import {
@@ -45,7 +45,12 @@ export interface KeyQueries {
     editor?: string | null,
     limit?: WriteLimit,
   ): boolean
-  list(query: KeyQuery): ListedKey[]
+  /** @param found the ids of the keys that the search of the query finds */
+  list(query: KeyQuery, found?: readonly string[]): ListedKey[]
+  /** The ids of the keys that meet a query, its search aside. */
+  idsOf(query: KeyQuery): string[]
+  /** What a search looks at, of the keys with these ids. */
+  searched(ids: readonly string[]): SearchedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
   readTotalUsage(query: TotalUsageQuery): StoredTotalUsage
@@ -69,12 +74,16 @@ export const DIALECT: Dialect = {
   readDay: (expression) => expression,
   plainText: (expression) => expression,
   joinTexts: (expression) => `group_concat(${expression})`,
-  matches: (expression, parameter) => `${expression} GLOB ${parameter}`,
-  pattern: toGlob,
 }
+
+/** The values of a parameter that holds them as JSON: one parameter, however many they are. */
+const listed = (parameter: string) => `SELECT value FROM json_each(${parameter})`
 
 export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   const select = database.prepare(`SELECT ${selectList(KEYS, DIALECT)} FROM ${KEYS.name} WHERE id = ?`)
+  const selectSearched = database.prepare(
+    `SELECT id, name, subject, environment FROM ${KEYS.name} WHERE id IN (${listed('?')})`,
+  )
   const addUse = database.prepare(
     `INSERT INTO vantage_usage (id, day, count, last_used_at)
       SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM vantage_keys WHERE id = ?)
@@ -138,7 +147,14 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
       return inTransaction(database, write, limit)
     },
 
-    list: (query) => all(statements.listKeys(query, DIALECT)).map(toListedKey),
+    list(query, found) {
+      const isFound = found && (({ value }: Parameters) => `id IN (${listed(value(JSON.stringify(found)))})`)
+      return all(statements.listKeys(query, DIALECT, isFound)).map(toListedKey)
+    },
+
+    idsOf: (query) => all(statements.idsOfKeys(query, DIALECT)).map(({ id }) => String(id)),
+
+    searched: (ids) => selectSearched.all(JSON.stringify(ids)) as unknown as SearchedKey[],
 
     addUsage(increments) {
       inTransaction(database, () => {

@@ -11,6 +11,7 @@ import { loadSqliteDriver, RESULT, type SqliteDatabase, type SqliteDriver, sqlit
 import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollower } from './feed.js'
 import { createKeyQueries, type KeyQueries } from './queries.js'
 import { checkSchema, migrateSchema } from './schema.js'
+import { searchKeys } from './search.js'
 
 /** Where a SQLite key store is. */
 export interface SqliteKeyStoreOptions {
@@ -267,7 +268,11 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
       return updated
     },
 
-    list: (query) => ask((queries) => queries.list(query)),
+    async list(query) {
+      const { search } = query
+      const found = search === undefined ? undefined : await searchKeys(ask, query, search)
+      return ask((queries) => queries.list(query, found))
+    },
 
     addUsage: (increments) => ask((queries) => queries.addUsage(increments)),
 

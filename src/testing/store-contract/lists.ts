@@ -205,6 +205,8 @@ export function testLists({ describe, test }: Suite): void {
       ['user_123', ['a']],
       ['night vak', []],
       ['🚀', ['b']],
+      ['\u{212a}_live', ['a', 'b', 'c', 'e']],
+      ['vak_live_a…', []],
     ]
 
     test('searches name, subject and hint, in any case, and takes no character for another', async ({ store }) => {
