@@ -107,6 +107,12 @@ export interface EventJson {
   readonly state: KeyState
 }
 
+/**
+ * The page sends it with what makes a key: a random id, so that a request that the browser sends twice is done once. The
+ * answer to the second one has the header too.
+ */
+export const REQUEST_HEADER = 'Vantage-Console-Request'
+
 /** What every refusal sends. */
 export interface ErrorJson {
   readonly error: string

@@ -8,6 +8,7 @@ import { AuthorizeError, type Caller, parseCaller } from './caller.js'
 import { CALLER_HEADER, formatCaller } from './caller-header.js'
 import { ALL_TENANTS, type ConsoleAction, type ConsoleQuestion } from './contract.js'
 import type { ConsoleAnswer, ConsoleRequest, ReceivedBody } from './exchange.js'
+import { createFirstOnly } from './first-only.js'
 import { isId } from './ids.js'
 import { createMistakeNotice } from './notices.js'
 import { documentedRefusal } from './preset.js'
@@ -16,13 +17,14 @@ import { type Endpoint, findRoute, type Route } from './routes.js'
 import { isSameOrigin } from './same-origin.js'
 import { answerToNobody, unauthenticated } from './sign-in.js'
 import { answerToFailure, keysWithin } from './store.js'
-import type { Site } from './task.js'
+import type { Handler, Site, Task } from './task.js'
 
 /** Answers every request to a console. It never rejects. */
 export type Judge = (request: ConsoleRequest) => Promise<ConsoleAnswer>
 
 export function createJudge(site: Site): Judge {
   const { settings, made, assets } = site
+  const firstOnly = createFirstOnly()
   const tellMistake = createMistakeNotice()
   const outage = createOutageNotices().about('the key store of the console', settings.keyring)
 
@@ -92,7 +94,7 @@ export function createJudge(site: Site): Judge {
       if (!caller.canWrite) return refuse('forbidden', 'You may look at keys, and not make or change any')
     }
     if (route.id !== undefined && id === undefined) return notFound()
-    return await endpoint.handler({
+    const task: Task = {
       site,
       request,
       caller,
@@ -101,7 +103,9 @@ export function createJudge(site: Site): Judge {
       askAgain: () => ask(request, endpoint.action, id),
       query: (names) => parseQuery(request.query, names),
       members: () => parseMembers(body),
-    })
+    }
+    const act = (): ReturnType<Handler> => endpoint.handler(task)
+    return await (endpoint.method === 'POST' ? firstOnly(request, caller, act) : act())
   }
 
   function answerToError(error: unknown): ConsoleAnswer {

@@ -1,6 +1,6 @@
 import type { KeyringDescription } from '../src/keyring/contract.js'
 import { KEY_STATES } from '../src/store/contract.js'
-import { KEY_EVENTS } from './api-types.js'
+import { KEY_EVENTS, REQUEST_HEADER } from './api-types.js'
 import { describeSchemas, duration, id, ref, type Schema } from './openapi-schemas.js'
 
 /** Status of each refusal, and when it is given. The order is the one in which they are judged. */
@@ -12,7 +12,10 @@ const REFUSALS = {
   TooLarge: [413, 'The body has more than 16384 bytes.'],
   NotFound: [404, 'There is no such key, or none that the caller may see.'],
   InvalidRequest: [400, 'A member, or a name of the query, is unknown or wrong.'],
-  InvalidState: [409, 'The key is revoked, expired or replaced; or `Vantage-Console-Caller` names somebody else.'],
+  InvalidState: [
+    409,
+    `The key is revoked, expired or replaced; \`Vantage-Console-Caller\` names somebody else; or a request with the same \`${REQUEST_HEADER}\` was received before.`,
+  ],
   Unavailable: [
     503,
     'The key store is out of reach, or too many streams are open; `Retry-After` says when to ask again.',
@@ -86,6 +89,13 @@ const LIST_QUERY = [
 
 const KEY_PARAMETER = { name: 'id', in: 'path', required: true, schema: id, description: 'The id of a key.' }
 
+const REQUEST_PARAMETER = {
+  name: REQUEST_HEADER,
+  in: 'header',
+  schema: { type: 'string', pattern: '^[A-Za-z0-9_-]{16,64}$' },
+  description: 'A random id: of requests with the same one, only the first is done.',
+}
+
 const body = (name: string, required: boolean) => ({ required, content: jsonContent(ref(name)) })
 
 const EVENTS = `Server-sent events: ${KEY_EVENTS.map((name) => `\`${name}\``).join(', ')}, whose \`data\` is an Event; \`reload\`, after which everything is to be asked for anew; and \`session-expired\`, the last one.`
@@ -121,6 +131,7 @@ const PATHS = {
     post: {
       operationId: 'createKey',
       summary: 'Makes a key',
+      parameters: [REQUEST_PARAMETER],
       requestBody: body('CreateKey', true),
       responses: answers(201, 'The key, and its record.', jsonContent(ref('CreatedKey')), WITH_BODY),
     },
@@ -138,6 +149,7 @@ const PATHS = {
     post: {
       operationId: 'rotateKey',
       summary: 'Replaces a key; the old one is accepted for a while',
+      parameters: [REQUEST_PARAMETER],
       requestBody: body('RotateKey', false),
       responses: answers(
         201,
@@ -152,6 +164,7 @@ const PATHS = {
     post: {
       operationId: 'revokeKey',
       summary: 'Ends a key for good',
+      parameters: [REQUEST_PARAMETER],
       requestBody: body('RevokeKey', false),
       responses: answers(200, 'The record of the key.', jsonContent(ref('Key')), [...WITH_BODY, 'NotFound']),
     },

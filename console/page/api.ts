@@ -1,13 +1,14 @@
-import type {
-  AuditJson,
-  CreatedKeyJson,
-  ErrorJson,
-  KeyJson,
-  KeyListJson,
-  KeyUsageJson,
-  RotatedKeyJson,
-  SessionJson,
-  TotalUsageJson,
+import {
+  type AuditJson,
+  type CreatedKeyJson,
+  type ErrorJson,
+  type KeyJson,
+  type KeyListJson,
+  type KeyUsageJson,
+  REQUEST_HEADER,
+  type RotatedKeyJson,
+  type SessionJson,
+  type TotalUsageJson,
 } from '../api-types.js'
 import { CALLER_HEADER, formatCaller } from '../caller-header.js'
 import { doubtSession, noteSession } from './session-state.js'
@@ -67,8 +68,9 @@ export const api = {
   session: (signal?: AbortSignal): Promise<SessionJson> => get('session', {}, signal),
   keys: (query: KeyListQuery, signal?: AbortSignal): Promise<KeyListJson> => get('keys', { ...query }, signal),
   key: (id: string, signal?: AbortSignal): Promise<KeyJson> => get(`keys/${id}`, {}, signal),
-  create: (key: NewKey): Promise<CreatedKeyJson> => post('keys', key),
-  rotate: (id: string, body: { readonly overlap?: string }): Promise<RotatedKeyJson> => post(`keys/${id}/rotate`, body),
+  create: (key: NewKey): Promise<CreatedKeyJson> => postOnce('keys', key),
+  rotate: (id: string, body: { readonly overlap?: string }): Promise<RotatedKeyJson> =>
+    postOnce(`keys/${id}/rotate`, body),
   revoke: (id: string, body: { readonly reason?: string }): Promise<KeyJson> => post(`keys/${id}/revoke`, body),
   keyUsage: (id: string, days: number, signal?: AbortSignal): Promise<KeyUsageJson> =>
     get(`keys/${id}/usage`, { days }, signal),
@@ -109,11 +111,24 @@ function get<T>(path: string, query: Readonly<Record<string, unknown>>, signal?:
   return send(text === '' ? path : `${path}?${text}`, { method: 'GET' }, signal)
 }
 
-function post<T>(path: string, body: unknown): Promise<T> {
-  return send(path, { method: 'POST', body: JSON.stringify(body) })
+function post<T>(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+  return send(path, { method: 'POST', body: JSON.stringify(body), headers })
 }
 
-async function send<T>(path: string, init: RequestInit, signal?: AbortSignal): Promise<T> {
+/** Of what makes a key, the browser may send a second copy by itself, whose key nobody would see. */
+function postOnce<T>(path: string, body: unknown): Promise<T> {
+  // Where the page comes by http there is no randomUUID().
+  const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0'))
+  return post(path, body, { [REQUEST_HEADER]: id.join('') })
+}
+
+interface Sent {
+  readonly method: 'GET' | 'POST'
+  readonly body?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+async function send<T>(path: string, init: Sent, signal?: AbortSignal): Promise<T> {
   const changes = init.method !== 'GET'
   const timeout = AbortSignal.timeout(TIMEOUT_MS)
   const asksWho = path === 'session'
@@ -123,6 +138,7 @@ async function send<T>(path: string, init: RequestInit, signal?: AbortSignal): P
     response = await fetch(`api/${path}`, {
       ...init,
       headers: {
+        ...init.headers,
         ...(changes && { 'Content-Type': 'application/json' }),
         ...(person !== undefined && !asksWho && { [CALLER_HEADER]: person }),
       },
@@ -162,7 +178,8 @@ function errorOf(response: Response, body: unknown, changes: boolean): ApiError 
     return new ApiError(trouble, description, status, changes, retryAfter)
   }
   noteSession('running')
-  return new ApiError('refused', description, status, false)
+  // The first copy was received, and its answer lost.
+  return new ApiError('refused', description, status, response.headers.has(REQUEST_HEADER))
 }
 
 /** The JSON of an answer; `undefined` for anything else, as a proxy in between sends it. */

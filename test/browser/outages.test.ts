@@ -97,6 +97,21 @@ describe.skipIf(!chromiumIsThere())('a network that fails', () => {
     await page.getByRole('heading', { name: 'Your new API key' }).waitFor()
   })
 
+  test('Generate that the browser sends twice by itself makes one key, and the page says that the answer is lost', async () => {
+    await start()
+    const page = await browser.open()
+    await signIn(page, dashboard.url.replace(`:${dashboard.port}`, `:${proxy.port}`))
+    await page.getByRole('button', { name: 'Generate New Key' }).click()
+    await fillIn(page, { name: 'Nightly export', scopes: ['jobs:read'] })
+    proxy.loseNextAnswerTo('POST ', 'nothing')
+    await page.getByRole('button', { name: 'Generate key' }).click()
+
+    await page.getByRole('region', { name: 'The answer was lost' }).getByText('This key may be the one.').waitFor()
+    const posts = dashboard.served.filter(({ request }) => request.startsWith('POST'))
+    expect(posts.map(({ status }) => status)).toEqual([201, 409])
+    expect((await keyring.list({ tenant: 'acme' })).keys).toHaveLength(1)
+  })
+
   test('the answer to Rotate is lost: the page says that there is a key that nobody has seen', async () => {
     await start()
     const { record } = await keyring.create({

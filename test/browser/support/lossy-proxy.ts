@@ -5,30 +5,31 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export interface LossyProxy {
   readonly port: number
   /**
-   * The next request that begins so reaches the server. Of its answer only the head comes back, and the connection ends. (A
-   * request of which nothing comes back is sent once more by the browser itself, where the connection was used before.)
+   * The next request that begins so reaches the server. Of its answer only the head comes back, and the connection ends; or
+   * nothing at all: then the browser itself sends the request once more, where the connection was used before.
    */
-  loseNextAnswerTo(start: string): void
+  loseNextAnswerTo(start: string, comesBack?: 'head' | 'nothing'): void
   close(): Promise<void>
 }
 
 /** @param port of the server */
 export async function startLossyProxy(port: number): Promise<LossyProxy> {
   const sockets = new Set<Socket>()
-  let losing: string | undefined
+  let losing: { readonly start: string; readonly comesBack: 'head' | 'nothing' } | undefined
 
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1')
-    let loses = false
+    let loses: 'head' | 'nothing' | undefined
     client.on('data', (chunk) => {
-      if (losing !== undefined && chunk.toString('latin1').startsWith(losing)) {
+      if (losing !== undefined && chunk.toString('latin1').startsWith(losing.start)) {
+        loses = losing.comesBack
         losing = undefined
-        loses = true
       }
       upstream.write(chunk)
     })
     upstream.on('data', (chunk) => {
-      if (!loses) return void client.write(chunk)
+      if (loses === undefined) return void client.write(chunk)
+      if (loses === 'nothing') return void client.destroy()
       client.write(chunk.subarray(0, chunk.indexOf('\r\n\r\n') + 4), () => client.destroy())
     })
     for (const [socket, other] of [
@@ -47,8 +48,8 @@ export async function startLossyProxy(port: number): Promise<LossyProxy> {
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
-    loseNextAnswerTo(start) {
-      losing = start
+    loseNextAnswerTo(start, comesBack = 'head') {
+      losing = { start, comesBack }
     },
     async close() {
       for (const socket of sockets) socket.destroy()
