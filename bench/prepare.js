@@ -23,7 +23,8 @@ const modified = (file) => (existsSync(join(root, file)) ? statSync(join(root, f
 if (modified('bench/node_modules/.package-lock.json') < modified('bench/package-lock.json')) {
   npm('ci', '--prefix', 'bench', '--no-audit', '--no-fund', '--loglevel=error')
 }
-if (modified('dist/esm/src/index.js') < Math.max(newest('src'), newest('adapters'))) npm('run', 'build')
+if (modified('dist/esm/src/index.js') < Math.max(newest('src'), newest('adapters'), newest('console')))
+  npm('run', 'build')
 
 const name = process.argv[2]
 await import(name === 'check' ? './check.js' : `./${name}/${name}.js`)

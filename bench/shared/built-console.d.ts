@@ -1,0 +1,3 @@
+/** Types of built-console.js. */
+
+export * from '../../console/index.js'
