@@ -9,6 +9,12 @@ export type StreamMessage =
 /** How often everything is read again while there is no stream. */
 export const POLL_MS = 15_000
 
+/** How long a tab without the stream goes without a word of the one that has it: a dialog may have stopped that one. */
+const SILENCE_MS = 2 * POLL_MS
+
+/** What the tab that has the stream tells the others. `alive`: it has the stream, and there is nothing new. */
+type TabMessage = StreamMessage | { readonly type: 'alive' }
+
 /** What this file needs of a browser; tests bring their own. */
 export interface StreamPorts {
   /** Absent where the page came over http from another machine. */
@@ -44,9 +50,19 @@ export function followKeyEvents(
   const channel = ports.channel(group)
   const ended = new AbortController()
   const startedAt = performance.now()
-  channel.onmessage = ({ data }: MessageEvent<StreamMessage>) => listener(data)
+  let heardAt = startedAt
+  let leads = false
+  channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
+    heardAt = performance.now()
+    if (data.type !== 'alive') listener(data)
+  }
+  const timer = setInterval(() => {
+    if (leads) channel.postMessage({ type: 'alive' } satisfies TabMessage)
+    else if (performance.now() - heardAt >= SILENCE_MS) listener({ type: 'reload' })
+  }, POLL_MS)
   const lead = () => {
     if (ended.signal.aborted) return
+    leads = true
     // What happened between the last leader's end and now was heard by nobody.
     const takesOver = performance.now() - startedAt > 1000
     const send = (message: StreamMessage) => {
@@ -65,6 +81,7 @@ export function followKeyEvents(
   ports.locks.request(group, { signal: ended.signal }, lead).catch(() => {})
   return () => {
     ended.abort()
+    clearInterval(timer)
     channel.close()
   }
 }

@@ -31,7 +31,7 @@ export const texts = {
     offlineDetail: 'Or the server cannot be reached.',
     offlineNow: 'What is shown may be old. The page goes on by itself when there is a connection again.',
     session: 'Your session has ended',
-    sessionDetail: 'What you have entered stays here.',
+    sessionDetail: 'What you have entered stays here while you sign in in another tab.',
     signIn: 'Sign in again',
     unavailable: 'The key store cannot be reached',
     failed: 'The server has trouble',

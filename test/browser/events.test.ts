@@ -57,6 +57,16 @@ describe.skipIf(!chromiumIsThere())('changes that others make', () => {
     await rowOf(second, 'Made later').getByRole('cell', { name: 'Revoked' }).waitFor()
   })
 
+  test.each(['revoke', 'rotate'])('reach the form to %s a key', async (form) => {
+    const { record } = await others.create({ ...OWNER, name: 'Made elsewhere' })
+    const page = await browser.open()
+    await signIn(page, dashboard.url)
+    await page.goto(`${dashboard.url}#/keys/${record.id}/${form}`)
+    await page.getByRole('button', { name: /^(Revoke|Rotate) key$/ }).waitFor()
+    await others.revoke(record.id)
+    await page.getByText(form === 'revoke' ? 'This key is revoked.' : 'This key cannot be rotated').waitFor()
+  })
+
   test('are caught up with after the stream was cut', async () => {
     const page = await browser.open()
     await signIn(page, dashboard.url)

@@ -90,6 +90,31 @@ test('gives the stream to another tab, which reads again what nobody heard', asy
   expect(second.heard).toEqual([{ type: 'reload' }])
 })
 
+test('reads everything again while the tab with the stream says nothing', async () => {
+  const locks = createLocks()
+  // It holds the lock, and a dialog keeps it from saying anything.
+  void locks.request('/settings/api-keys/', {}, () => new Promise(() => {}))
+  const { heard } = openTab(locks)
+  await settle()
+  vi.advanceTimersByTime(POLL_MS)
+  expect(heard).toEqual([])
+  vi.advanceTimersByTime(POLL_MS * 2)
+  expect(heard).toEqual([{ type: 'reload' }, { type: 'reload' }])
+})
+
+test('reads nothing again while the tab with the stream is alive', async () => {
+  const locks = createLocks()
+  openTab(locks)
+  await settle()
+  Source.made[0]?.open()
+  const { heard } = openTab(locks)
+  for (let i = 0; i < 8; i++) {
+    vi.advanceTimersByTime(POLL_MS)
+    await settle()
+  }
+  expect(heard).toEqual([])
+})
+
 test('leaves the line when it is ended while it waits', async () => {
   const locks = createLocks()
   const first = openTab(locks)

@@ -35,7 +35,9 @@ export function Trail(props: {
   })
   const entries = value?.entries ?? []
   const records = useKeysById(
-    entries.flatMap((entry) => [entry.keyId, entry.successorId].filter((key) => key !== null)),
+    entries.flatMap((entry) =>
+      [entry.keyId, entry.successorId].filter((key): key is string => key !== null && key !== id),
+    ),
   )
   const shown: Shown<ComponentChild> = {
     person: (actor) => <bdi class="person">{actor}</bdi>,

@@ -4,6 +4,7 @@ import type { KeyJson, SessionJson } from '../../api-types.js'
 import { ApiError, api } from '../api.js'
 import { confirms, LAST_CHARACTERS } from '../confirmation.js'
 import { withoutSecrets } from '../key-text.js'
+import { useKeyEvents } from '../live.js'
 import { useLoad } from '../load.js'
 import { Instant } from '../parts/instant.js'
 import { KeyFrame } from '../parts/key-frame.js'
@@ -20,10 +21,13 @@ const t = texts.revoke
 /** Ends a key for good, after its name was typed. */
 export function Revoke({ session, id }: ViewProps & { readonly id: string }): JSX.Element {
   const loaded = useLoad((signal) => api.key(id, signal), [id])
+  useKeyEvents(({ keys, everything }) => {
+    if (everything || keys.has(id)) loaded.reload()
+  })
   const key = loaded.value
   return (
     <KeyFrame loaded={loaded} title={t.title} byKey>
-      {key !== undefined && session !== undefined && <Body record={key} session={session} />}
+      {key !== undefined && session !== undefined && <Body record={key} session={session} onRefused={loaded.reload} />}
     </KeyFrame>
   )
 }
@@ -31,11 +35,14 @@ export function Revoke({ session, id }: ViewProps & { readonly id: string }): JS
 interface BodyProps {
   readonly record: KeyJson
   readonly session: SessionJson
+  /** The key may have changed since it was read. */
+  readonly onRefused: () => void
 }
 
-function Body({ record, session }: BodyProps): JSX.Element {
+function Body(props: BodyProps): JSX.Element {
+  const { record, session } = props
   if (record.state === 'revoked') return <Done id={record.id} />
-  return session.canWrite ? <Form record={record} session={session} /> : <p class="notice">{texts.shell.readOnly}</p>
+  return session.canWrite ? <Form {...props} /> : <p class="notice">{texts.shell.readOnly}</p>
 }
 
 function Done({ id }: { readonly id: string }): JSX.Element {
@@ -46,7 +53,7 @@ function Done({ id }: { readonly id: string }): JSX.Element {
   )
 }
 
-function Form({ record, session }: BodyProps): JSX.Element {
+function Form({ record, session, onRefused }: BodyProps): JSX.Element {
   const [typed, setTyped] = useState('')
   const [reason, setReason] = useState('')
   const [secretRemoved, setSecretRemoved] = useState(false)
@@ -76,6 +83,7 @@ function Form({ record, session }: BodyProps): JSX.Element {
       if (!(caught instanceof ApiError)) throw caught
       setError(caught)
       setSending(false)
+      if (caught.trouble === 'refused') onRefused()
     }
   }
 

@@ -53,6 +53,7 @@ export function Rotate({ session, id }: ViewProps & { readonly id: string }): JS
               setLookUntil(undefined)
               setRotated(answer)
             }}
+            onRefused={reload}
             onLost={() => {
               setLookUntil(Date.now() + LOOKOUT_MS)
               reload()
@@ -73,6 +74,8 @@ interface BodyProps {
   readonly onSending: (sending: boolean) => void
   readonly onRotated: (answer: RotatedKeyJson) => void
   readonly onLost: () => void
+  /** The key may have changed since it was read. */
+  readonly onRefused: () => void
 }
 
 function Body(props: BodyProps): JSX.Element {
@@ -103,7 +106,7 @@ function LostAnswer(props: { readonly record: KeyJson; readonly looking: boolean
   )
 }
 
-function Form({ record, sending, onSending, onRotated, onLost }: BodyProps): JSX.Element {
+function Form({ record, sending, onSending, onRotated, onLost, onRefused }: BodyProps): JSX.Element {
   const [overlap, setOverlap] = useState<(typeof OVERLAPS)[number]>('24h')
   const [error, setError] = useState<ApiError>()
 
@@ -118,6 +121,7 @@ function Form({ record, sending, onSending, onRotated, onLost }: BodyProps): JSX
       if (!(caught instanceof ApiError)) throw caught
       if (caught.mayHaveHappened) onLost()
       else setError(caught)
+      if (caught.trouble === 'refused') onRefused()
     } finally {
       onSending(false)
     }
