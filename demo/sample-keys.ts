@@ -7,7 +7,8 @@ const TENANT = 'acme'
 
 /**
  * Puts keys into the store that are months old, with uses, so that there is something to see in the console. They are of
- * one tenant; the other shows how it begins. Their names say what they are, and nobody has them.
+ * one tenant; the other shows how it begins. Their names say what they are, and nobody has them. The audit trail has the
+ * instant at which the store itself wrote them: today.
  */
 export async function addSampleKeys(url: string): Promise<void> {
   const store = openKeyStore(url)

@@ -128,6 +128,7 @@ async function createKey(store: string): Promise<string> {
       scopes: [...KEY_SCOPES],
       tenant: TENANTS.ada,
       name: 'Demo key',
+      actor: 'demo',
     })
     return key
   } finally {
