@@ -67,7 +67,10 @@ for (const { name, boundMs } of STORES) {
         const handover = page.getByRole('region', { name: 'Which of the two keys is used' })
         await handover.waitFor()
         expect(await service.call(old)).toBe(200)
-        await handover.getByRole('status').filter({ hasText: 'The old key is still used' }).waitFor({ timeout: 60_000 })
+        await handover
+          .getByRole('status')
+          .filter({ hasText: 'The old key has been used since it was replaced' })
+          .waitFor({ timeout: 60_000 })
         expect(await handover.getByRole('region', { name: 'Old key' }).textContent()).toContain('Old key still used')
 
         await page.goto(dashboard.url)
