@@ -20,6 +20,8 @@ export interface SessionJson {
   readonly defaultLife: string | null
   readonly apiUrl: string
   readonly signInUrl: string | null
+  /** New keys end at this instant at the latest, whatever life they are given. Left out where there is no such bound. */
+  readonly notAfter?: string
 }
 
 /** A key, as `vantage-auth keys show --json` writes it. */

@@ -18,6 +18,7 @@ export const session: Handler = ({ site, caller, query }) => {
     defaultLife,
     apiUrl,
     signInUrl,
+    ...(caller.notAfter !== undefined && { notAfter: caller.notAfter.toISOString() }),
   }
   return json(200, answer)
 }
