@@ -29,6 +29,11 @@ export function formatRelative(at: string, now: number): string {
   return formatDate(at)
 }
 
+/** Whether an instant is so near that its hour counts. */
+export function isNear(at: string, now: number): boolean {
+  return Math.abs(Date.parse(at) - now) < 2 * DAY
+}
+
 /** The instant itself, for whoever compares it with a log: `2026-11-25 12:00:00 UTC`. */
 export function formatUtc(at: string): string {
   return texts.date.utc(at.slice(0, 19).replace('T', ' '))

@@ -126,6 +126,7 @@ export const texts = {
       return span === null ? life : `In ${span[1]} ${units[span[2] ?? '']}`
     },
     noEnd: 'Never',
+    latest: (at: string) => `As late as you may: ${at}`,
     longWarning: 'Longer than a year. Rotate keys yearly: a key that leaks is of use until its end.',
     noEndWarning: 'Without an end, a key that leaks is of use until somebody revokes it. Rotate it yearly.',
     environment: 'Environment',

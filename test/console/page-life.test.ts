@@ -20,3 +20,8 @@ test('warns beyond a year, and of keys without an end', () => {
 test('says a life in words', () => {
   expect(['365d', '90d', '36h'].map(texts.generate.life)).toEqual(['In a year', 'In 90 days', 'In 36 hours'])
 })
+
+test('leaves out what is longer than keys may live', () => {
+  expect(lifeChoices('365d', 100 * 86_400_000)).toEqual(['30d', '90d', null])
+  expect(lifeChoices('1h', 7_200_000)).toEqual(['1h', null])
+})

@@ -1,6 +1,8 @@
 import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CreatedKeyJson } from '../../api-types.js'
+import { serverNow } from '../api.js'
+import { isNear } from '../dates.js'
 import { texts } from '../texts.js'
 import { CopyButton } from './copy.js'
 import { Heading } from './heading.js'
@@ -80,7 +82,12 @@ export function Once(props: {
               t.noEnd
             ) : (
               <>
-                {t.expires} <Instant at={record.expiresAt} none="" />
+                {t.expires}{' '}
+                <Instant
+                  at={record.expiresAt}
+                  none=""
+                  as={isNear(record.expiresAt, serverNow()) ? 'date-time' : 'date'}
+                />
               </>
             )}
           </p>

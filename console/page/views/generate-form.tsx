@@ -2,6 +2,7 @@ import type { JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { CreatedKeyJson, SessionJson } from '../../api-types.js'
 import { ApiError, api, type NewKey, serverNow } from '../api.js'
+import { formatDateTime } from '../dates.js'
 import { type Draft, noteDraft, takeDraft } from '../draft.js'
 import { withoutSecrets } from '../key-text.js'
 import { isLong, lifeChoices } from '../life.js'
@@ -84,6 +85,7 @@ export function GenerateForm(props: {
     }
   }
 
+  const choices = choicesOf(session)
   const scopesError = checked && fields.scopes.length === 0 ? t.scopesMissing : undefined
   const refused = error === undefined ? undefined : refusedField(error)
   const textError = (name: TextName): string | undefined => {
@@ -115,14 +117,20 @@ export function GenerateForm(props: {
             value={fields.life ?? NO_END}
             onChange={({ currentTarget: { value } }) => change({ life: value === NO_END ? null : value })}
           >
-            {lifeChoices(session.defaultLife).map((life) => (
+            {choices.map((life) => (
               <option key={life} value={life ?? NO_END}>
-                {life === null ? t.noEnd : t.life(life)}
+                {life !== null
+                  ? t.life(life)
+                  : session.notAfter === undefined
+                    ? t.noEnd
+                    : t.latest(formatDateTime(session.notAfter))}
               </option>
             ))}
           </select>
           <p id="expires-warning" role="status" class="warning">
-            {isLong(fields.life) && (fields.life === null ? t.noEndWarning : t.longWarning)}
+            {isLong(fields.life) &&
+              session.notAfter === undefined &&
+              (fields.life === null ? t.noEndWarning : t.longWarning)}
           </p>
         </div>
         <div class="field">
@@ -175,6 +183,10 @@ export function GenerateForm(props: {
   )
 }
 
+function choicesOf({ defaultLife, notAfter }: SessionJson): ReturnType<typeof lifeChoices> {
+  return lifeChoices(defaultLife, notAfter === undefined ? undefined : Date.parse(notAfter) - serverNow())
+}
+
 /** The field that the server's sentence is about: it begins with the name of the member. */
 function refusedField({ trouble, message }: ApiError): TextName | undefined {
   if (trouble !== 'refused') return undefined
@@ -182,7 +194,8 @@ function refusedField({ trouble, message }: ApiError): TextName | undefined {
 }
 
 /** What was entered before somebody signed in again, as far as it may still be granted; else nothing. */
-function firstDraft({ actor, scopes, defaultLife, environments }: SessionJson): Draft {
+function firstDraft(session: SessionJson): Draft {
+  const { actor, scopes, defaultLife, environments } = session
   const draft = takeDraft(actor)
   if (draft !== undefined) return { ...draft, scopes: scopes.filter((scope) => draft.scopes.includes(scope)) }
   return {
@@ -190,7 +203,7 @@ function firstDraft({ actor, scopes, defaultLife, environments }: SessionJson): 
     owner: '',
     tenant: '',
     scopes: [],
-    life: defaultLife ?? '365d',
+    life: choicesOf(session).includes(defaultLife ?? '365d') ? (defaultLife ?? '365d') : null,
     environment: environments[0] ?? 'live',
   }
 }
