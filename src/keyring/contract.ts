@@ -106,7 +106,7 @@ export interface ListKeysOptions {
   search?: string | undefined
   /** `-` in front is descending. What never expires is the latest, never used the earliest, and no name the first. Default: `'-created'`. */
   sort?: KeySort | undefined
-  /** Adds {@link KeyRecord.usage}: uses on each of the last so many days (UTC), 1 to 366, today included. */
+  /** Adds {@link KeyRecord.usage}: uses on each of the last so many days (UTC), 1 to 366, today included. Times `limit` at most 36 600. */
   usage?: number | undefined
   /** Where the last page ended. It goes with the same `sort` alone. */
   cursor?: string | null | undefined

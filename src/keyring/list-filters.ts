@@ -8,6 +8,8 @@ import { firstOfDays } from './days.js'
 import { parseCursor, parseSort } from './sort.js'
 
 const DEFAULT_LENGTH = 100
+/** Counts of one list: those of 100 keys over 366 days. More would hold up the process that reads them. */
+const MOST_COUNTS = 36_600
 
 /** What each option of `list()` asks of the store. An option without an entry does not compile. */
 const LIST_FILTERS: {
@@ -37,7 +39,13 @@ export function readListFilters(given: ListKeysOptions, now: number): KeyQuery {
     const value: unknown = given[option as keyof ListKeysOptions]
     if (value !== undefined) Object.assign(query, filter(value, now))
   }
-  const { cursor } = given
+  const { cursor, usage = 0 } = given
+  if (query.limit * usage > MOST_COUNTS) {
+    throw new ArgumentError(
+      'usage',
+      `times limit must be at most ${MOST_COUNTS}; ask for fewer days, or for shorter pages`,
+    )
+  }
   return cursor === undefined || cursor === null ? query : { ...query, after: parseCursor(cursor, query.sort) }
 }
 

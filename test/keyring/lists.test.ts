@@ -159,6 +159,15 @@ describe('usage', () => {
     expect((await keyring.list()).keys[0]).not.toHaveProperty('usage')
   })
 
+  test('of all pages that are asked for at once has a bound, and the error says the cure', async () => {
+    await expect(keyring.list({ usage: 366, limit: 101 })).rejects.toThrow(
+      'usage times limit must be at most 36600; ask for fewer days, or for shorter pages',
+    )
+    await expect(keyring.list({ usage: 37, limit: 1000 })).rejects.toThrow(TypeError)
+    expect((await keyring.list({ usage: 366 })).keys).toEqual([])
+    expect((await keyring.list({ usage: 36, limit: 1000 })).keys).toEqual([])
+  })
+
   test.each([0, 367, 1.5, '30', true])('of %j days is refused', async (usage) => {
     await expect(keyring.list({ usage: usage as number })).rejects.toThrow('usage must be a whole number from 1 to 366')
   })

@@ -80,8 +80,8 @@ const postgresSubject: Subject = {
     const recorded: string[] = []
     await migratePostgres({
       ...connections,
-      transaction: (write) =>
-        connections.transaction((ask) =>
+      migration: (write) =>
+        connections.migration((ask) =>
           write((text, values) => {
             recorded.push(text.replaceAll('{schema}', '"public"'))
             return ask(text, values)
@@ -259,3 +259,26 @@ test('a database runs the steps above its version, and all of them when a table 
   expect(run(3, 'a', 'b')).toEqual([])
   expect(run(2, 'b')).toEqual([1, 2, 3])
 })
+
+test.runIf(postgresIsThere())(
+  'a long audit trail is brought up to date without the time limit of a request',
+  async () => {
+    await postgresSubject.prepare()
+    await postgresSubject.run(readFileSync(released(postgresSubject.name, 8), 'utf8'))
+    const connections = connectionsByUrl(url, 'public')
+    const limits: unknown[] = []
+    await migratePostgres({
+      ...connections,
+      migration: (write) =>
+        connections.migration((ask) =>
+          write(async (text, values) => {
+            if (/UPDATE \{schema\}\.vantage_audit/.test(text))
+              limits.push((await ask('SHOW statement_timeout')).rows[0])
+            return ask(text, values)
+          }),
+        ),
+    })
+    await connections.close()
+    expect(limits).toEqual([{ statement_timeout: '1h' }])
+  },
+)

@@ -34,6 +34,8 @@ export interface Connections extends PostgresPlace {
   read<T>(read: (ask: Ask) => Promise<T>): Promise<T>
   /** Statements that take effect together or not at all, within the limit. `write` returns false to take them back. */
   transaction<T>(write: (ask: Ask) => Promise<T>, limit?: WriteLimit): Promise<T>
+  /** As `transaction`, which may take longer where `write` says so to the server. */
+  migration(write: (ask: Ask) => Promise<void>): Promise<void>
   /** A connection of its own beside the pool, not connected yet. */
   createClient(): PostgresClient
   askClient(client: PostgresClient): Ask
@@ -46,6 +48,8 @@ export const READ_LIMIT_MS = 3000
 /** How long it may take to connect, or to get a connection of the pool. */
 const CONNECT_LIMIT_MS = 3000
 const WRITE_LIMIT_MS = 10_000
+/** How long a migration may take, once it has its locks: a trail of changes may have millions of rows. */
+export const MIGRATION_LIMIT_MS = 3_600_000
 const CLOSE_LIMIT_MS = 1000
 const KEEP_ALIVE_AFTER_MS = 10_000
 /** How many connections a store keeps that was opened by a connection string. */
@@ -160,6 +164,17 @@ function createConnections(
     }
   }
 
+  function transact<T>(limitMs: number, write: (ask: Ask) => Promise<T>, limit?: WriteLimit): Promise<T> {
+    return use(limitMs, async (ask) => {
+      checkInTime(limit)
+      await ask(beginWrite(Math.min(WRITE_LIMIT_MS, millisecondsLeft(limit))))
+      const result = await write(ask)
+      checkInTime(limit)
+      await ask(result === false ? 'ROLLBACK' : 'COMMIT')
+      return result
+    })
+  }
+
   return {
     ...place,
     createClient,
@@ -169,15 +184,9 @@ function createConnections(
 
     read: (read) => use(2 * READ_LIMIT_MS, (ask) => readOver(ask, read)),
 
-    transaction: (write, limit) =>
-      use(2 * WRITE_LIMIT_MS, async (ask) => {
-        checkInTime(limit)
-        await ask(beginWrite(Math.min(WRITE_LIMIT_MS, millisecondsLeft(limit))))
-        const result = await write(ask)
-        checkInTime(limit)
-        await ask(result === false ? 'ROLLBACK' : 'COMMIT')
-        return result
-      }),
+    transaction: (write, limit) => transact(2 * WRITE_LIMIT_MS, write, limit),
+
+    migration: (write) => transact(2 * MIGRATION_LIMIT_MS, write),
 
     async close() {
       if (owned) await answerWithin(CLOSE_LIMIT_MS, 'the server', pool.end()).catch(() => {})

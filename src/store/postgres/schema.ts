@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { checkCurrent, type FoundSchema, isCurrent, type NeededSchema, stepsToRun } from '../sql/schema.js'
-import type { Ask, Connections } from './connections.js'
+import { type Ask, type Connections, MIGRATION_LIMIT_MS } from './connections.js'
 import { SQLSTATE } from './driver.js'
 import { CREATE_SCHEMA_TABLE, creationOf, STEPS, TABLES } from './migrations.js'
 import { BODY_QUOTE } from './names.js'
@@ -87,7 +87,7 @@ export async function checkOwnSchema({ read, ...place }: Place & Pick<Connection
  * @throws {KeyStoreError} when tables or functions of these names are there and belong to somebody else
  */
 export async function migrateSchema(connections: Connections, onNotice?: (notice: string) => void): Promise<number> {
-  const { read, transaction } = connections
+  const { read, migration } = connections
   let foreign: readonly string[] = []
   const current = await read(async (ask) => {
     // Also where there is nothing left to do: somebody may have made all of it.
@@ -96,7 +96,7 @@ export async function migrateSchema(connections: Connections, onNotice?: (notice
     })
     return isCurrent(found, needed(connections))
   })
-  if (!current) await retry(() => transaction((ask) => migrate(ask, connections)))
+  if (!current) await retry(() => migration((ask) => migrate(ask, connections)))
   if (onNotice) await read((ask) => warnOfOthers(ask, connections, foreign, onNotice))
   return SCHEMA_VERSION
 }
@@ -119,6 +119,8 @@ async function migrate(ask: Ask, place: Place): Promise<void> {
   const isTable = (statement: string) => creationOf(statement)?.kind === 'TABLE'
   for (const statement of statements.filter(isTable)) await createUnlessFound(ask, statement, found)
   await ask(LOCK_ALL)
+  // From here on it waits for nobody, and what it changes may be much.
+  await ask(`SET LOCAL statement_timeout = ${MIGRATION_LIMIT_MS}`)
   const locked = await refuseForeignObjects(ask, place)
   for (const statement of statements.filter((statement) => !isTable(statement))) {
     await createUnlessFound(ask, statement, locked)
