@@ -1,4 +1,5 @@
 import { checkFlag, checkStrings, optionSetting, readOptions } from '../src/config/checks.js'
+import { checkIssuer } from '../src/config/issuer-options.js'
 import { type Auth, credentialOf } from '../src/core/auth.js'
 import {
   type AnyAuthError,
@@ -75,7 +76,7 @@ export function authorizeByScope(...given: [options: AuthorizeByScopeOptions]): 
   const [options, ...others] = given
   refuseUncalled('authorizeByScope', others, 'authorize: authorizeByScope({ issuer })')
   const values = readOptions(options, Object.keys(OPTIONS), 'option of authorizeByScope()')
-  const issuers = checkStrings(optionSetting(values.issuer, 'issuer'))
+  const issuers = checkStrings(optionSetting(values.issuer, 'issuer')).map((issuer) => checkIssuer(issuer, 'issuer'))
   const flag = (name: string) => values[name] !== undefined && checkFlag(optionSetting(values[name], name))
   const tenantWide = flag('tenantWide')
   const keysMayCreate = flag('keysMayCreate')

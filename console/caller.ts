@@ -14,6 +14,8 @@ export interface Caller {
   /** Of the vocabulary, in its order. */
   readonly grantable: readonly string[]
   readonly notAfter: Date | undefined
+  /** `authorize` named grantable scopes, and the vocabulary has none of them. */
+  readonly namesNoScope: boolean
   /** Found by `authorizeByScope()`. */
   readonly byScope: boolean
   readonly mayNameTenant: boolean
@@ -49,14 +51,18 @@ export function parseCaller(given: unknown, vocabulary: readonly string[]): Call
   for (const name of namesIn(given)) if (!MEMBERS.includes(name)) throw unknownMember(name)
   const { actor, tenant, canWrite } = given
   const marked = given as unknown as ConsoleCaller
+  const scopes = 'grantable' in given ? checkScopes(given.grantable) : vocabulary
+  const grantable = Object.freeze(vocabulary.filter((scope) => scopes.includes(scope)))
+  const byScope = isByScope(marked)
   return Object.freeze({
     actor: checkMember(actor, 'actor'),
     tenant: tenant === ALL_TENANTS ? ALL_TENANTS : checkMember(tenant, 'tenant'),
     subject: 'subject' in given ? checkMember(given.subject, 'subject') : undefined,
     canWrite: canWrite === true,
-    grantable: 'grantable' in given ? checkGrantable(given.grantable, vocabulary) : vocabulary,
+    grantable,
     notAfter: 'notAfter' in given ? checkInstant(given.notAfter) : undefined,
-    byScope: isByScope(marked),
+    namesNoScope: !byScope && scopes.length > 0 && grantable.length === 0,
+    byScope,
     mayNameTenant: mayNameTenant(marked),
   })
 }
@@ -94,12 +100,12 @@ function checkMember(value: unknown, name: string): string {
   }
 }
 
-function checkGrantable(value: unknown, vocabulary: readonly string[]): readonly string[] {
+function checkScopes(value: unknown): readonly string[] {
   const scopes = Array.isArray(value) ? [...value] : [undefined]
   if (!scopes.every((scope) => typeof scope === 'string')) {
     throw new AuthorizeError('returned a wrong grantable: it must be a list of scopes')
   }
-  return Object.freeze(vocabulary.filter((scope) => scopes.includes(scope)))
+  return scopes
 }
 
 function checkInstant(value: unknown): Date {

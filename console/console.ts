@@ -1,3 +1,4 @@
+import { refuseUncalled } from '../src/http/uncalled.js'
 import { secured, unavailable } from './answers.js'
 import { loadAssets } from './assets.js'
 import type { KeyConsole, KeyConsoleOptions } from './contract.js'
@@ -32,13 +33,21 @@ export function createKeyConsole(options: KeyConsoleOptions): KeyConsole {
   }
 
   return {
-    express: () => toExpress(answer),
-    koa: () => toKoa(answer),
-    fastify: () => toFastify(answer),
+    express: called('express', "app.use('/settings/api-keys', keyConsole.express())", () => toExpress(answer)),
+    koa: called('koa', "app.use(mount('/settings/api-keys', keyConsole.koa()))", () => toKoa(answer)),
+    fastify: called('fastify', 'app.register(keyConsole.fastify(), { prefix })', () => toFastify(answer)),
     fetch: toFetch(answer, mount),
     close() {
       closing ??= end()
       return closing
     },
+  }
+}
+
+/** A method without arguments, which names the mistake of mounting it uncalled. */
+function called<T>(name: string, cure: string, make: () => T): () => T {
+  return (...given: unknown[]) => {
+    refuseUncalled(`${name}() of a console`, given, cure)
+    return make()
   }
 }

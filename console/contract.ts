@@ -1,6 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { FastifyPluginAsync } from 'fastify'
-import type { Context, Next } from 'koa'
 import type { Keyring } from '../src/keyring/contract.js'
 
 /** What a request wants: the API's operations, and `page` for the page itself and all that is none of the others. */
@@ -64,7 +62,7 @@ export interface KeyConsoleOptions {
   origin?: string | readonly string[] | undefined
   /** The path that {@link KeyConsole.fetch} strips, such as `/settings/api-keys`. Frameworks strip their own. */
   mount?: string | undefined
-  /** How long `authorize` and the key store may take, in milliseconds. Default: 3000. */
+  /** How long `authorize` and the key store may take, in milliseconds, 1 to 60 000. Default: 3000. */
   timeoutMs?: number | undefined
   /** `WWW-Authenticate` of a 401, such as `Cookie realm="dashboard"`. Default: none. */
   challenge?: string | undefined
@@ -77,14 +75,14 @@ export interface FetchContext {
   readonly [name: string]: unknown
 }
 
-/** Settings → API Keys, to mount. */
+/** Settings → API Keys, to mount. Its types name no framework, so that they compile where only one is installed. */
 export interface KeyConsole {
   /** `app.use('/settings/api-keys', keyConsole.express())` */
   express(): (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
   /** `app.use(mount('/settings/api-keys', keyConsole.koa()))`, with koa-mount. */
-  koa(): (ctx: Context, next: Next) => Promise<void>
+  koa(): (ctx: object, next: () => Promise<unknown>) => Promise<void>
   /** `app.register(keyConsole.fastify(), { prefix: '/settings/api-keys' })` */
-  fastify(): FastifyPluginAsync<{ prefix?: string }>
+  fastify(): (app: object, options: { prefix?: string }) => Promise<void>
   /** Answers a request of the Fetch standard. */
   fetch(request: Request, context?: FetchContext): Promise<Response>
   /** Ends event streams, and closes what was opened from a URL. Idempotent; afterwards every answer is 503. */

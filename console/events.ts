@@ -19,7 +19,8 @@ const LINGER_SECONDS = 30
 
 const HEADERS = {
   'Content-Type': 'text/event-stream',
-  'Cache-Control': 'no-store',
+  // A middleware that compresses would keep the events until a buffer is full; no-transform forbids it.
+  'Cache-Control': 'no-store, no-transform',
   // nginx would keep the events until a buffer is full.
   'X-Accel-Buffering': 'no',
 }

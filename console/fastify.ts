@@ -6,7 +6,8 @@ import { type Place, splitTarget } from './mount-path.js'
 import { fromNode, toNodeStream } from './node.js'
 
 export function toFastify(judge: Judge): ReturnType<KeyConsole['fastify']> {
-  return async (app) => {
+  return async (given) => {
+    const app = given as FastifyInstance
     const depth = app.prefix.split('/').filter((segment) => segment !== '').length
 
     async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

@@ -1,4 +1,3 @@
-import { describeCause, LONGEST_REPORT } from '../src/core/cause.js'
 import { answerWithin } from '../src/core/deadline.js'
 import { createOutageNotices } from '../src/core/outage-notices.js'
 import { answerTo } from '../src/http/answers.js'
@@ -7,17 +6,19 @@ import { parseMembers } from './body.js'
 import { AuthorizeError, type Caller, parseCaller } from './caller.js'
 import { CALLER_HEADER, formatCaller } from './caller-header.js'
 import { ALL_TENANTS, type ConsoleAction, type ConsoleQuestion } from './contract.js'
-import type { ConsoleAnswer, ConsoleRequest, ReceivedBody } from './exchange.js'
+import { type ConsoleAnswer, type ConsoleRequest, MAX_BODY_BYTES, type ReceivedBody } from './exchange.js'
 import { createFirstOnly } from './first-only.js'
 import { isId } from './ids.js'
+import { answerToFailure, keysWithin } from './keys-within.js'
+import { forPerson } from './navigation.js'
 import { createMistakeNotice } from './notices.js'
 import { documentedRefusal } from './preset.js'
 import { parseQuery } from './query.js'
 import { type Endpoint, findRoute, type Route } from './routes.js'
-import { isSameOrigin } from './same-origin.js'
+import { describeOrigin, isSameOrigin } from './same-origin.js'
 import { answerToNobody, unauthenticated } from './sign-in.js'
-import { answerToFailure, keysWithin } from './store.js'
 import type { Handler, Site, Task } from './task.js'
+import { describeThrown } from './thrown.js'
 
 /** Answers every request to a console. It never rejects. */
 export type Judge = (request: ConsoleRequest) => Promise<ConsoleAnswer>
@@ -42,10 +43,13 @@ export function createJudge(site: Site): Judge {
         'it',
         settings.authorize(request.original, question),
       )
-      return answer === undefined ? undefined : parseCaller(answer, made.scopes)
+      if (answer === undefined) return undefined
+      const caller = parseCaller(answer, made.scopes)
+      if (caller.namesNoScope) tellMistake('authorize', 'returned a grantable in which no scope is one of the keyring')
+      return caller
     } catch (error) {
       if (AuthorizeError.is(error)) throw error
-      throw documentedRefusal(error) ?? new AuthorizeError(`failed: ${messageOf(error)}`)
+      throw documentedRefusal(error) ?? new AuthorizeError(`failed: ${describeThrown(error)}`)
     }
   }
 
@@ -75,6 +79,7 @@ export function createJudge(site: Site): Judge {
     if (!isSafe(method)) {
       const needsNeither = caller.byScope && request.sentAuthorization
       if (!isSameOrigin(request, settings.origins, needsNeither)) {
+        tellMistake('origin', describeOrigin(request, settings.origins))
         return refuse('forbidden', FOREIGN)
       }
     }
@@ -90,7 +95,7 @@ export function createJudge(site: Site): Judge {
         return refuse('unsupported_media_type', 'The body must be application/json')
       }
       body = await request.readBody()
-      if (body === 'too_large') return refuse('too_large', 'The body may have 16384 bytes at most')
+      if (body === 'too_large') return refuse('too_large', `The body may have ${MAX_BODY_BYTES} bytes at most`)
       if (!caller.canWrite) return refuse('forbidden', 'You may look at keys, and not make or change any')
     }
     if (route.id !== undefined && id === undefined) return notFound()
@@ -115,7 +120,7 @@ export function createJudge(site: Site): Judge {
     return refuse('server_error', 'The console cannot answer: whoever runs it finds the cause in its log')
   }
 
-  return async (request) => secured(await judge(request).catch(answerToError))
+  return async (request) => secured(forPerson(request, await judge(request).catch(answerToError)))
 }
 
 /** What a page asks for one person is not done as another one. Programs do not send the header. */
@@ -150,8 +155,4 @@ function isJson(contentType: string | undefined): boolean {
 function idOf(route: Route | undefined, endpoint: Endpoint | undefined, query: string): string | undefined {
   const id = endpoint?.action === 'audit' ? new URLSearchParams(query).get('id') : route?.id
   return isId(id) ? id : undefined
-}
-
-function messageOf(error: unknown): string {
-  return describeCause(error, LONGEST_REPORT)
 }

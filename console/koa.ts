@@ -1,10 +1,12 @@
+import type { Context } from 'koa'
 import type { KeyConsole } from './contract.js'
 import type { Judge } from './judge.js'
 import { placeBehindMount } from './mount-path.js'
 import { fromNode, writeToNode } from './node.js'
 
 export function toKoa(judge: Judge): ReturnType<KeyConsole['koa']> {
-  return async (ctx) => {
+  return async (given) => {
+    const ctx = given as Context
     const request = fromNode({
       req: ctx.req,
       res: ctx.res,

@@ -4,12 +4,13 @@ import { writeLine } from '../src/core/outage-notices.js'
 /** One mistake is told once within this time, however many requests run into it. */
 const INTERVAL_MS = 60_000
 
-/** Tells whoever runs the service, on standard error, why the console answers 500. */
+/** Tells whoever runs the service, on standard error, why the console answers 500, or 403 to what may be its own page. */
 export type MistakeNotice = (kind: Mistake, cause: unknown) => void
 
 const MISTAKES = {
   authorize: 'the authorize of the console',
   console: 'the console failed:',
+  origin: 'the console refused a change:',
 } as const
 
 type Mistake = keyof typeof MISTAKES

@@ -1,15 +1,16 @@
 import type { KeyringDescription } from '../src/keyring/contract.js'
+import { SORTS } from '../src/keyring/sort.js'
 import { KEY_STATES } from '../src/store/contract.js'
 import { KEY_EVENTS, REQUEST_HEADER } from './api-types.js'
+import { MAX_BODY_BYTES } from './exchange.js'
 import { describeSchemas, duration, id, ref, type Schema } from './openapi-schemas.js'
 
-/** Status of each refusal, and when it is given. The order is the one in which they are judged. */
+/** Status of each refusal, and when it is given. */
 const REFUSALS = {
   Unauthenticated: [401, 'Nobody is signed in.'],
   Forbidden: [403, 'The request does not come from the page, or the caller may not do this.'],
-  MethodNotAllowed: [405, 'The path has no such method; `Allow` names those that it has.'],
   UnsupportedMediaType: [415, 'The body is not `application/json`.'],
-  TooLarge: [413, 'The body has more than 16384 bytes.'],
+  TooLarge: [413, `The body has more than ${MAX_BODY_BYTES} bytes.`],
   NotFound: [404, 'There is no such key, or none that the caller may see.'],
   InvalidRequest: [400, 'A member, or a name of the query, is unknown or wrong.'],
   InvalidState: [
@@ -18,7 +19,7 @@ const REFUSALS = {
   ],
   Unavailable: [
     503,
-    'The key store is out of reach, or too many streams are open; `Retry-After` says when to ask again.',
+    'The key store is out of reach, or too many streams are open; `Retry-After` says when to ask again. After a 503 to a POST no key is made or rotated later: one was only if the answer of the store itself was lost. A revocation may still take place.',
   ],
   ServerError: [500, 'A mistake of the application, which its log names.'],
 } as const
@@ -51,7 +52,6 @@ function describeRefusals(): object {
         description,
         headers: {
           ...(status === 401 && { 'WWW-Authenticate': { schema: { type: 'string' } } }),
-          ...(status === 405 && { Allow: { schema: { type: 'string' } } }),
           ...(status === 503 && { 'Retry-After': { schema: { type: 'integer' } } }),
         },
         content: jsonContent(ref('Error')),
@@ -69,8 +69,6 @@ const flag: Schema = { type: 'boolean' }
 const CURSOR = query('cursor', { type: 'string' }, 'Where the page before ended.')
 const LIMIT = query('limit', whole(1000, 100), 'Length of a page.')
 const DAYS = query('days', whole(366, 30), 'The last so many days (UTC), today included.')
-
-const SORTS = ['created', 'expires', 'lastUsed', 'name'].flatMap((name) => [name, `-${name}`])
 
 const LIST_QUERY = [
   query('search', text, 'Part of the name, the hint or the subject, in any case.'),
@@ -191,7 +189,7 @@ const PATHS = {
       operationId: 'getAudit',
       summary: 'What was done to the keys that the caller may see, newest first',
       parameters: [query('id', id, 'Only about this key.'), CURSOR, LIMIT],
-      responses: answers(200, 'A page of entries.', jsonContent(ref('Audit'))),
+      responses: answers(200, 'A page of entries.', jsonContent(ref('Audit')), ['NotFound']),
     },
   },
   '/api/events': {
@@ -237,7 +235,7 @@ function describePaths(): object {
   )
 }
 
-const ABOUT = `Administers the API keys of the application that serves it, which also says who may see and change what: by its session, or by a bearer credential of the Vantage API. What changes something is \`application/json\`, and comes from the page's own origin unless it comes with such a credential. Any other method is a 405. An answer to HEAD is that to GET, without its body.`
+const ABOUT = `Administers the API keys of the application that serves it, which also says who may see and change what: by its session, or by a bearer credential of the Vantage API. What changes something is \`application/json\`, and comes from the page's own origin unless it comes with such a credential. Any other method is a 405, whose \`Allow\` names those that there are. An answer to HEAD is that to GET, without its body.`
 
 /** The description of the API of one console, in OpenAPI 3.1. */
 export function describeApi(made: KeyringDescription): object {

@@ -1,4 +1,11 @@
-import { checkFunction, checkInteger, checkStrings, optionSetting, readOptions } from '../src/config/checks.js'
+import {
+  checkFunction,
+  checkInteger,
+  checkStrings,
+  isRecord,
+  optionSetting,
+  readOptions,
+} from '../src/config/checks.js'
 import { ArgumentError } from '../src/core/argument-error.js'
 import { DEFAULT_TIMEOUT_MS } from '../src/core/deadline.js'
 import type { Keyring } from '../src/keyring/contract.js'
@@ -28,6 +35,7 @@ export interface ConsoleSettings {
 
 /** @throws {TypeError} for a wrong or unknown option, by its name */
 export function readConsoleOptions(options: KeyConsoleOptions): ConsoleSettings {
+  refuseOthersNames(options)
   const given = readOptions(options, OPTIONS, 'option of createKeyConsole()')
   return {
     authorize: checkFunction(given.authorize, 'authorize'),
@@ -42,6 +50,16 @@ export function readConsoleOptions(options: KeyConsoleOptions): ConsoleSettings 
   }
 }
 
+/** What options of this kind are called elsewhere. */
+const MEANT = { authorise: 'authorize', store: 'keyring', keys: 'keyring', origins: 'origin', prefix: 'mount' } as const
+
+function refuseOthersNames(options: object): void {
+  for (const [name, meant] of Object.entries(MEANT)) {
+    if (!isRecord(options) || !Object.hasOwn(options, name)) continue
+    throw new TypeError(`unknown option of createKeyConsole() "${name}"; did you mean ${meant}?`)
+  }
+}
+
 function openKeyring(given: unknown): Pick<ConsoleSettings, 'keyring' | 'ownsKeyring'> {
   if (isKeyring(given)) return { keyring: given, ownsKeyring: false }
   if (typeof given === 'string') return { keyring: createKeyring(given), ownsKeyring: true }
@@ -50,8 +68,12 @@ function openKeyring(given: unknown): Pick<ConsoleSettings, 'keyring' | 'ownsKey
 
 function checkApiUrl(given: unknown): string {
   const url = parseWebUrl(given)
-  if (url === undefined || url.search !== '' || url.hash !== '') {
-    throw new ArgumentError('apiUrl', `must be an http or https URL without credentials, query and fragment`)
+  // It stands in a command that people paste: nothing in it may be more to a shell than a character.
+  if (url === undefined || url.search !== '' || url.hash !== '' || !/^[\w.:/%[\]+,=-]+$/.test(url.href)) {
+    throw new ArgumentError(
+      'apiUrl',
+      'must be an http or https URL without credentials, query and fragment, and without what a shell takes for more than a character',
+    )
   }
   return url.href.replace(/\/+$/, '')
 }

@@ -2,9 +2,9 @@ import type { KeyringDescription } from '../src/keyring/contract.js'
 import type { Assets } from './assets.js'
 import type { Caller } from './caller.js'
 import type { ConsoleAnswer, ConsoleRequest, EventStreams } from './exchange.js'
+import type { Keys } from './keys-within.js'
 import type { ConsoleSettings } from './options.js'
 import type { QueryNames } from './query.js'
-import type { Keys } from './store.js'
 
 /** What all requests to one console have in common. */
 export interface Site {

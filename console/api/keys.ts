@@ -45,7 +45,6 @@ export const create: Handler = async ({ keys, caller, query, members }) => {
   }
   const scopes = memberOf(given, 'scopes')
   if (Array.isArray(scopes) && !mayGrant(caller, scopes)) return refuseScopes(caller)
-  if (hasEnded(caller)) return refuseEnded()
   query(NO_QUERY)
   const { mayNameTenant } = caller
   checkMembers(given, ['name', 'scopes', 'expiresIn', 'environment', 'subject', ...(mayNameTenant ? ['tenant'] : [])])
@@ -67,7 +66,6 @@ export const rotate: Handler = async (task) => {
     return refuse('forbidden', 'This key is of a tenant, and your own credential is of none')
   }
   if (!mayGrant(caller, old.scopes)) return refuseScopes(caller)
-  if (hasEnded(caller)) return refuseEnded()
   task.query(NO_QUERY)
   const given = task.members()
   checkMembers(given, ['overlap'])
@@ -95,12 +93,4 @@ function mayGrant({ grantable }: Caller, scopes: readonly unknown[]): boolean {
 function refuseScopes({ grantable }: Caller): ConsoleAnswer {
   const choice = grantable.length === 0 ? 'none' : grantable.join(', ')
   return refuse('forbidden', `You may give keys no other scopes than these: ${choice}`)
-}
-
-function hasEnded({ notAfter }: Caller): boolean {
-  return notAfter !== undefined && notAfter.getTime() <= Date.now()
-}
-
-function refuseEnded(): ConsoleAnswer {
-  return refuse('forbidden', 'Your own access has ended, and keys end with it')
 }

@@ -24,7 +24,8 @@ export function readOptions<Name extends string>(
   names: readonly Name[],
   what: string,
 ): { readonly [N in Name]: unknown } {
-  if (!isRecord(given)) throw new TypeError(`${what}s must be an object with ${names.join(', ')}`)
+  if (!isRecord(given))
+    throw new TypeError(`${what.replace(/\boption\b/, 'options')} must be an object with ${names.join(', ')}`)
   for (const name of Object.keys(given)) if (!(names as readonly string[]).includes(name)) reject(name, names, what)
   const values = {} as Record<Name, unknown>
   for (const name of names) {

@@ -209,11 +209,13 @@ test('an AuthError from elsewhere is no documented refusal', () => {
 
 describe('is a TypeError at start that names it', () => {
   test.each<[string, unknown, RegExp]>([
-    ['no options', undefined, /^options? of authorizeByScope\(\)s? must be an object with issuer/],
+    ['no options', undefined, /^options of authorizeByScope\(\) must be an object with issuer/],
     ['no issuer', {}, /^issuer must be/],
     ['an empty issuer', { issuer: '' }, /^issuer must be/],
     ['an empty list', { issuer: [] }, /^issuer must be/],
     ['an issuer that is no text', { issuer: [7] }, /^issuer must be/],
+    ['an issuer that is no URL', { issuer: 'auth.example.com' }, /^issuer is not a URL/],
+    ['an issuer of another scheme', { issuer: 'ftp://auth.example.com' }, /^issuer must be an https URL/],
     ['tenantWide that is no boolean', { ...named, tenantWide: 'yes' }, /^tenantWide must be true or false/],
     ['keysMayCreate that is no boolean', { ...named, keysMayCreate: 1 }, /^keysMayCreate must be true or false/],
     ['an unknown option', { ...named, tenantwide: true }, /tenantwide.*did you mean tenantWide/],

@@ -79,7 +79,11 @@ describe.each(FRONTS)('$name', ({ start }) => {
     for (const client of [...clients, other]) await until(() => client.text.startsWith(':'))
     expect(clients[0]).toMatchObject({
       status: 200,
-      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
+      headers: {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-store, no-transform',
+        'x-accel-buffering': 'no',
+      },
     })
     const refused = listen(server.port)
     await until(() => refused.isOver)

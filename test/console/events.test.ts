@@ -55,6 +55,7 @@ const ada: Caller = {
   canWrite: true,
   grantable: [],
   notAfter: undefined,
+  namesNoScope: false,
   byScope: false,
   mayNameTenant: false,
 }

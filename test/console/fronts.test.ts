@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
+import express from 'express'
 import fastify from 'fastify'
 import { createKeyConsole, type KeyConsole } from 'vantage-auth/console'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ADA, type Asked, createConsole, createRequest, FRONTS, readAnswer, type Sent } from '../support/consoles.js'
+import { listen } from '../support/frameworks.js'
 
 const PREFIX = '/settings/api-keys'
 const SCOPES = ['jobs:read']
@@ -319,5 +321,23 @@ test('over HTTP/2 the authority is the host, whatever Host says', async () => {
   } finally {
     session.close()
     await app.close()
+  }
+})
+
+test('a mount that a request chooses by a wildcard leads to no other host', async () => {
+  const app = express()
+  app.use('/*splat/keys', createConsole().express())
+  const server = await listen(app)
+  const socket = connect(server.port, '127.0.0.1')
+  try {
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    socket.write('GET //evil.test/keys HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    await once(socket, 'close')
+    expect(text).toMatch(/\r\nLocation: \/evil\.test\/keys\/\r\n/)
+  } finally {
+    await server.close()
   }
 })

@@ -388,6 +388,148 @@ describe('a store out of reach', () => {
   })
 })
 
+describe('time', () => {
+  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+  test('a key that is too late for its answer is not made, and a rotation not done', async () => {
+    const store = memoryKeyStore()
+    const slow: KeyStore = {
+      ...store,
+      async insert(...given) {
+        await pause(150)
+        await store.insert(...given)
+      },
+      async update(...given) {
+        await pause(150)
+        return store.update(...given)
+      },
+    }
+    const keyring = createKeyring(store)
+    const { record } = await keyring.create({ subject: 'ada', tenant: 'acme', scopes: ['jobs:read'] })
+    const keyConsole = createConsole({ keyring: createKeyring(slow), timeoutMs: 100 })
+    const asked = await Promise.all([
+      ask(keyConsole, '/api/keys', { body: { scopes: ['jobs:read'] } }),
+      ask(keyConsole, `/api/keys/${record.id}/rotate`, { body: { overlap: 0 } }),
+    ])
+    expect(asked.map(({ status }) => status)).toEqual([503, 503])
+    await pause(200)
+    expect((await keyring.list()).keys).toEqual([record])
+  })
+
+  test('all that one request asks of the store has timeoutMs together', async () => {
+    const store = memoryKeyStore()
+    const { record } = await createKeyring(store).create({ subject: 'ada', tenant: 'acme', scopes: ['jobs:read'] })
+    const slow: KeyStore = {
+      ...store,
+      async list(query) {
+        await pause(300)
+        return store.list(query)
+      },
+    }
+    // Twice: whether the caller may see the key, and by the keyring itself.
+    const keyConsole = createConsole({ keyring: createKeyring(slow), timeoutMs: 500 })
+    expect((await ask(keyConsole, `/api/keys/${record.id}/usage`)).status).toBe(503)
+  })
+})
+
+describe('what a keyring does wrong', () => {
+  test('others’ keys and entries are a 500, and are not sent', async () => {
+    const keyring = createKeyring(memoryKeyStore())
+    await keyring.create({ subject: 'eve', tenant: 'globex', scopes: ['jobs:read'], name: 'hidden' })
+    const careless = Object.create(keyring, {
+      list: { value: () => keyring.list() },
+      audit: { value: () => keyring.audit() },
+    })
+    for (const path of ['/api/keys', '/api/audit']) {
+      const answer = await ask(createConsole({ keyring: careless }), path)
+      expect([answer.status, answer.json.error]).toEqual([500, 'server_error'])
+    }
+    expect(written).toContain('the key store gave what belongs to others')
+  })
+
+  test('a mistake of its program is a 500, and no outage', async () => {
+    const broken = Object.create(createKeyring(memoryKeyStore()), {
+      list: { value: () => Promise.reject(new TypeError('x is not a function')) },
+    })
+    expect((await ask(createConsole({ keyring: broken }), '/api/keys')).status).toBe(500)
+    expect(written).toContain('the console failed: x is not a function')
+  })
+})
+
+describe('what the log says', () => {
+  const post = (headers: Sent['headers']): Sent => ({ body: {}, headers: { 'sec-fetch-site': undefined, ...headers } })
+
+  test.each<[name: string, headers: Sent['headers'], told: string]>([
+    [
+      'a proxy that ends TLS',
+      { 'sec-fetch-site': 'same-origin', origin: 'https://console.test' },
+      'its Origin is https://console.test, and that of the console is http://console.test; if people open the console there, set its option origin',
+    ],
+    ['no header at all', {}, 'it has neither Origin nor Sec-Fetch-Site'],
+    [
+      'another site',
+      { 'sec-fetch-site': 'cross-site', origin: 'http://evil.test' },
+      'its browser says that another page sent it',
+    ],
+    ['a text that is no origin', { origin: 'http://evil.test/ buy now' }, 'its Origin is none that a browser writes'],
+  ])('of %s', async (_name, headers, told) => {
+    const keyConsole = createConsole()
+    for (let i = 0; i < 3; i++) expect((await ask(keyConsole, '/api/keys', post(headers))).status).toBe(403)
+    expect(written).toContain(`the console refused a change: ${told}`)
+    expect(written).not.toMatch(/buy now|evil/)
+    expect(written.match(/\n/g)).toHaveLength(1)
+  })
+
+  test('where authorize threw, in the application', async () => {
+    const authorize = () => JSON.parse('{')
+    await ask(createConsole({ authorize }), '/api/keys')
+    expect(written).toMatch(
+      /^vantage-auth: the authorize of the console failed: .+ \(at .*judgement\.test\.ts:\d+:\d+\)?\)\n$/,
+    )
+  })
+
+  test('a grantable without any scope that there is', async () => {
+    await ask(createConsole({ authorize: () => ({ ...ADA, grantable: [] }) }), '/api/keys')
+    expect(written).toBe('')
+    const { status } = await ask(createConsole({ authorize: () => ({ ...ADA, grantable: ['job:read'] }) }), '/api/keys')
+    expect(status).toBe(200)
+    expect(written).toContain('returned a grantable in which no scope is one of the keyring')
+  })
+})
+
+describe('a person who opens an address', () => {
+  test.each<[status: number, path: string, authorize: () => ConsoleCaller | undefined]>([
+    [401, '/', () => undefined],
+    [404, '/keys', () => ADA],
+    [404, '/api/keys/nosuchkey000', () => ADA],
+    [500, '/', () => ({}) as ConsoleCaller],
+  ])('reads a page: %d at %s', async (status, path, authorize) => {
+    const keyConsole = createConsole({ authorize })
+    const page = await ask(keyConsole, path, { headers: { 'sec-fetch-mode': 'navigate' } })
+    expect([page.status, page.headers.get('content-type')]).toEqual([status, 'text/html; charset=utf-8'])
+    expect(page.text).toMatch(/^<!doctype html>\n[\s\S]*<h1>/)
+    const { json } = await ask(keyConsole, path, { headers: { accept: '*/*' } })
+    expect(json.error_description).toEqual(expect.any(String))
+  })
+})
+
+test('the session says when new keys end, where the caller has an end', async () => {
+  const notAfter = new Date('2099-01-01T00:00:00Z')
+  const bounded = createConsole({ authorize: () => ({ ...ADA, notAfter }) })
+  expect((await ask(bounded, '/api/session')).json.notAfter).toBe('2099-01-01T00:00:00.000Z')
+  expect((await ask(createConsole(), '/api/session')).json).not.toHaveProperty('notAfter')
+  const ended = createConsole({ authorize: () => ({ ...ADA, notAfter: new Date(1000) }) })
+  expect((await ask(ended, '/api/keys', { body: { scopes: ['jobs:read'] } })).status).toBe(403)
+})
+
+test('mounted uncalled, it says how it is mounted', async () => {
+  const keyConsole = createConsole()
+  const { express, koa, fastify } = keyConsole as unknown as Record<string, (...given: unknown[]) => unknown>
+  expect(() => express?.({}, {}, () => {})).toThrow("write app.use('/settings/api-keys', keyConsole.express())")
+  expect(() => koa?.({}, () => {})).toThrow("write app.use(mount('/settings/api-keys', keyConsole.koa()))")
+  expect(() => fastify?.({}, {}, () => {})).toThrow('write app.register(keyConsole.fastify(), { prefix })')
+})
+
 describe('options', () => {
   const good = (): KeyConsoleOptions => ({ keyring: createKeyring(memoryKeyStore()), authorize: () => ADA })
 
@@ -425,10 +567,22 @@ describe('options', () => {
     ['challenge', 'Cookie\r\nSet-Cookie: a=b'],
     ['challenge', 1],
     ['authorise', () => ADA],
+    ['apiUrl', 'https://api.example.com/$(id)'],
+    ['apiUrl', 'https://api.example.com/;id'],
   ])('%s: %j is a TypeError that names it', (name, value) => {
     const create = () => createKeyConsole({ ...good(), [name]: value } as KeyConsoleOptions)
     expect(create).toThrow(TypeError)
     expect(create).toThrow(name)
+  })
+
+  test.each([
+    ['authorise', 'authorize'],
+    ['store', 'keyring'],
+    ['keys', 'keyring'],
+    ['apiURL', 'apiUrl'],
+  ])('%s is told to be %s', (name, meant) => {
+    const create = () => createKeyConsole({ ...good(), [name]: 1 } as KeyConsoleOptions)
+    expect(create).toThrow(`"${name}"; did you mean ${meant}?`)
   })
 
   test('a keyring of the other module format works', async () => {

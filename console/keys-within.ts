@@ -20,11 +20,11 @@ export function keysWithin(timeoutMs: number, keyring: Keyring, notice: Dependen
     try {
       const call = keyring[method] as (...given: unknown[]) => Promise<unknown>
       const left = Math.max(1, Math.ceil(endsAt - performance.now()))
-      const answer = await answerWithin(left, 'The key store', call.apply(keyring, given))
+      const answer = await answerWithin(left, 'The key store', call.apply(keyring, limited(method, given, left)))
       notice.answered()
       return answer
     } catch (error) {
-      if (isOfRequest(error)) throw error
+      if (isOfRequest(error) || isMistake(error)) throw error
       notice.failed(error)
       throw new StoreFailure('the key store failed', { cause: error })
     }
@@ -34,13 +34,27 @@ export function keysWithin(timeoutMs: number, keyring: Keyring, notice: Dependen
 }
 
 /**
+ * A key that is made after its answer was given up would be held by nobody. What is written at the last moment still has
+ * the rest of the time to be answered.
+ */
+function limited(method: (typeof METHODS)[number], given: unknown[], left: number): unknown[] {
+  if (method !== 'create' && method !== 'rotate') return given
+  const options = given.at(-1) as object
+  return [...given.slice(0, -1), { ...options, timeoutMs: Math.ceil(left * 0.9) }]
+}
+
+/**
  * The answer to what a handler threw; `undefined` for a mistake of our own. A keyring of the other module format has classes
  * of its own, so that errors are told by what they carry.
  */
 export function answerToFailure(error: unknown): ConsoleAnswer | undefined {
   try {
     if (error instanceof StoreFailure) return unavailable()
-    if (isArgumentError(error)) return refuse('invalid_request', error.message)
+    if (isArgumentError(error)) {
+      // The keyring judges it by its own clock. Its form was checked when `authorize` answered.
+      if (error.argument === 'notAfter') return refuse('forbidden', 'Your own access has ended, and keys end with it')
+      return refuse('invalid_request', error.message)
+    }
     const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
     if (code === KeyNotFoundError.code) return notFound()
     if (code === KeyStateError.code) return refuse('invalid_state', String(message))
@@ -56,7 +70,12 @@ function isOfRequest(error: unknown): boolean {
   return isArgumentError(error) || code === KeyNotFoundError.code || code === KeyStateError.code
 }
 
+/** What the engine throws for a wrong program, our own or that of a store. A `fetch` that fails has a cause. */
+function isMistake(error: unknown): boolean {
+  return (error instanceof TypeError || error instanceof ReferenceError) && error.cause === undefined
+}
+
 /** See `ArgumentError`. */
-function isArgumentError(error: unknown): error is TypeError {
+function isArgumentError(error: unknown): error is TypeError & { readonly argument: string } {
   return error instanceof TypeError && typeof (error as { argument?: unknown }).argument === 'string'
 }
