@@ -6,7 +6,6 @@ import {
   type KeyQuery,
   type KeyState,
   type KeyStore,
-  type KeyUses,
   keyStateAt,
   type ListedKey,
   type StoredAuditEntry,
@@ -24,6 +23,7 @@ import {
   namesToken,
   replaces,
 } from './token-revocations.js'
+import { byDay, createUsageTotals, sumOf } from './usage-totals.js'
 import { checkInTime } from './write-limit.js'
 
 /**
@@ -165,19 +165,13 @@ export function memoryKeyStore(): KeyStore {
 
     async readTotalUsage({ subject, tenant, sinceDay, limit }) {
       checkOpen()
-      const used: KeyUses[] = []
-      const counts = new Map<string, number>()
+      const totals = createUsageTotals()
       for (const key of keys.values()) {
         if (subject !== undefined && key.subject !== subject) continue
         if (tenant !== undefined && key.tenant !== tenant) continue
-        const days = daysOf(key.id, sinceDay)
-        for (const { day, count } of days) counts.set(day, (counts.get(day) ?? 0) + count)
-        if (days.length > 0) used.push({ id: key.id, count: sumOf(days) })
+        totals.add(key.id, daysOf(key.id, sinceDay))
       }
-      return {
-        days: [...counts].map(([day, count]) => ({ day, count })).sort(byDay),
-        keys: used.sort((a, b) => b.count - a.count || (a.id < b.id ? -1 : 1)).slice(0, limit),
-      }
+      return totals.result(limit)
     },
 
     async addTokenRevocation(revocation) {
@@ -323,12 +317,4 @@ function meetsAll(candidate: Candidate, query: KeyQuery): boolean {
     return given === undefined || FILTERS[name](candidate, given, query)
   }
   return (Object.keys(FILTERS) as (keyof Filters)[]).every((name) => meets(name))
-}
-
-function sumOf(days: readonly DayUsage[]): number {
-  return days.reduce((sum, { count }) => sum + count, 0)
-}
-
-function byDay(a: DayUsage, b: DayUsage): number {
-  return a.day < b.day ? -1 : 1
 }

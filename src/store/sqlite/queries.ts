@@ -7,7 +7,6 @@ import type {
   StoredAuditEntry,
   StoredKey,
   StoredTokenRevocation,
-  StoredTotalUsage,
   TokenNames,
   TotalUsageQuery,
   UsageIncrement,
@@ -29,7 +28,7 @@ import {
   TOKEN_REVOCATIONS,
   toTokenRevocation,
 } from '../sql/token-revocations.js'
-import { toDayUsage, toKeyUses, toListedKey } from '../sql/usage-rows.js'
+import { toDayUsage, toListedKey } from '../sql/usage-rows.js'
 import { describeNoRoom, MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, sqliteResultCode } from './driver.js'
 import { inTransaction } from './schema.js'
@@ -53,7 +52,10 @@ export interface KeyQueries {
   searched(ids: readonly string[]): SearchedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
-  readTotalUsage(query: TotalUsageQuery): StoredTotalUsage
+  /** The ids of the keys whose uses a query counts. */
+  idsOfOwner(query: TotalUsageQuery): string[]
+  /** The days with uses of each of these keys, from a day on. */
+  usesOf(ids: readonly string[], sinceDay: string): ReadonlyMap<string, readonly DayUsage[]>
   firstUses(sinceDay: string, limit: number): string[]
   addTokenRevocation(revocation: StoredTokenRevocation): void
   /** The next page, in the order of their ids. */
@@ -83,6 +85,9 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   const select = database.prepare(`SELECT ${selectList(KEYS, DIALECT)} FROM ${KEYS.name} WHERE id = ?`)
   const selectSearched = database.prepare(
     `SELECT id, name, subject, environment FROM ${KEYS.name} WHERE id IN (${listed('?')})`,
+  )
+  const selectUses = database.prepare(
+    `SELECT id, day, count FROM vantage_usage WHERE id IN (${listed('?')}) AND day >= ?`,
   )
   const addUse = database.prepare(
     `INSERT INTO vantage_usage (id, day, count, last_used_at)
@@ -169,10 +174,18 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
       }
     },
 
-    readTotalUsage: (query) => ({
-      days: all(statements.usesByDay(query, DIALECT)).map(toDayUsage),
-      keys: all(statements.usesByKey(query, DIALECT)).map(toKeyUses),
-    }),
+    idsOfOwner: (query) => all(statements.idsOfOwner(query, DIALECT)).map(({ id }) => String(id)),
+
+    usesOf(ids, sinceDay) {
+      const uses = new Map<string, DayUsage[]>()
+      for (const row of selectUses.all(JSON.stringify(ids), sinceDay)) {
+        const id = String(row.id)
+        const days = uses.get(id) ?? []
+        uses.set(id, days)
+        days.push(toDayUsage(row))
+      }
+      return uses
+    },
 
     firstUses: (sinceDay, limit) => all(statements.firstUses(sinceDay, limit, DIALECT)).map(({ id }) => String(id)),
 

@@ -12,6 +12,7 @@ import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollowe
 import { createKeyQueries, type KeyQueries } from './queries.js'
 import { checkSchema, migrateSchema } from './schema.js'
 import { searchKeys } from './search.js'
+import { readTotalUsage } from './total-usage.js'
 
 /** Where a SQLite key store is. */
 export interface SqliteKeyStoreOptions {
@@ -278,7 +279,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
 
     readUsage: (id, sinceDay) => ask((queries) => queries.readUsage(id, sinceDay)),
 
-    readTotalUsage: (query) => ask((queries) => queries.readTotalUsage(query)),
+    readTotalUsage: (query) => readTotalUsage(ask, query),
 
     firstUses: (sinceDay, limit) => ask((queries) => queries.firstUses(sinceDay, limit)),
 
