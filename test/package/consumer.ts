@@ -19,6 +19,7 @@ import {
   memoryKeyStore,
   type Scope,
 } from 'vantage-auth'
+import { ALL_TENANTS, authorizeByScope, createKeyConsole } from 'vantage-auth/console'
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
 import * as onKoa from 'vantage-auth/koa'
@@ -47,17 +48,32 @@ app.get('/', onExpress.requireScope('reports:read', 'jobs:read'), (req, res) => 
 app.get('/any', onExpress.requireAnyScope('jobs:read', own))
 app.get('/v1/auth/test', onExpress.authTest())
 
+const keyConsole = createKeyConsole({
+  keyring: createKeyring(store),
+  authorize: (req: express.Request) => (req.auth ? { actor: req.auth.subject, tenant: ALL_TENANTS } : undefined),
+})
+app.use('/settings/api-keys', keyConsole.express())
+app.use(
+  '/programs',
+  createKeyConsole({
+    keyring: createKeyring(store),
+    authorize: authorizeByScope({ issuer: 'https://issuer.example' }),
+  }).express(),
+)
+
 const koa = new Koa()
 const koaAuth = onKoa.vantageAuth({ keys: store, skip: (ctx) => ctx.path === '/healthz' })
 koa.use(koaAuth)
 koa.use(onKoa.requireScope('jobs:write'))
 koa.use(onKoa.authTest())
+koa.use(keyConsole.koa())
 koa.use((ctx) => {
   const view: Auth | undefined = ctx.state.auth
   ctx.body = [view?.subject, onKoa.getAuth(ctx).subject, onKoa.findAuth(ctx)?.scopes]
 })
 
 const server = fastify()
+server.register(keyConsole.fastify(), { prefix: '/settings/api-keys' })
 server.register(onFastify.vantageAuth, { verifier, skip: (request) => request.url === '/healthz' })
 server.register(onFastify.vantageAuth, { keys: store, issuer: false })
 server.get('/', { onRequest: onFastify.requireScope('jobs:read') }, (request) => {

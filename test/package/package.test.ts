@@ -253,6 +253,17 @@ describe('every entry', () => {
     expect(inner.stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED')
   })
 
+  test('loads the console for nobody who does not ask for it', async () => {
+    const others = entries.filter((entry) => !entry.endsWith('/console'))
+    const program = `
+      for (const entry of ${JSON.stringify(others)}) require(entry)
+      const loaded = () => Object.keys(require.cache).filter((path) => path.includes('/console/')).length
+      const before = loaded()
+      require('vantage-auth/console')
+      console.log(before, loaded())`
+    expect((await node('current', 'commonjs', program)).stdout.trim()).toBe('0 1')
+  })
+
   test('lets tools read package.json', async () => {
     const { stdout } = await node('bare', 'commonjs', "console.log(require('vantage-auth/package.json').version)")
     expect(stdout.trim()).toBe(manifest.version)
