@@ -16,9 +16,11 @@ const entries = [
 export const cuts: readonly string[] = [
   'src/config/options.ts',
   'src/keyring/keyring.ts',
+  'src/store/postgres/connections.ts',
   'src/store/postgres/feed.ts',
   'src/store/postgres/migrations.ts',
   'src/store/postgres/schema.ts',
+  'src/store/postgres/triggers.ts',
   'src/store/sqlite/schema.ts',
   'src/testing/store-contract/keys.ts',
   'src/testing/store-contract/lists.ts',
