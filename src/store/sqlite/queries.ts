@@ -13,7 +13,7 @@ import type {
   WriteLimit,
 } from '../contract.js'
 import { isSameKey } from '../same-key.js'
-import type { SearchedKey } from '../search.js'
+import { HINT_START, type SearchedKey } from '../search.js'
 import type { Dialect, Parameters, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, KEYS, selectList } from '../sql/tables.js'
@@ -48,6 +48,8 @@ export interface KeyQueries {
   list(query: KeyQuery, found?: readonly string[]): ListedKey[]
   /** The ids of the keys that meet a query, its search aside. */
   idsOf(query: KeyQuery): string[]
+  /** Those of these keys that have a text without capitals. Of letters, SQLite knows the capitals of ASCII alone. */
+  foundIn(ids: readonly string[], text: string): string[]
   /** What a search looks at, of the keys with these ids. */
   searched(ids: readonly string[]): SearchedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
@@ -85,6 +87,10 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   const select = database.prepare(`SELECT ${selectList(KEYS, DIALECT)} FROM ${KEYS.name} WHERE id = ?`)
   const selectSearched = database.prepare(
     `SELECT id, name, subject, environment FROM ${KEYS.name} WHERE id IN (${listed('?')})`,
+  )
+  const selectFound = database.prepare(
+    `SELECT id FROM ${KEYS.name} WHERE id IN (${listed('?')}) AND (instr(lower(coalesce(name, '')), ?) > 0
+      OR instr(lower(subject), ?) > 0 OR instr(lower('${HINT_START}' || environment || '_' || id), ?) > 0)`,
   )
   const selectUses = database.prepare(
     `SELECT id, day, count FROM vantage_usage WHERE id IN (${listed('?')}) AND day >= ?`,
@@ -158,6 +164,8 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
     },
 
     idsOf: (query) => all(statements.idsOfKeys(query, DIALECT)).map(({ id }) => String(id)),
+
+    foundIn: (ids, text) => selectFound.all(JSON.stringify(ids), text, text, text).map(({ id }) => String(id)),
 
     searched: (ids) => selectSearched.all(JSON.stringify(ids)) as unknown as SearchedKey[],
 
