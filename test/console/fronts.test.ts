@@ -319,7 +319,8 @@ test('over HTTP/2 the authority is the host, whatever Host says', async () => {
       stream.close()
     }
   } finally {
-    session.close()
+    // Not close(): on Node 24 it waits for bodies that nobody reads.
+    session.destroy()
     await app.close()
   }
 })
