@@ -22,7 +22,7 @@ export function refuse(
   description: string,
   headers: Readonly<Record<string, string>> = {},
 ): ConsoleAnswer {
-  return { ...json(STATUS[error], { error, error_description: description }, headers) }
+  return json(STATUS[error], { error, error_description: description }, headers)
 }
 
 /** One answer for what does not exist and for what is another's: nobody can tell them apart. */

@@ -102,24 +102,11 @@ export function firstUses(sinceDay: string, limit: number, dialect: Dialect): St
 }
 
 /** With the keys: uses of a key that was deleted may still be there. */
-function usesOf(query: TotalUsageQuery, parameters: Parameters): string {
-  const { table, day } = parameters
-  const conditions = [`u.id = k.id AND u.day >= ${day(query.sinceDay)}`, ...writeOwner(query, parameters)]
+function usesOf({ subject, tenant, sinceDay }: TotalUsageQuery, { table, value, day }: Parameters): string {
+  const conditions = [`u.id = k.id AND u.day >= ${day(sinceDay)}`]
+  if (subject !== undefined) conditions.push(`k.subject = ${value(subject)}`)
+  if (tenant !== undefined) conditions.push(`k.tenant = ${value(tenant)}`)
   return `FROM ${table(KEYS.name)} k CROSS JOIN ${table('vantage_usage')} u ${whereAll(conditions)}`
-}
-
-/** Each row has the `id` of a key whose uses the query counts. */
-export function idsOfOwner(query: TotalUsageQuery, dialect: Dialect): Statement {
-  const parameters = createParameters(dialect)
-  const text = `SELECT k.id FROM ${dialect.table(KEYS.name)} k ${whereAll(writeOwner(query, parameters))}`
-  return { text, values: parameters.values }
-}
-
-function writeOwner({ subject, tenant }: TotalUsageQuery, { value }: Parameters): string[] {
-  return [
-    ...(subject === undefined ? [] : [`k.subject = ${value(subject)}`]),
-    ...(tenant === undefined ? [] : [`k.tenant = ${value(tenant)}`]),
-  ]
 }
 
 export function readAudit({ keyId, subject, tenant, before, after, limit }: AuditQuery, dialect: Dialect): Statement {

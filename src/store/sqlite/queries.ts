@@ -8,7 +8,6 @@ import type {
   StoredKey,
   StoredTokenRevocation,
   TokenNames,
-  TotalUsageQuery,
   UsageIncrement,
   WriteLimit,
 } from '../contract.js'
@@ -54,8 +53,6 @@ export interface KeyQueries {
   searched(ids: readonly string[]): SearchedKey[]
   addUsage(increments: readonly UsageIncrement[]): void
   readUsage(id: string, sinceDay: string): { readonly total: number; readonly days: readonly DayUsage[] }
-  /** The ids of the keys whose uses a query counts. */
-  idsOfOwner(query: TotalUsageQuery): string[]
   /** The days with uses of each of these keys, from a day on. */
   usesOf(ids: readonly string[], sinceDay: string): ReadonlyMap<string, readonly DayUsage[]>
   firstUses(sinceDay: string, limit: number): string[]
@@ -181,8 +178,6 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
         days: selectDays.all(id, sinceDay).map((row) => ({ day: String(row.day), count: Number(row.count) })),
       }
     },
-
-    idsOfOwner: (query) => all(statements.idsOfOwner(query, DIALECT)).map(({ id }) => String(id)),
 
     usesOf(ids, sinceDay) {
       const uses = new Map<string, DayUsage[]>()
