@@ -1,3 +1,4 @@
+import type { ReadBody } from '../src/http/body.js'
 import type { Caller } from './caller.js'
 
 /** A request to the console, whatever the framework. */
@@ -27,15 +28,7 @@ export interface ConsoleRequest {
 }
 
 /** The body of a request: its bytes, what the application's own parser made of them, or why there is none. */
-export type ReceivedBody =
-  | { readonly bytes: Uint8Array }
-  | { readonly parsed: unknown }
-  | 'too_large'
-  /** It was cut off, or did not arrive in time. */
-  | 'incomplete'
-
-/** The largest body that is read, in bytes. */
-export const MAX_BODY_BYTES = 16_384
+export type ReceivedBody = ReadBody | { readonly parsed: unknown }
 
 export interface ConsoleAnswer {
   readonly status: number

@@ -1,6 +1,6 @@
 import { isRecord } from '../src/config/checks.js'
+import { collectBody } from '../src/http/body.js'
 import { notFound, secured } from './answers.js'
-import { collectBody } from './body.js'
 import type { KeyConsole } from './contract.js'
 import type { ConsoleAnswer } from './exchange.js'
 import type { Judge } from './judge.js'

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
-import { collectBody, partsOf, receivedBody } from './body.js'
+import { collectBody, partsOf } from '../src/http/body.js'
+import { receivedBody } from './body.js'
 import type { ConsoleAnswer, ConsoleRequest, ReceivedBody } from './exchange.js'
 import type { Place } from './mount-path.js'
 import { formatOrigin } from './same-origin.js'

@@ -1,8 +1,8 @@
+import { MAX_BODY_BYTES } from '../src/http/body.js'
 import type { KeyringDescription } from '../src/keyring/contract.js'
 import { SORTS } from '../src/keyring/sort.js'
 import { KEY_STATES } from '../src/store/contract.js'
 import { KEY_EVENTS, REQUEST_HEADER } from './api-types.js'
-import { MAX_BODY_BYTES } from './exchange.js'
 import { describeSchemas, duration, id, ref, type Schema } from './openapi-schemas.js'
 
 /** Status of each refusal, and when it is given. */
