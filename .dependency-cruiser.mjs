@@ -3,7 +3,19 @@ import { readFileSync } from 'node:fs'
 const manifest = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
 
 /** The rooms of src/. A room may import from those before it, types included, and from none behind it. */
-const ROOMS = ['core', 'store', 'token', 'api-key', 'config', 'verifier', 'http', 'keyring', 'testing', 'cli']
+const ROOMS = [
+  'core',
+  'store',
+  'token',
+  'api-key',
+  'config',
+  'verifier',
+  'http',
+  'keyring',
+  'receiver',
+  'testing',
+  'cli',
+]
 
 /** Of console/page/ what Vite builds is published, and not the sources. */
 const PUBLISHED = '^(?:src/|adapters/|console/(?!page/))'
