@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
-import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider'
-import { DOCUMENTED_SCOPES, parseScopeClaim } from '../src/core/scope.js'
+import { calculateJwkThumbprint, createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
+import type { Configuration, KoaContextWithOIDC, Provider, ResourceServer } from 'oidc-provider'
+import { DOCUMENTED_SCOPES, parseScopeClaim, type Scope } from '../src/core/scope.js'
+import { createTokenSessions, END_SESSION_PATH, serveEndSession, type TokenSessions } from './end-session.js'
 import { askUser, type Middleware, sendPage } from './interaction.js'
 import { LOOPBACK, listen } from './loopback.js'
 import { codePage, errorPage } from './pages.js'
@@ -18,6 +19,8 @@ export interface DemoClient {
    * page, on which the user chooses one of these.
    */
   readonly accounts?: readonly string[]
+  /** Where it hears of the end of a session. Its access tokens then name their session, as `sid`. */
+  readonly backchannelLogoutUri?: string
 }
 
 export interface AuthorizationServerOptions {
@@ -39,6 +42,13 @@ export interface AuthorizationServer {
   readonly issuer: string
   /** A redirect URI that shows the code to whoever follows it. */
   readonly redirectUri: string
+  /** Ends, by POST, the session of the access token in the Authorization header; without one, all of them. */
+  readonly endSession: string
+  /**
+   * Signs `account` in to a client, in a session of its own, and issues an access token in it, as the authorization code
+   * grant does.
+   */
+  openSession(clientId: string, scopes: readonly Scope[]): Promise<string>
   close(): Promise<void>
 }
 
@@ -59,7 +69,8 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   const server = createServer()
   // The issuer identifier holds the port, so the socket comes first.
   const { url: issuer, close } = await listen(server, options.port)
-  const provider = withoutNotices(() => new oidc.Provider(issuer, configure(oidc, options, signingKey)))
+  const sessions = createTokenSessions()
+  const provider = withoutNotices(() => new oidc.Provider(issuer, configure(oidc, options, signingKey, sessions)))
   allowLoopbackRedirects(provider)
   provider.use(advertiseScopes)
   provider.use(showCode)
@@ -70,8 +81,62 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
       accountsOf: (clientId) => accountsOf(options, clientId),
     }),
   )
+  const { d: _, ...publicKey } = signingKey
+  const keys = createLocalJWKSet({ keys: [publicKey] })
+  const sidOf = async (token: string) => {
+    const { payload } = await jwtVerify(token, keys, { issuer, audience: options.audience, typ: 'at+jwt' })
+    return payload.sid as string | undefined
+  }
+  provider.use(serveEndSession(provider, { sessions, sidOf }))
   server.on('request', provider.callback())
-  return { issuer, redirectUri: `${issuer}/callback`, close }
+  return {
+    issuer,
+    redirectUri: `${issuer}/callback`,
+    endSession: issuer + END_SESSION_PATH,
+    openSession: (clientId, scopes) => openSession(provider, options, clientId, scopes),
+    close,
+  }
+}
+
+async function openSession(
+  provider: Provider,
+  { account: accountId, audience }: AuthorizationServerOptions,
+  clientId: string,
+  scopes: readonly Scope[],
+): Promise<string> {
+  const client = await provider.Client.find(clientId)
+  if (client === undefined) throw new TypeError('clientId: no client has it')
+  const grant = new provider.Grant({ accountId, clientId })
+  grant.addResourceScope(audience, [...scopes])
+  const grantId = await grant.save()
+  const session = new provider.Session()
+  session.loginAccount({ accountId })
+  session.ensureClientContainer(clientId)
+  session.grantIdFor(clientId, grantId)
+  await session.save(SESSION_LIFETIME_SECONDS)
+  const token = new provider.AccessToken({
+    accountId,
+    client,
+    grantId,
+    gty: 'authorization_code',
+    expiresWithSession: true,
+    sessionUid: session.uid,
+    sid: session.sidFor(clientId),
+    scope: scopes.join(' '),
+    resourceServer: new provider.ResourceServer(audience, resourceServerFor(audience)),
+  })
+  return token.save()
+}
+
+/** How access tokens for the API look. */
+function resourceServerFor(audience: string): ResourceServer {
+  return {
+    audience,
+    scope: DOCUMENTED_SCOPES.join(' '),
+    accessTokenFormat: 'jwt',
+    accessTokenTTL: TOKEN_LIFETIME_SECONDS,
+    jwt: { sign: { alg: 'ES256' } },
+  }
 }
 
 type OidcProvider = typeof import('oidc-provider')
@@ -115,17 +180,23 @@ function configure(
   oidc: OidcProvider,
   options: AuthorizationServerOptions,
   signingKey: Awaited<ReturnType<typeof createSigningKey>>,
+  sessions: TokenSessions,
 ): Configuration {
   return {
     jwks: { keys: [signingKey] },
-    clients: options.clients.map(({ clientId, clientSecret, name, accounts }) => ({
+    clients: options.clients.map(({ clientId, clientSecret, name, accounts, backchannelLogoutUri }) => ({
       client_id: clientId,
       client_secret: clientSecret,
       client_name: name,
       grant_types: accounts === undefined ? ['authorization_code', 'client_credentials'] : ['authorization_code'],
       redirect_uris: [`http://${LOOPBACK}/callback`],
       token_endpoint_auth_method: 'client_secret_post',
+      ...(backchannelLogoutUri === undefined
+        ? {}
+        : { backchannel_logout_uri: backchannelLogoutUri, backchannel_logout_session_required: true }),
     })),
+    extraTokenClaims: (_ctx, token) => sessions.claimsFor(token),
+    fetch: fetchFromLoopback,
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     clientAuthMethods: ['client_secret_post'],
@@ -146,6 +217,7 @@ function configure(
       Session: SESSION_LIFETIME_SECONDS,
     },
     features: {
+      backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
@@ -165,13 +237,7 @@ function configure(
             if (asksWho) delete ctx.oidc.session.accountId
             else if (!options.interactive) ctx.oidc.session.loginAccount({ accountId: options.account })
           }
-          return {
-            audience: options.audience,
-            scope: DOCUMENTED_SCOPES.join(' '),
-            accessTokenFormat: 'jwt',
-            accessTokenTTL: TOKEN_LIFETIME_SECONDS,
-            jwt: { sign: { alg: 'ES256' } },
-          }
+          return resourceServerFor(options.audience)
         },
       },
     },
@@ -195,6 +261,12 @@ function configure(
       else ctx.body = { error, error_description: description }
     },
   }
+}
+
+/** oidc-provider keeps its requests away from loopback, where everything of the demo is. */
+const fetchFromLoopback: Configuration['fetch'] = (input, init) => {
+  const { method, headers, body, redirect, signal } = init ?? {}
+  return fetch(input, { method, headers, body, redirect, signal } as RequestInit)
 }
 
 /**
