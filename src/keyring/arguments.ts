@@ -4,7 +4,11 @@ import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
 import { ENVIRONMENTS, type Environment, isEnvironment } from '../core/environments.js'
 import { formatGiven, mayBeRepeated } from '../core/given.js'
+import type { WriteLimit } from '../store/contract.js'
 import { LAST_INSTANT } from '../store/key-order.js'
+
+/** Of a key, and of tokens to be revoked, where nothing else is said. */
+export const DEFAULT_LIFE = '365d'
 
 /** Refuses unknown options: a misspelt one would silently leave the default in force. */
 export function checkNames(caller: string, options: unknown, names: readonly string[]): void {
@@ -76,4 +80,12 @@ export function parseLife(value: unknown, fallback: Duration): number | null {
 export function parseAuditCursor(cursor: unknown): number {
   if (typeof cursor === 'string' && /^[1-9]\d{0,14}$/.test(cursor)) return Number(cursor)
   throw new ArgumentError('cursor', 'must be one that audit() returned')
+}
+
+const LONGEST_TIMEOUT_MS = 3_600_000
+
+/** The time begins with the call. */
+export function readTimeout(timeoutMs: unknown): WriteLimit | undefined {
+  if (timeoutMs === undefined) return undefined
+  return { before: performance.now() + checkWhole(timeoutMs, 'timeoutMs', LONGEST_TIMEOUT_MS) }
 }

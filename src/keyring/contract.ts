@@ -149,6 +149,35 @@ export interface RevokeTokensOptions {
   tokenLife?: Duration | undefined
 }
 
+/** What an event that an issuer sent is known by. See {@link Keyring.revokeTokensOnce}. */
+export interface TokenEvent {
+  /** Who sent it. */
+  readonly issuer: string
+  /** The `jti` of what was sent: 1 to 8192 bytes, of any characters. Of both texts only a digest is stored. */
+  readonly id: string
+  /** Until when a repetition is recognized. What is more than 366 days from now counts as those 366 days. */
+  readonly keepUntil: Date | number
+}
+
+/** See {@link Keyring.revokeTokensOnce}. */
+export interface RevokeTokensOnceOptions extends RevokeTokensOptions {
+  /**
+   * Who revokes them, for the record: `receiver`, or a text that begins with `receiver:`, so that nobody takes what an event
+   * did for what a person did. Default: `receiver`.
+   */
+  actor?: string | null | undefined
+  /** How long to try, in milliseconds, 1 to 3 600 000. Afterwards nothing is written. Default: as long as the store tries. */
+  timeoutMs?: number | undefined
+}
+
+/** See {@link Keyring.revokeTokensOnce}. */
+export interface RevokedTokensOnce {
+  /** Whether the event was there already, so that nothing was written. */
+  readonly repeated: boolean
+  /** What was written. */
+  readonly revocations: readonly TokenRevocation[]
+}
+
 /** See {@link Keyring.audit}. */
 export interface AuditOptions {
   /** Of this key, as the old or the new one of a rotation. */
@@ -270,12 +299,27 @@ export interface Keyring {
    */
   list(options?: ListKeysOptions): Promise<{ readonly keys: readonly KeyRecord[]; readonly cursor: string | null }>
   /**
-   * Revokes access tokens in all services that use this store: one token, or all tokens of a subject or of a client that
-   * were issued before an instant. It takes effect as fast as the revocation of a key, and cannot be taken back.
+   * Revokes access tokens in all services that use this store: one token, or all tokens of a subject, of a client or of a
+   * session that were issued before an instant. It takes effect as fast as the revocation of a key, and cannot be taken back.
    *
    * It does not check that there are such tokens, nor that a service accepts the issuer.
    */
   revokeTokens(selector: TokenSelector, options?: RevokeTokensOptions): Promise<TokenRevocation>
+  /**
+   * Revokes tokens because an issuer's event says so, and once: that the event came and what it revokes are one transaction.
+   * Without selectors the event is only noted. It resolves after the commit; also a repetition, which changes nothing,
+   * resolves after the commit of the first.
+   *
+   * It does not check who sent the event: `createRevocationReceiver` does.
+   *
+   * @throws {TypeError} for a wrong event, selector or option, and for more than 100 selectors
+   * @throws {KeyStoreError} for a store of the application's own without `addTokenRevocationsOnce`, and where there is no room
+   */
+  revokeTokensOnce(
+    event: TokenEvent,
+    selectors: readonly TokenSelector[],
+    options?: RevokeTokensOnceOptions,
+  ): Promise<RevokedTokensOnce>
   /** The revocations of tokens that are in force, newest first. */
   tokenRevocations(): Promise<readonly TokenRevocation[]>
   /**

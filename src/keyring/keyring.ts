@@ -1,4 +1,3 @@
-import { generateId } from '../api-key/format.js'
 import { checkClock, optionSetting } from '../config/checks.js'
 import { checkVocabulary, readVocabulary } from '../config/vocabulary.js'
 import { ArgumentError } from '../core/argument-error.js'
@@ -18,26 +17,22 @@ import {
   checkOptionalText,
   checkText,
   checkWhole,
+  DEFAULT_LIFE,
   parseAuditCursor,
   parseLife,
+  readTimeout,
 } from './arguments.js'
 import type { Keyring, KeyringOptions, RotatedKey } from './contract.js'
 import { firstOfDays, lastDays } from './days.js'
 import { readEdit } from './edit.js'
 import { readListFilters } from './list-filters.js'
 import { createNewKey, showOnce } from './new-key.js'
-import { type KeyRecord, toAuditEntry, toKeyRecord, toTokenRevocation } from './records.js'
+import { type KeyRecord, toAuditEntry, toKeyRecord } from './records.js'
 import { formatCursor } from './sort.js'
-import { readTokenSelector } from './token-selector.js'
+import { createTokenMethods } from './token-revocations.js'
 import { readView, refuseOthers } from './view.js'
 import { createWatches } from './watch.js'
 
-const DEFAULT_LIFE = '365d'
-/**
- * How long after the life of a token it may still be accepted: twice the largest `clockToleranceSeconds`, since its issuer's
- * clock may run ahead by that, and services add it to `exp`.
- */
-const CLOCKS_DIFFER_MS = 2 * 300_000
 const CREATE_OPTIONS = [
   'subject',
   'scopes',
@@ -52,7 +47,6 @@ const CREATE_OPTIONS = [
 const DEFAULT_OVERLAP = '24h'
 /** How many keys a total of usage names. */
 const MOST_USED = 20
-const LONGEST_TIMEOUT_MS = 3_600_000
 /** Attempts at one change. Each further one means that somebody else changed the same key in between. */
 const MAX_ROUNDS = 20
 
@@ -125,9 +119,9 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
   }
 
   /** One of the store's optional methods, which an application's own store may lack. */
-  function required<M extends 'addTokenRevocation' | 'tokenRevocations' | 'readAudit' | 'readTotalUsage'>(
-    name: M,
-  ): NonNullable<KeyStore[M]> {
+  function required<
+    M extends 'addTokenRevocation' | 'addTokenRevocationsOnce' | 'tokenRevocations' | 'readAudit' | 'readTotalUsage',
+  >(name: M): NonNullable<KeyStore[M]> {
     const method = keys[name]
     if (method === undefined) throw new KeyStoreError(`This key store cannot do that: it has no ${name}()`)
     return method.bind(keys) as NonNullable<KeyStore[M]>
@@ -263,25 +257,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       }
     },
 
-    async revokeTokens(selector, given = {}) {
-      const selected = readTokenSelector(selector)
-      checkNames('revokeTokens()', given, ['reason', 'actor', 'tokenLife'])
-      const reason = checkOptionalText(given.reason, 'reason')
-      const createdBy = checkOptionalText(given.actor, 'actor')
-      const lifeMs = parseDuration(given.tokenLife ?? DEFAULT_LIFE, 'tokenLife')
-      await ready()
-      const createdAt = clock()
-      const endsAt = Math.max(createdAt, selected.issuedBefore ?? 0) + lifeMs + CLOCKS_DIFFER_MS
-      const stored = { id: generateId(), ...selected, createdAt, createdBy, reason, endsAt }
-      await required('addTokenRevocation')(stored)
-      return toTokenRevocation(stored)
-    },
-
-    async tokenRevocations() {
-      await ready()
-      const stored = await required('tokenRevocations')(clock())
-      return [...stored].sort((a, b) => b.createdAt - a.createdAt).map(toTokenRevocation)
-    },
+    ...createTokenMethods(ready, required, clock),
 
     async audit(given = {}) {
       checkNames('audit()', given, ['id', 'subject', 'tenant', 'cursor', 'limit'])
@@ -338,12 +314,6 @@ interface Decision<T> {
   /** Who edits the key. */
   readonly editor?: string | null
   readonly result: T
-}
-
-/** The time begins with the call. */
-function readTimeout(timeoutMs: unknown): WriteLimit | undefined {
-  if (timeoutMs === undefined) return undefined
-  return { before: performance.now() + checkWhole(timeoutMs, 'timeoutMs', LONGEST_TIMEOUT_MS) }
 }
 
 function withoutUse({ lastUsedAt: _, ...key }: ListedKey): StoredKey {

@@ -78,6 +78,10 @@ export interface TokenRevocation {
   readonly tokenId: string | null
   readonly subject: string | null
   readonly clientId: string | null
+  readonly sessionId: string | null
+  /** With a subject: only its tokens that carry no session id are revoked. */
+  readonly withoutSession: boolean
+  /** `null` with a token id, and with a session whose tokens are all revoked. */
   readonly issuedBefore: Date | null
   readonly createdAt: Date
   readonly createdBy: string | null
@@ -87,9 +91,12 @@ export interface TokenRevocation {
 }
 
 export function toTokenRevocation(stored: StoredTokenRevocation): TokenRevocation {
-  const { issuedBefore, createdAt, endsAt } = stored
+  // A store of the application's own may be older than the two.
+  const { issuedBefore, createdAt, endsAt, sessionId = null, withoutSession = false } = stored
   return Object.freeze({
     ...stored,
+    sessionId,
+    withoutSession,
     issuedBefore: issuedBefore === null ? null : new Date(issuedBefore),
     createdAt: new Date(createdAt),
     endsAt: new Date(endsAt),

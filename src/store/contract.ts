@@ -67,19 +67,39 @@ export interface KeyStore {
 
   /**
    * Adds a revocation of tokens, and drops those that have ended by its `createdAt`, and those that it replaces: of the same
-   * issuer and token id, subject or client, whose `issuedBefore` and `endsAt` are not later. Rejects when 100 000 single tokens, or
-   * 10 000 subjects and clients together, are revoked already: each service keeps all of them in memory.
+   * issuer and token id, subject, client or session, whose `issuedBefore` and `endsAt` are not later. No `issuedBefore` is the
+   * latest one, and one of a subject replaces those `withoutSession` as well. Rejects when 100 000 single tokens, 10 000
+   * subjects and clients together, or 100 000 sessions are revoked already: each service keeps all of them in memory. Subjects
+   * `withoutSession` count with the sessions.
    *
    * A store without this and `tokenRevocations` refuses no tokens.
    */
   addTokenRevocation?(revocation: StoredTokenRevocation): Promise<void>
 
+  /**
+   * Notes an event, and adds the revocations that it asks for, each as `addTokenRevocation` does, in one transaction: all of
+   * it is written, or nothing. The revocations may be none. An event whose `digest` is there already, and has not ended by the
+   * `createdAt` of this one, has been done: nothing is written then. Of two calls with one digest at the same time, the
+   * second one answers `false` only once the first one has committed. Drops events that have ended, at least some of them.
+   * Rejects when 200 000 events are kept already.
+   *
+   * A store without it takes no events from an issuer: `revokeTokensOnce()` of a keyring rejects.
+   *
+   * @param limit as with `insert`
+   * @returns whether it was written
+   */
+  addTokenRevocationsOnce?(
+    event: StoredTokenEvent,
+    revocations: readonly StoredTokenRevocation[],
+    limit?: WriteLimit,
+  ): Promise<boolean>
+
   /** The revocations of tokens that have not ended at an instant, in any order. */
   tokenRevocations?(now: number): Promise<readonly StoredTokenRevocation[]>
 
   /**
-   * The revocations that name a token: of its issuer, with its token id, its subject or its client. Ended ones may be among
-   * them. Services ask it about each token that they decide on while the feed is not up, or not read to its end. Without it
+   * The revocations that name a token: of its issuer, with its token id, one of its subjects, its client or its session; those
+   * `withoutSession` name only tokens that have none. Ended ones may be among them. Services ask it about each token that they decide on while the feed is not up, or not read to its end. Without it
    * they read the whole list each time. At most 100 are under way, as with `find()`: one that never settles counts as well.
    */
   findTokenRevocations?(token: TokenNames): Promise<readonly StoredTokenRevocation[]>
@@ -87,7 +107,7 @@ export interface KeyStore {
   /**
    * What was done to keys and tokens, newest first. The methods that write add the entries in their own transaction:
    * `insert` a creation; `update` a rotation when there is a successor, a revocation when `revokedAt` is new, and an edit
-   * when the name or the scopes differ; `addTokenRevocation` a revocation of tokens. What the query asks must hold of each
+   * when the name or the scopes differ; `addTokenRevocation` and `addTokenRevocationsOnce` a revocation of tokens. What the query asks must hold of each
    * entry.
    */
   readAudit?(query: AuditQuery): Promise<readonly StoredAuditEntry[]>
@@ -304,26 +324,44 @@ export interface ChangeFeed {
 export interface TokenNames {
   readonly issuer: string
   readonly tokenId: string | null
+  /** Its subject as services show it, which is the first of `subjects`. */
   readonly subject: string
+  /** All subjects that it can be revoked by. One at least. */
+  readonly subjects: readonly string[]
   readonly clientId: string | null
+  readonly sessionId: string | null
 }
 
-/** Access tokens that are refused. One of `tokenId`, `subject` and `clientId` is given. Instants are milliseconds. */
+/**
+ * Access tokens that are refused. One of `tokenId`, `subject`, `clientId` and `sessionId` is given. Instants are milliseconds.
+ */
 export interface StoredTokenRevocation {
   readonly id: string
   readonly issuer: string
   readonly tokenId: string | null
   readonly subject: string | null
   readonly clientId: string | null
+  readonly sessionId: string | null
+  /** With a subject: only its tokens that carry no session id are refused. */
+  readonly withoutSession: boolean
   /**
    * With a subject or a client: tokens that were issued before this instant, or in the same second, are refused. `null` with
-   * a token id.
+   * a token id, and with a session whose tokens are all refused.
    */
   readonly issuedBefore: number | null
   readonly createdAt: number
   readonly createdBy: string | null
   readonly reason: string | null
   /** When all tokens that it refuses have expired, so that it may be dropped. */
+  readonly endsAt: number
+}
+
+/** An event of an issuer that was acted upon. Instants are milliseconds. */
+export interface StoredTokenEvent {
+  /** `sha256:<hex>` of its issuer and its id. Neither is stored: they are texts that others choose, of any length. */
+  readonly digest: string
+  readonly createdAt: number
+  /** Until when a repetition is recognized. */
   readonly endsAt: number
 }
 

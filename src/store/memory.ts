@@ -10,19 +10,14 @@ import {
   type ListedKey,
   type StoredAuditEntry,
   type StoredKey,
+  type StoredTokenEvent,
   type StoredTokenRevocation,
 } from './contract.js'
 import { compareKeys, NEWEST_FIRST } from './key-order.js'
+import { createMemoryRevocations } from './memory-revocations.js'
 import { describeEdit, isSameKey } from './same-key.js'
 import { createSearch } from './search.js'
-import {
-  describeNoRoom,
-  describeTokenSelector,
-  MAX_SUBJECTS_AND_CLIENTS,
-  MAX_TOKENS,
-  namesToken,
-  replaces,
-} from './token-revocations.js'
+import { describeTokenSelector, namesToken } from './token-revocations.js'
 import { byDay, createUsageTotals, sumOf } from './usage-totals.js'
 import { checkInTime } from './write-limit.js'
 
@@ -35,13 +30,7 @@ export function memoryKeyStore(): KeyStore {
   const uses = new Map<string, Map<string, { count: number; lastUsedAt: number }>>()
   const listeners = new Set<(change: KeyChange) => void>()
   const audit: StoredAuditEntry[] = []
-  const revocations = new Map<string, StoredTokenRevocation>()
-  /** The same revocations, by what they name. */
-  const revocationsByName = new Map<string, Set<StoredTokenRevocation>>()
-  /** How many of the revocations there are of each kind. */
-  const revoked = { tokens: 0, subjectsAndClients: 0 }
-  /** When the first of them ends. */
-  let firstEnd = Number.POSITIVE_INFINITY
+  const revocations = createMemoryRevocations()
   let closed = false
 
   function checkOpen(): void {
@@ -77,20 +66,16 @@ export function memoryKeyStore(): KeyStore {
       .sort(byDay)
   }
 
-  function dropEnded(now: number): void {
-    firstEnd = Number.POSITIVE_INFINITY
-    for (const revocation of revocations.values()) {
-      if (revocation.endsAt > now) firstEnd = Math.min(firstEnd, revocation.endsAt)
-      else dropRevocation(revocation)
+  /** All of them or none: `add` throws before it has changed anything. */
+  function addRevocations(added: readonly StoredTokenRevocation[], event?: StoredTokenEvent): boolean {
+    const changes = revocations.add(added, event)
+    if (changes === undefined) return false
+    for (const one of added) {
+      const { createdBy: actor, reason } = one
+      note({ ...NOTHING, action: 'revoke_tokens', actor, reason, detail: describeTokenSelector(one) })
     }
-  }
-
-  function dropRevocation(revocation: StoredTokenRevocation): void {
-    revocations.delete(revocation.id)
-    revoked[kindOf(revocation)]--
-    const sameName = revocationsByName.get(nameOf(revocation))
-    sameName?.delete(revocation)
-    if (sameName?.size === 0) revocationsByName.delete(nameOf(revocation))
+    announce(...changes)
+    return true
   }
 
   return {
@@ -176,34 +161,23 @@ export function memoryKeyStore(): KeyStore {
 
     async addTokenRevocation(revocation) {
       checkOpen()
-      // Not what ends in the future: a creation date that lies ahead must not drop what is in force.
-      const now = Math.min(revocation.createdAt, Date.now())
-      if (firstEnd <= now) dropEnded(now)
-      const kind = kindOf(revocation)
-      const sameName = revocationsByName.get(nameOf(revocation)) ?? new Set()
-      const replaced = [...sameName].filter((other) => replaces(revocation, other))
-      if (replaced.length === 0 && revoked[kind] >= MOST_REVOCATIONS[kind])
-        throw new KeyStoreError(describeNoRoom(revocation))
-      if (revocations.has(revocation.id)) throw new KeyStoreError('A revocation with this id exists')
-      const added = Object.freeze({ ...revocation })
-      revocations.set(added.id, added)
-      revocationsByName.set(nameOf(added), sameName.add(added))
-      revoked[kind]++
-      firstEnd = Math.min(firstEnd, added.endsAt)
-      const { createdBy: actor, reason } = revocation
-      note({ ...NOTHING, action: 'revoke_tokens', actor, reason, detail: describeTokenSelector(revocation) })
-      for (const other of replaced) dropRevocation(other)
-      announce({ tokens: true, added }, ...replaced.map(({ id }) => ({ tokens: true as const, removed: id })))
+      addRevocations([revocation])
+    },
+
+    async addTokenRevocationsOnce(event, added, limit) {
+      checkOpen()
+      checkInTime(limit)
+      return addRevocations(added, event)
     },
 
     async tokenRevocations(now) {
       checkOpen()
-      return [...revocations.values()].filter(({ endsAt }) => endsAt > now)
+      return revocations.list().filter(({ endsAt }) => endsAt > now)
     },
 
     async findTokenRevocations(token) {
       checkOpen()
-      return [...revocations.values()].filter((revocation) => namesToken(revocation, token))
+      return revocations.list().filter((revocation) => namesToken(revocation, token))
     },
 
     async firstUses(sinceDay, limit) {
@@ -245,20 +219,9 @@ export function memoryKeyStore(): KeyStore {
       uses.clear()
       audit.length = 0
       revocations.clear()
-      revocationsByName.clear()
       listeners.clear()
     },
   }
-}
-
-const MOST_REVOCATIONS = { tokens: MAX_TOKENS, subjectsAndClients: MAX_SUBJECTS_AND_CLIENTS }
-
-function kindOf({ tokenId }: StoredTokenRevocation): 'tokens' | 'subjectsAndClients' {
-  return tokenId === null ? 'subjectsAndClients' : 'tokens'
-}
-
-function nameOf({ issuer, tokenId, subject, clientId }: StoredTokenRevocation): string {
-  return JSON.stringify([issuer, tokenId, subject, clientId])
 }
 
 const NOTHING: Omit<StoredAuditEntry, 'seq' | 'at' | 'action'> = {

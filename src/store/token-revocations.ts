@@ -4,12 +4,45 @@ import type { StoredTokenRevocation, TokenNames } from './contract.js'
 export const MAX_TOKENS = 100_000
 /** Of subjects and clients together. They have room of their own, as the way out when there is none left for tokens. */
 export const MAX_SUBJECTS_AND_CLIENTS = 10_000
+/** Of sessions, and of subjects without a session, which come with them: logouts do not take the room of subjects. */
+export const MAX_SESSIONS = 100_000
+/** How many events of issuers may be kept at a time. */
+export const MAX_EVENTS = 200_000
 
-/** Why there is no room for a revocation, and the way out. */
-export function describeNoRoom({ tokenId }: Pick<StoredTokenRevocation, 'tokenId'>): string {
-  return tokenId === null
-    ? `There are ${MAX_SUBJECTS_AND_CLIENTS} revocations of subjects and clients in force, as many as there may be. They end ten minutes after their tokenLife (--token-life): give the longest life of the issuer's tokens. Until then have the issuer withdraw its signing key, or refuse these tokens with the option isRevoked`
-    : `There are ${MAX_TOKENS} revocations of single tokens in force, as many as there may be. Revoke by subject or by client instead, which has room of its own. Revocations end ten minutes after their tokenLife (--token-life): give the longest life of the issuer's tokens`
+/** What has room of its own in a store, as messages call it. */
+export type RoomOf = keyof typeof ROOM
+
+export const ROOM = {
+  tokens: MAX_TOKENS,
+  'subjects and clients': MAX_SUBJECTS_AND_CLIENTS,
+  sessions: MAX_SESSIONS,
+  events: MAX_EVENTS,
+} as const
+
+export function roomOf({
+  tokenId,
+  sessionId,
+  withoutSession,
+}: Pick<StoredTokenRevocation, 'tokenId' | 'sessionId' | 'withoutSession'>): Exclude<RoomOf, 'events'> {
+  if (tokenId !== null) return 'tokens'
+  return sessionId !== null || withoutSession ? 'sessions' : 'subjects and clients'
+}
+
+const LIFE =
+  "Revocations end ten minutes after their tokenLife (--token-life): give the longest life of the issuer's tokens"
+
+/** Why there is no room, and the way out. */
+export function describeNoRoom(room: RoomOf): string {
+  switch (room) {
+    case 'tokens':
+      return `There are ${MAX_TOKENS} revocations of single tokens in force, as many as there may be. Revoke by subject or by client instead, which has room of its own. ${LIFE}`
+    case 'sessions':
+      return `There are ${MAX_SESSIONS} revocations of sessions in force, as many as there may be; subjects without a session count with them. Revoke by subject or by client instead, which has room of its own. ${LIFE}`
+    case 'events':
+      return `There are ${MAX_EVENTS} events of issuers noted, as many as there may be. Each is dropped at the time until which it was to be kept: keep them for less time, or have the issuer send fewer`
+    case 'subjects and clients':
+      return `There are ${MAX_SUBJECTS_AND_CLIENTS} revocations of subjects and clients in force, as many as there may be. They end ten minutes after their tokenLife (--token-life): give the longest life of the issuer's tokens. Until then have the issuer withdraw its signing key, or refuse these tokens with the option isRevoked`
+  }
 }
 
 /** Which tokens a revocation means, as the audit trail says it. */
@@ -18,11 +51,22 @@ export function describeTokenSelector({
   tokenId,
   subject,
   clientId,
+  sessionId,
+  withoutSession,
   issuedBefore,
-}: Pick<StoredTokenRevocation, 'issuer' | 'tokenId' | 'subject' | 'clientId' | 'issuedBefore'>): string {
-  const which = tokenId === null ? (subject === null ? { clientId } : { subject }) : { tokenId }
-  const before = issuedBefore === null ? {} : { issuedBefore: new Date(issuedBefore).toISOString() }
-  return JSON.stringify({ issuer, ...which, ...before })
+}: Pick<
+  StoredTokenRevocation,
+  'issuer' | 'tokenId' | 'subject' | 'clientId' | 'sessionId' | 'withoutSession' | 'issuedBefore'
+>): string {
+  return JSON.stringify({
+    issuer,
+    tokenId: tokenId ?? undefined,
+    subject: subject ?? undefined,
+    clientId: clientId ?? undefined,
+    sessionId: sessionId ?? undefined,
+    withoutSession: withoutSession || undefined,
+    issuedBefore: issuedBefore === null ? undefined : new Date(issuedBefore).toISOString(),
+  })
 }
 
 /**
@@ -36,14 +80,19 @@ export function replaces(one: StoredTokenRevocation, other: StoredTokenRevocatio
     one.tokenId === other.tokenId &&
     one.subject === other.subject &&
     one.clientId === other.clientId &&
-    (one.issuedBefore ?? 0) >= (other.issuedBefore ?? 0) &&
+    one.sessionId === other.sessionId &&
+    (!one.withoutSession || other.withoutSession) &&
+    (one.issuedBefore ?? Number.POSITIVE_INFINITY) >= (other.issuedBefore ?? Number.POSITIVE_INFINITY) &&
     one.endsAt >= other.endsAt
   )
 }
 
 /** Whether a revocation names a token, whenever that was issued. */
 export function namesToken(revocation: StoredTokenRevocation, token: TokenNames): boolean {
-  if (revocation.issuer !== token.issuer) return false
-  if (revocation.tokenId !== null) return revocation.tokenId === token.tokenId
-  return revocation.subject === null ? revocation.clientId === token.clientId : revocation.subject === token.subject
+  const { issuer, tokenId, subject, clientId, sessionId, withoutSession } = revocation
+  if (issuer !== token.issuer) return false
+  if (tokenId !== null) return tokenId === token.tokenId
+  if (sessionId !== null) return sessionId === token.sessionId
+  if (subject === null) return clientId === token.clientId
+  return token.subjects.includes(subject) && !(withoutSession && token.sessionId !== null)
 }

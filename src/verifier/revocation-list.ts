@@ -4,7 +4,7 @@ import type { AccessTokenAuth } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
 import { UnavailableError } from '../core/errors.js'
 import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
-import type { KeyStore, TokenChange } from '../store/contract.js'
+import type { KeyStore, TokenChange, TokenNames } from '../store/contract.js'
 import { createRevocationCopy, indexAnswer } from './revocation-copy.js'
 import { indexRevocations } from './revocation-index.js'
 import { createTokenQuestions } from './token-questions.js'
@@ -56,7 +56,7 @@ export function createRevocationList(
   async function ask(auth: AccessTokenAuth, epoch: number | undefined): Promise<boolean> {
     if (askAbout === undefined) return readFor(auth, epoch)
     if (epoch !== undefined) copy.readInBackground()
-    const answer = await askAbout(auth)
+    const answer = await askAbout(namesOf(auth))
     const found = await indexAnswer(answer, notice)
     found.removeEnded(clock())
     // A copy that is complete by now may have heard of later changes than the answer.
@@ -121,6 +121,10 @@ export function createRevocationList(
       }
     },
   }
+}
+
+function namesOf({ issuer, tokenId, subject, clientId }: AccessTokenAuth): TokenNames {
+  return { issuer, tokenId, subject, subjects: [subject], clientId, sessionId: null }
 }
 
 /**

@@ -36,13 +36,11 @@ export function createTokenQuestions(
     )
   }
 
-  return async ({ issuer, tokenId, subject, clientId }) => {
+  return async (token) => {
     if (requests >= MAX_REQUESTS) throw new Error('too many requests wait for the key store')
-    const name = JSON.stringify([issuer, tokenId, subject, clientId])
-    const question = questions.get(name) ?? {
-      ask: createQuestion({ issuer, tokenId, subject, clientId }),
-      requests: 0,
-    }
+    const { issuer, tokenId, subjects, clientId, sessionId } = token
+    const name = JSON.stringify([issuer, tokenId, subjects, clientId, sessionId])
+    const question = questions.get(name) ?? { ask: createQuestion(token), requests: 0 }
     questions.set(name, question)
     question.requests++
     requests++

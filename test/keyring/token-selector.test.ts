@@ -83,8 +83,12 @@ describe('revokeTokens', () => {
   test.each<[string, unknown, RegExp]>([
     ['nothing', undefined, /revokeTokens/],
     ['no issuer', { tokenId: 'a' }, /^issuer/],
-    ['nothing that is revoked', { issuer }, /one of tokenId, subject and clientId/],
-    ['two things that are revoked', { issuer, tokenId: 'a', subject: 'b' }, /one of tokenId, subject and clientId/],
+    ['nothing that is revoked', { issuer }, /one of tokenId, subject, clientId and sessionId/],
+    [
+      'two things that are revoked',
+      { issuer, tokenId: 'a', subject: 'b' },
+      /one of tokenId, subject, clientId and sessionId/,
+    ],
     ['a subject without an instant', { issuer, subject: 'b' }, /^issuedBefore/],
     ['a token with an instant', { issuer, tokenId: 'a', issuedBefore: new Date() }, /^issuedBefore/],
     ['seconds', { issuer, subject: 'b', issuedBefore: 1_764_072_000 }, /^issuedBefore/],

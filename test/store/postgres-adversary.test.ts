@@ -19,6 +19,7 @@ import { setTraps } from './postgres-traps.js'
 
 const DAY = '2026-11-25'
 const AT = Date.UTC(2026, 10, 25)
+const NO_SESSION = { sessionId: null, withoutSession: false }
 const ROLES = ['mallory', 'service', 'dba', 'team']
 
 const versions = postgresIsThere() ? installedPostgres() : []
@@ -108,7 +109,15 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
     }
     expect(await store.update(a, { ...a, revokedAt: AT })).toBe(true)
     expect((await store.find('a'))?.revokedAt).toBe(AT)
-    const revocation = { id: 'r', issuer: 'i', tokenId: null, subject: 's', clientId: null, issuedBefore: AT }
+    const revocation = {
+      id: 'r',
+      issuer: 'i',
+      tokenId: null,
+      subject: 's',
+      clientId: null,
+      issuedBefore: AT,
+      ...NO_SESSION,
+    }
     const details = { createdAt: AT, createdBy: null, reason: null, endsAt: AT + 1 }
     await store.addTokenRevocation?.({ ...revocation, ...details })
     expect(await store.tokenRevocations?.(AT)).toEqual([{ ...revocation, ...details }])
@@ -708,7 +717,8 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
         ['name', 'a'],
         ['number', '12'],
       ])
-      const token = { issuer: 'i', tokenId: null, subject: 'not json', clientId: null }
+      const names = { tokenId: null, subject: 'not json', clientId: null, sessionId: null }
+      const token = { issuer: 'i', ...names, subjects: ['not json'] }
       expect((await store.findTokenRevocations?.(token))?.map(({ id }) => id)).toEqual(['bad'])
       await store.insert(storedKey('a'))
       expect(feed.state).toBe('live')

@@ -85,7 +85,14 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
     addUsage: (_: Ring, store: KeyStore, id: string) =>
       store.addUsage([{ id, day: '2026-11-25', count: 1, lastUsedAt: Date.now() }]),
     findTokenRevocations: async (_: Ring, store: KeyStore) =>
-      store.findTokenRevocations?.({ issuer: 'https://issuer.example', tokenId: 'a', subject: 'b', clientId: null }),
+      store.findTokenRevocations?.({
+        issuer: 'https://issuer.example',
+        tokenId: 'a',
+        subject: 'b',
+        subjects: ['b'],
+        clientId: null,
+        sessionId: null,
+      }),
   }
   type Action = keyof typeof ACTIONS
   const READING: readonly Action[] = [

@@ -61,6 +61,8 @@ function revocation(values: Partial<StoredTokenRevocation>): StoredTokenRevocati
     tokenId: null,
     subject: null,
     clientId: null,
+    sessionId: null,
+    withoutSession: false,
     issuedBefore: values.tokenId ? null : 1_764_072_000_000,
     createdAt: 1_764_072_000_000,
     createdBy: null,
@@ -162,7 +164,14 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
       store.readUsage(key.id, '2026-11-25'),
       store.addTokenRevocation?.({} as never),
       store.tokenRevocations?.(0),
-      store.findTokenRevocations?.({ issuer: '', tokenId: null, subject: '', clientId: null }),
+      store.findTokenRevocations?.({
+        issuer: '',
+        tokenId: null,
+        subject: '',
+        subjects: [''],
+        clientId: null,
+        sessionId: null,
+      }),
       store.readAudit?.({ limit: 1 }),
     ]
     for (const call of calls) await expect(call).rejects.toThrow(KeyStoreError)

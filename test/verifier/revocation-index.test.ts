@@ -7,7 +7,14 @@ const ISSUER = 'https://issuer.example'
 const SECOND = 1_764_072_000
 
 function revocation(id: string, values: Partial<StoredTokenRevocation>): StoredTokenRevocation {
-  const names = { tokenId: null, subject: null, clientId: null, issuedBefore: null }
+  const names = {
+    tokenId: null,
+    subject: null,
+    clientId: null,
+    sessionId: null,
+    withoutSession: false,
+    issuedBefore: null,
+  }
   return { id, issuer: ISSUER, ...names, createdAt: 0, createdBy: null, reason: null, endsAt: 1e15, ...values }
 }
 

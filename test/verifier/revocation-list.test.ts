@@ -296,6 +296,8 @@ const one: StoredTokenRevocation = {
   tokenId: 'one',
   subject: null,
   clientId: null,
+  sessionId: null,
+  withoutSession: false,
   issuedBefore: null,
   createdAt: 0,
   createdBy: null,

@@ -5,7 +5,8 @@ import type { StoredTokenRevocation, TokenNames } from '../../src/store/contract
 import { createTokenQuestions } from '../../src/verifier/token-questions.js'
 
 function named(tokenId: string): TokenNames {
-  return { issuer: 'https://issuer.example', tokenId, subject: 'u', clientId: null }
+  const names = { subject: 'u', subjects: ['u'], clientId: null, sessionId: null }
+  return { issuer: 'https://issuer.example', tokenId, ...names }
 }
 
 function setUp(timeoutMs = 60_000) {

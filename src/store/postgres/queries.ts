@@ -29,7 +29,7 @@ import {
   toTokenRevocation,
 } from '../sql/token-revocations.js'
 import { toDayUsage, toKeyUses, toListedKey } from '../sql/usage-rows.js'
-import { describeNoRoom } from '../token-revocations.js'
+import { describeNoRoom, roomOf } from '../token-revocations.js'
 import { createBatches } from './batches.js'
 import type { Ask } from './connections.js'
 import { type PostgresResult, type PostgresRow, SQLSTATE, sqlState } from './driver.js'
@@ -211,7 +211,7 @@ export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevoca
     if (sqlState(error) !== SQLSTATE.limitExceeded) throw error
     await ask('ROLLBACK TO SAVEPOINT vantage_room')
     const { rowCount } = await run(ask, deleteReplaced)
-    if (!rowCount) throw new KeyStoreError(describeNoRoom(revocation))
+    if (!rowCount) throw new KeyStoreError(describeNoRoom(roomOf(revocation)))
     await run(ask, insert)
   }
   await run(ask, deleteReplaced)

@@ -1,10 +1,11 @@
+import { KeyStoreError } from '../../core/errors.js'
 import type { StoredTokenRevocation, TokenNames } from '../contract.js'
 import { namesToken } from '../token-revocations.js'
 import { createParameters, type Dialect, type SqlRow, type Statement } from './dialect.js'
 import { defineTable, fromRow, insertInto, selectList } from './tables.js'
 
 /** A revocation as its row holds it. */
-interface TokenRevocationRow extends StoredTokenRevocation {
+interface TokenRevocationRow extends Omit<StoredTokenRevocation, 'sessionId' | 'withoutSession'> {
   /** 1 where the token id, the subject or the client is written as JSON. */
   readonly escaped: number
 }
@@ -43,6 +44,8 @@ function nameColumns({ tokenId, subject, clientId }: StoredTokenRevocation) {
 }
 
 export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
+  if (revocation.sessionId !== null || revocation.withoutSession)
+    throw new KeyStoreError('This key store does not revoke sessions yet')
   return insertInto(TOKEN_REVOCATIONS, { ...revocation, ...nameColumns(revocation) }, dialect)
 }
 
@@ -120,7 +123,8 @@ export function namingToken(token: TokenNames, found: readonly StoredTokenRevoca
 }
 
 export function toTokenRevocation(row: SqlRow, alias?: string): StoredTokenRevocation {
-  const { escaped, ...revocation } = fromRow(TOKEN_REVOCATIONS, row, alias)
+  const { escaped, ...columns } = fromRow(TOKEN_REVOCATIONS, row, alias)
+  const revocation = { ...columns, sessionId: null, withoutSession: false }
   if (escaped !== 1) return revocation
   const fromColumn = (name: string | null) => (name === null ? null : unescapeName(name))
   const { tokenId, subject, clientId } = revocation

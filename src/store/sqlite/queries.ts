@@ -28,7 +28,7 @@ import {
   toTokenRevocation,
 } from '../sql/token-revocations.js'
 import { toDayUsage, toListedKey } from '../sql/usage-rows.js'
-import { describeNoRoom, MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
+import { describeNoRoom, MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS, roomOf } from '../token-revocations.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, sqliteResultCode } from './driver.js'
 import { inTransaction } from './schema.js'
 
@@ -196,7 +196,7 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
       inTransaction(database, () => {
         run(deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
         const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
-        if (isFull(revocation) && run(deleteReplaced) === 0) throw new KeyStoreError(describeNoRoom(revocation))
+        if (isFull(revocation) && run(deleteReplaced) === 0) throw new KeyStoreError(describeNoRoom(roomOf(revocation)))
         run(insertTokenRevocation(revocation, DIALECT))
         run(deleteReplaced)
       })

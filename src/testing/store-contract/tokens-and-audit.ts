@@ -10,6 +10,8 @@ function sampleRevocation(id: string, values: Partial<StoredTokenRevocation> = {
     tokenId: null,
     subject: 'user_123',
     clientId: null,
+    sessionId: null,
+    withoutSession: false,
     issuedBefore: NOW - 5,
     createdAt: NOW,
     createdBy: null,
@@ -17,6 +19,12 @@ function sampleRevocation(id: string, values: Partial<StoredTokenRevocation> = {
     endsAt: NOW + DAY,
     ...values,
   }
+}
+
+function tokenOf(names: Partial<TokenNames>): TokenNames {
+  const { subject = 'y' } = names
+  const token = { issuer: 'https://issuer.example', tokenId: null, subject, subjects: [subject], clientId: null }
+  return { ...token, sessionId: null, ...names }
 }
 
 // A token is JSON: it can hold any character, and halves of surrogate pairs.
@@ -98,7 +106,7 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
           sampleRevocation('other', { ...group, issuer: 'https://b.example', subject: 'x' }),
         )
         const find = async (names: Partial<TokenNames>) => {
-          const token = { issuer: 'https://issuer.example', tokenId: null, subject: 'y', clientId: null, ...names }
+          const token = tokenOf(names)
           return (await store.findTokenRevocations(token)).map(({ id }) => id).sort()
         }
         assert.deepEqual(await find({ tokenId: 'x', clientId: 'y' }), ['jti'])
@@ -112,12 +120,7 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
         ])
         assert.deepEqual(await find({ issuer: 'https://b.example', tokenId: 'x', subject: 'x' }), ['other'])
         assert.deepEqual(await find({ issuer: 'https://c.example', tokenId: 'x', subject: 'x' }), [])
-        const [found] = await store.findTokenRevocations({
-          issuer: 'https://issuer.example',
-          tokenId: 'x',
-          subject: 'y',
-          clientId: null,
-        })
+        const [found] = await store.findTokenRevocations(tokenOf({ tokenId: 'x' }))
         assert.deepEqual(found, sampleRevocation('jti', { ...group, tokenId: 'x', issuedBefore: null }))
       },
     )
@@ -133,7 +136,7 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
         for (const one of all) await store.addTokenRevocation(one)
         const read = [...(await store.tokenRevocations(NOW))].sort((a, b) => (a.id < b.id ? -1 : 1))
         assert.deepEqual(read, all)
-        const token = { issuer: 'https://issuer.example', tokenId: name, subject: 'y', clientId: null }
+        const token = tokenOf({ tokenId: name })
         assert.deepEqual((await store.findTokenRevocations?.(token)) ?? [all[0]], [all[0]])
         assert.deepEqual((await store.findTokenRevocations?.({ ...token, tokenId: `${name}x` })) ?? [], [])
       })
