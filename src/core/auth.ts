@@ -1,6 +1,8 @@
 import type { JWTPayload } from 'jose'
+import { type Actor, actorOf } from './actor.js'
 import type { RefusedCredential } from './errors.js'
 import { ofProcess } from './of-process.js'
+import { acrOf, authTimeOf, ownClaim } from './sign-in.js'
 
 /** Who calls and what they may do. Deeply frozen: it is shared between the requests of one credential. */
 export type Auth = ApiKeyAuth | AccessTokenAuth
@@ -36,6 +38,24 @@ export interface AccessTokenAuth extends AuthBase {
   readonly clientId: string | null
   /** The `jti` claim; `null` only under the lenient profile. */
   readonly tokenId: string | null
+  /**
+   * The session at the issuer that the token belongs to: the `sid` claim, or the one that `sessionClaim` names. `null` where
+   * there is none, and for a `sid` that is no text: then the end of the session does not end the token.
+   */
+  readonly sessionId: string | null
+  /**
+   * Who acts for the subject: the `act` claim. `null` where the subject acts for itself.
+   *
+   * @see {@link https://www.rfc-editor.org/rfc/rfc8693#section-4.1 RFC 8693 §4.1}
+   */
+  readonly actor: Actor | null
+  /** How the subject signed in: the `acr` claim. `null` where there is none, or one that is no text. */
+  readonly acr: string | null
+  /**
+   * When the subject signed in: the `auth_time` claim, a new Date each time. `null` where there is none, or one that is no
+   * time. It may lie in the future: `requireAuthentication()` refuses that.
+   */
+  readonly authTime: Date | null
   /** All verified claims, in their wire spelling. */
   readonly claims: Readonly<JWTPayload>
 }
@@ -50,11 +70,17 @@ export function createApiKeyAuth(
   return Object.freeze(Object.defineProperty(auth, 'expiresAt', expiresAtOfKey)) as ApiKeyAuth
 }
 
-/** @param values claims that have been checked, frozen; `expiresAt` is their `exp` */
-export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | 'expiresAt'>): AccessTokenAuth {
-  const { subject, scopes, tenant, issuer, clientId, tokenId, claims } = values
-  const auth = { kind: 'access_token', subject, scopes, tenant, issuer, clientId, tokenId, claims }
-  return Object.freeze(Object.defineProperty(auth, 'expiresAt', expiresAtOfToken)) as AccessTokenAuth
+type FromClaims = 'expiresAt' | 'actor' | 'acr' | 'authTime'
+
+/** @param values claims that have been checked, frozen; what else they say of the token is read from them */
+export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | FromClaims>): AccessTokenAuth {
+  const { subject, scopes, tenant, issuer, clientId, tokenId, sessionId, claims } = values
+  const acr = acrOf(claims)
+  const auth = { kind: 'access_token', subject, scopes, tenant, issuer, clientId, tokenId, sessionId, acr, claims }
+  defineGetter.call(auth, 'expiresAt', expiresAtOfToken)
+  defineGetter.call(auth, 'actor', actorOfToken)
+  defineGetter.call(auth, 'authTime', authTimeOfToken)
+  return Object.freeze(auth) as unknown as AccessTokenAuth
 }
 
 /** Where the getter of a key's `expiresAt` finds it. */
@@ -73,12 +99,25 @@ const expiresAtOfKey = {
     return ms === null ? null : new Date(ms)
   },
 }
-const expiresAtOfToken = {
-  enumerable: true,
-  get(this: Pick<AccessTokenAuth, 'claims'>): Date {
-    return new Date((this.claims.exp as number) * 1000)
-  },
+
+type HasClaims = Pick<AccessTokenAuth, 'claims'>
+
+function expiresAtOfToken(this: HasClaims): Date {
+  return new Date((this.claims.exp as number) * 1000)
 }
+
+function authTimeOfToken(this: HasClaims): Date | null {
+  return authTimeOf(this.claims)
+}
+
+/** A getter as well, although it could be a member: each cached token would pay for that, and few have an actor. */
+function actorOfToken(this: HasClaims): Actor | null {
+  return actorOf(ownClaim(this.claims, 'act'))
+}
+
+/** Makes a getter that is enumerable, as `Object.defineProperty` does in three times the time. */
+const defineGetter = (Object.prototype as unknown as { __defineGetter__(name: string, get: () => unknown): void })
+  .__defineGetter__
 
 /** What errors and events say of a credential that was accepted. */
 export function credentialOf(auth: Auth): RefusedCredential {
@@ -111,6 +150,23 @@ export function noteRealm(auth: Auth, realm: string): void {
 /** The realm of the verifier that accepted an Auth; the default one for an Auth that came otherwise. */
 export function realmFor(auth: Auth): string {
   return realms.get(auth) ?? DEFAULT_REALM
+}
+
+/** The names of the subjects of tokens that have several. Not in the Auth, as the realms are not. */
+const subjects = ofProcess('subjects', () => new WeakMap<AccessTokenAuth, readonly string[]>())
+
+/**
+ * Notes every name under which the subject of a token can be revoked, where that is more than `auth.subject`: the `sub`
+ * claim where `subjectClaim` names another, and the claims of `subjectAliases`.
+ */
+export function noteSubjects(auth: AccessTokenAuth, names: readonly string[]): void {
+  const all = new Set([auth.subject, ...names])
+  if (all.size > 1) subjects.set(auth, Object.freeze([...all]))
+}
+
+/** Every name under which the subject of a token can be revoked; `auth.subject` comes first. */
+export function subjectsOf(auth: AccessTokenAuth): readonly string[] {
+  return subjects.get(auth) ?? [auth.subject]
 }
 
 /** Freezes parsed JSON at every level. It does not recurse: an 8 KiB token can nest thousands of levels. */

@@ -41,6 +41,14 @@ export interface TestAccessTokenAuthOptions extends Shared {
   clientId?: string | null | undefined
   /** Default: a new one. */
   tokenId?: string | null | undefined
+  /** Default: the `sid` of `claims`, else `null`. */
+  sessionId?: string | null | undefined
+  /** Who acts for the subject. Default: nobody, unless `claims` has an `act`. */
+  actor?: { readonly subject: string; readonly clientId?: string | null | undefined } | undefined
+  /** Default: the `acr` of `claims`, else `null`. */
+  acr?: string | undefined
+  /** When the subject signed in. Default: the `auth_time` of `claims`, else `null`. */
+  authTime?: Date | undefined
   /** Default: in five minutes. */
   expiresAt?: Date | undefined
   /** Further claims, in their wire spelling. `iss`, `sub`, `exp` and the like follow from the options above. */
@@ -69,17 +77,20 @@ export function createTestAuth(options: TestApiKeyAuthOptions | TestAccessTokenA
 function apiKeyAuth(options: TestApiKeyAuthOptions): ApiKeyAuth {
   const given = readOptions(options, [...SHARED, 'keyId', 'name'], 'option of createTestAuth()')
   const { keyId = generateId(), name = null, expiresAt = null } = given as Partial<TestApiKeyAuthOptions>
-  const endsAt = expiresAt === null ? null : checkDate(expiresAt)
+  const endsAt = expiresAt === null ? null : checkDate(expiresAt, 'expiresAt')
   return createApiKeyAuth({ ...checkShared(given), keyId, name }, endsAt)
 }
 
 function accessTokenAuth(options: TestAccessTokenAuthOptions): AccessTokenAuth {
-  const names = [...SHARED, 'issuer', 'clientId', 'tokenId', 'claims'] as const
+  const names = [...SHARED, 'issuer', 'clientId', 'tokenId', 'sessionId', 'actor', 'acr', 'authTime', 'claims'] as const
   const given = readOptions(options, names, 'option of createTestAuth()') as TestAccessTokenAuthOptions
   const shared = checkShared(given)
   const { issuer = 'https://issuer.test', clientId = 'client_123', tokenId = randomUUID() } = given
+  const { sid } = given.claims ?? {}
+  const sessionId =
+    given.sessionId === undefined ? (typeof sid === 'string' && sid) || null : checkText(given.sessionId, 'sessionId')
   const now = Math.floor(Date.now() / 1000)
-  const exp = given.expiresAt === undefined ? now + 300 : checkDate(given.expiresAt) / 1000
+  const exp = given.expiresAt === undefined ? now + 300 : checkDate(given.expiresAt, 'expiresAt') / 1000
   const claims = {
     iat: now,
     ...structuredClone(given.claims),
@@ -89,8 +100,27 @@ function accessTokenAuth(options: TestAccessTokenAuthOptions): AccessTokenAuth {
     scope: shared.scopes.join(' '),
     ...(clientId !== null && { client_id: clientId }),
     ...(tokenId !== null && { jti: tokenId }),
+    ...(sessionId !== null && { sid: sessionId }),
+    ...(given.actor !== undefined && { act: actOf(given.actor) }),
+    ...(given.acr !== undefined && { acr: checkText(given.acr, 'acr') }),
+    ...(given.authTime !== undefined && { auth_time: checkDate(given.authTime, 'authTime') / 1000 }),
   }
-  return createAccessTokenAuth({ ...shared, issuer, clientId, tokenId, claims: deepFreeze(claims) })
+  return createAccessTokenAuth({ ...shared, issuer, clientId, tokenId, sessionId, claims: deepFreeze(claims) })
+}
+
+/** The `act` claim of a token that has this actor. */
+function actOf(actor: object): Readonly<Record<string, string>> {
+  const { subject, clientId } = readOptions(actor, ['subject', 'clientId'], 'member of actor')
+  const sub = checkText(subject, 'actor.subject')
+  const client_id = checkText(clientId, 'actor.clientId')
+  if (sub === null) throw new ArgumentError('actor.subject', 'must be a text, not empty')
+  return client_id === null ? { sub } : { sub, client_id }
+}
+
+function checkText(value: unknown, name: string): string | null {
+  if (value === undefined || value === null) return null
+  if (typeof value === 'string' && value !== '') return value
+  throw new ArgumentError(name, 'must be a text, not empty')
 }
 
 function checkShared({ subject = 'user_123', scopes = [], tenant = null }: { [N in keyof Shared]?: unknown }) {
@@ -102,7 +132,7 @@ function checkShared({ subject = 'user_123', scopes = [], tenant = null }: { [N 
   return { subject, tenant, scopes: Object.freeze([...new Set(scopes as string[])]) }
 }
 
-function checkDate(value: unknown): number {
+function checkDate(value: unknown, name: string): number {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.getTime()
-  throw new ArgumentError('expiresAt', 'must be a Date')
+  throw new ArgumentError(name, 'must be a Date')
 }

@@ -74,6 +74,7 @@ function authOf(token: UnverifiedAccessToken): AccessTokenAuth {
     issuer: policy.issuer,
     clientId: clientOf(token),
     tokenId: textOrNull(own(claims, 'jti')),
+    sessionId: textOrNull(own(claims, 'sid')) || null,
     // The checks of the claims that the type names have held; it leaves all others open.
     claims: deepFreeze(claims) as Readonly<JWTPayload>,
   })

@@ -1,3 +1,4 @@
+import { isAct } from '../core/actor.js'
 import { formatSpan } from '../core/duration.js'
 import type { Reason } from '../core/errors.js'
 import { parseScopeClaim } from '../core/scope.js'
@@ -197,6 +198,13 @@ const rows: readonly ClaimRow[] = [
     expected: ({ policy: { tenantClaim } }) =>
       tenantClaim === undefined ? 'anything: no tenantClaim is set' : `${tenantClaim}: a string, not empty, or none`,
     found: (token) => (token.policy.tenantClaim === undefined ? NOT_LOOKED_AT : show(tenantClaimOf(token))),
+  },
+  {
+    name: 'act',
+    reason: 'claims',
+    holds: ({ claims }) => own(claims, 'act') === undefined || isAct(own(claims, 'act')),
+    expected: () => 'an object whose sub is a string, not empty, or none (RFC 8693 §4.1)',
+    found: ({ claims }) => show(own(claims, 'act')),
   },
   {
     // RFC 7800 §3.1: such a token is only good with a proof of possession, which a plain Bearer request does not carry.

@@ -1,12 +1,19 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { type Auth, createAccessTokenAuth, createApiKeyAuth, deepFreeze } from '../../src/core/auth.js'
+import {
+  type Auth,
+  createAccessTokenAuth,
+  createApiKeyAuth,
+  deepFreeze,
+  noteSubjects,
+  subjectsOf,
+} from '../../src/core/auth.js'
 import { createKeyring, createVerifier } from '../../src/index.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { createTestIssuer } from '../support/tokens.js'
 
 const issuer = createTestIssuer()
-const token = issuer.mint({ actor: { roles: ['admin', { name: 'x' }] } })
+const token = issuer.mint({ act: { sub: 'svc', act: { sub: 'ann' } }, actor: { roles: ['admin', { name: 'x' }] } })
 const store = memoryKeyStore()
 const { key } = await createKeyring(store).create({ subject: 'user_1', scopes: ['jobs:read'], tenant: 't', name: 'ci' })
 const verifier = createVerifier({ ...issuer.options, keys: store })
@@ -84,8 +91,56 @@ test('tells the two kinds apart', async () => {
 })
 
 test('has a fraction of a second where the token has one', () => {
-  const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null }
+  const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null, sessionId: null }
   expect(createAccessTokenAuth({ ...values, claims: { exp: 1.5007 } }).expiresAt?.getTime()).toBe(1500)
+})
+
+describe('what an access token says of the sign-in', () => {
+  const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null, sessionId: null }
+  const withClaims = (claims: object) => createAccessTokenAuth({ ...values, claims: { exp: 1, ...claims } })
+
+  test('is null where the token says nothing', () => {
+    expect(withClaims({})).toMatchObject({ sessionId: null, actor: null, acr: null, authTime: null })
+  })
+
+  test('is in members of the Auth, and in its JSON', () => {
+    const auth = withClaims({ act: { sub: 'svc' }, acr: 'mfa', auth_time: 1_700_000_000.5 })
+    expect({ ...auth }).toMatchObject({
+      actor: { subject: 'svc', clientId: null, chain: [] },
+      acr: 'mfa',
+      authTime: new Date(1_700_000_000_500),
+    })
+    expect(JSON.parse(JSON.stringify(auth)).authTime).toBe('2023-11-14T22:13:20.500Z')
+    expect(auth.actor).toBe(auth.actor)
+    expect(auth.authTime).not.toBe(auth.authTime)
+  })
+
+  test.each([[7], [''], [null], [['mfa']], [{}]])('is no acr where that is %j', (acr) => {
+    expect(withClaims({ acr }).acr).toBeNull()
+  })
+
+  test.each([['1700000000'], [-1], [253_402_300_800], [null], [[1]], [true]])(
+    'is no time where auth_time is %j',
+    (auth_time) => {
+      expect(withClaims({ auth_time }).authTime).toBeNull()
+    },
+  )
+
+  test('comes from claims of the token itself', () => {
+    const claims = Object.assign(Object.create({ acr: 'mfa', auth_time: 1, act: { sub: 'svc' } }), { exp: 1 })
+    expect(createAccessTokenAuth({ ...values, claims })).toMatchObject({ acr: null, authTime: null, actor: null })
+  })
+})
+
+describe('the names of a subject', () => {
+  const values = { subject: 's', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null, sessionId: null }
+
+  test('are that of the Auth, and those that were noted', () => {
+    const auth = createAccessTokenAuth({ ...values, claims: {} })
+    expect(subjectsOf(auth)).toEqual(['s'])
+    noteSubjects(auth, ['00u1', 's', '00u1'])
+    expect(subjectsOf(auth)).toEqual(['s', '00u1'])
+  })
 })
 
 describe('deepFreeze', () => {

@@ -12,7 +12,16 @@ export function keyEntry(keyId: string, over: Partial<KeyEntry> = {}, expiresAt:
 }
 
 export function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {
-  const values = { subject: 'u', scopes: [], tenant: null, issuer: 'i', clientId: null, tokenId: null, claims: {} }
+  const values = {
+    subject: 'u',
+    scopes: [],
+    tenant: null,
+    issuer: 'i',
+    clientId: null,
+    tokenId: null,
+    sessionId: null,
+    claims: {},
+  }
   const auth = createAccessTokenAuth(values)
   return { auth, issuer: {} as never, key: {} as never, confirmedAt: NOW, endsAt: NOW + 1e9, ...over }
 }

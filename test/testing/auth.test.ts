@@ -40,6 +40,21 @@ test('has what it was given', () => {
   expect(createTestAuth({ kind: 'api_key' }).expiresAt).toBeNull()
 })
 
+test('has a session, an actor, an acr and a time of sign-in as a token has them', () => {
+  const authTime = new Date('2030-01-01T00:00:00Z')
+  const auth = createTestAuth({ sessionId: 's1', actor: { subject: 'svc', clientId: 'c' }, acr: 'mfa', authTime })
+  expect(auth).toMatchObject({
+    sessionId: 's1',
+    actor: { subject: 'svc', clientId: 'c', chain: [] },
+    acr: 'mfa',
+    authTime,
+    claims: { sid: 's1', act: { sub: 'svc', client_id: 'c' }, acr: 'mfa', auth_time: 1_893_456_000 },
+  })
+  const byClaims = createTestAuth({ claims: { sid: 's2', act: { sub: 'svc' }, acr: 'pwd', auth_time: 1 } })
+  expect(byClaims).toMatchObject({ sessionId: 's2', actor: { subject: 'svc' }, acr: 'pwd', authTime: new Date(1000) })
+  expect(createTestAuth()).toMatchObject({ sessionId: null, actor: null, acr: null, authTime: null })
+})
+
 test('is frozen all the way down, and answers what a verified one answers', () => {
   const auth = createTestAuth({ scopes: ['jobs:read'], claims: { org: { id: 1 } } })
   expect(Object.isFrozen(auth)).toBe(true)
@@ -60,6 +75,11 @@ test.each([
   [{ scopes: ['two words'] }, /^scopes must be a list/],
   [{ expiresAt: 5 }, /^expiresAt must be a Date/],
   [{ tenant: 5 }, /^tenant must be/],
+  [{ sessionId: '' }, /^sessionId must be/],
+  [{ acr: 5 }, /^acr must be/],
+  [{ authTime: 5 }, /^authTime must be a Date/],
+  [{ actor: {} }, /^actor\.subject must be/],
+  [{ actor: { sub: 'svc' } }, /^unknown member of actor/],
 ])('is not made of %j', (options, message) => {
   expect(() => createTestAuth(options as never)).toThrow(TypeError)
   expect(() => createTestAuth(options as never)).toThrow(message)

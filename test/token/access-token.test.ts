@@ -681,6 +681,46 @@ describe('scopes', () => {
   })
 })
 
+describe('who acts for the subject', () => {
+  test.each<[name: string, act: unknown, actor: object | null | 'claims']>([
+    ['is nobody without an act', undefined, null],
+    ['is named by act', { sub: 'svc' }, { subject: 'svc', clientId: null, chain: [] }],
+    ['is in the outermost act', { sub: 'a', act: { sub: 'b' } }, { subject: 'a', chain: [{ subject: 'b' }] }],
+    ['cannot be a text', 'svc', 'claims'],
+    ['cannot be null', null, 'claims'],
+    ['cannot be a list', [{ sub: 'svc' }], 'claims'],
+    ['cannot be without a sub', { client_id: 'c' }, 'claims'],
+    ['cannot have a sub that is no text', { sub: 7 }, 'claims'],
+  ])('%s', async (_, act, actor) => {
+    for (const verifier of Object.values(verifiers)) {
+      const token = issuer.mint(act === undefined ? {} : { act })
+      if (actor === 'claims') expect(await outcomeOf(verifier, token)).toBe('claims')
+      else if (actor === null) expect((await authOf(verifier, token)).actor).toBeNull()
+      else expect((await authOf(verifier, token)).actor).toMatchObject(actor)
+    }
+  })
+
+  test('is found in an act that nests as deep as a token permits', async () => {
+    const depth = 250
+    const nested = JSON.parse(`${'{"sub":"a","act":'.repeat(depth)}{"sub":"z"}${'}'.repeat(depth)}`)
+    const { actor } = await authOf(strict, issuer.mint({ act: nested }))
+    expect(actor?.chain).toHaveLength(10)
+  })
+})
+
+test('how the subject signed in refuses no token, whatever type it is of', async () => {
+  for (const wrong of [7, '', null, ['x'], { x: 1 }]) {
+    const token = issuer.mint({ acr: wrong, auth_time: wrong === 7 ? -7 : wrong, sid: wrong })
+    expect(await authOf(strict, token)).toMatchObject({ acr: null, authTime: null, sessionId: null })
+  }
+  const token = issuer.mint({ acr: 'mfa', auth_time: NOW, sid: 's1' })
+  expect(await authOf(strict, token)).toMatchObject({
+    acr: 'mfa',
+    authTime: new Date(NOW * 1000),
+    sessionId: 's1',
+  })
+})
+
 describe('the tenant', () => {
   test.each<[name: string, claim: unknown, tenant: string | null | 'claims']>([
     ['is the claim that the option names', 'org_1', 'org_1'],
@@ -889,6 +929,7 @@ const faults: { check: string; reason: string; member: string; header?: object; 
   { check: 'jti', reason: 'claims', member: 'jti', claims: { jti: 7 } },
   { check: 'scope', reason: 'claims', member: 'scope', claims: { scope: 7 } },
   { check: 'tenant', reason: 'claims', member: 'org', claims: { org: 7 } },
+  { check: 'act', reason: 'claims', member: 'act', claims: { act: 'svc' } },
   { check: 'cnf', reason: 'sender_constrained', member: 'cnf', claims: { cnf: { jkt: 'x' } } },
 ]
 type Spoil = (token: string) => string

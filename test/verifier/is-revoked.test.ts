@@ -11,6 +11,7 @@ const TOKEN = createAccessTokenAuth({
   issuer: 'i',
   clientId: null,
   tokenId: 't',
+  sessionId: null,
   claims: {},
 })
 

@@ -1,0 +1,25 @@
+import type { JWTPayload } from 'jose'
+
+type Claims = Readonly<JWTPayload>
+
+/** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
+const MAX_TIME = 253_402_300_799
+
+// A claim of another type is no reason to refuse the token: only requireAuthentication() asks for it, and refuses null.
+
+/** How the subject signed in: the `acr` claim. `null` for none, and for what is no text. */
+export function acrOf(claims: Claims): string | null {
+  const acr = ownClaim(claims, 'acr')
+  return typeof acr === 'string' && acr !== '' ? acr : null
+}
+
+/** When the subject signed in: the `auth_time` claim. `null` for none, and for what is no time. */
+export function authTimeOf(claims: Claims): Date | null {
+  const seconds = ownClaim(claims, 'auth_time')
+  return typeof seconds === 'number' && seconds >= 0 && seconds <= MAX_TIME ? new Date(seconds * 1000) : null
+}
+
+/** A claim that the token itself has, whatever somebody has put on `Object.prototype`. */
+export function ownClaim(claims: Claims, name: string): unknown {
+  return Object.hasOwn(claims, name) ? claims[name] : undefined
+}
