@@ -1,5 +1,5 @@
 import { checkFlag, checkStrings, optionSetting, readOptions } from '../src/config/checks.js'
-import { checkIssuer } from '../src/config/issuer-options.js'
+import { checkIssuer } from '../src/config/issuer-identifier.js'
 import { type Auth, credentialOf } from '../src/core/auth.js'
 import {
   type AnyAuthError,

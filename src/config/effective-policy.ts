@@ -19,17 +19,15 @@ export interface EffectivePolicy {
 export interface EffectiveIssuerPolicy extends Omit<IssuerPolicy, 'keySource'> {
   /** `static`, or `jwks_uri` or `discovery` with the URL. */
   readonly keySource: string
+  /** There where the issuer is asked by a `fetch` of its own. */
+  readonly fetch?: 'own'
 }
 
 /** @param label what may be shown of the store in use; without it there is none */
 export function describePolicy(config: Configuration, label?: string): EffectivePolicy {
   const { cache, environment } = config
   return {
-    issuers: config.issuers.map(({ keySource, ...policy }) => ({
-      ...policy,
-      keySource:
-        keySource.kind === 'static' ? 'static' : `${keySource.kind} ${keySource.url.origin}${keySource.url.pathname}`,
-    })),
+    issuers: config.issuers.map(describeIssuer),
     keys: label === undefined ? (config.keys === false ? false : null) : { store: label, environment },
     cache: cache && { maxEntries: cache.maxEntries, maxBytes: cache.maxBytes, ttlSeconds: cache.ttlMs / 1000 },
     keySetMaxStaleSeconds: config.keySetMaxStaleMs / 1000,
@@ -38,4 +36,10 @@ export function describePolicy(config: Configuration, label?: string): Effective
     realm: config.realm,
     timeoutMs: config.timeoutMs,
   }
+}
+
+function describeIssuer({ keySource, ...policy }: IssuerPolicy): EffectiveIssuerPolicy {
+  if (keySource.kind === 'static') return { ...policy, keySource: 'static' }
+  const { kind, url, fetch } = keySource
+  return { ...policy, keySource: `${kind} ${url.origin}${url.pathname}`, ...(fetch && { fetch: 'own' }) }
 }

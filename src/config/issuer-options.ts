@@ -1,11 +1,8 @@
 import type { JSONWebKeySet } from 'jose'
 import { ArgumentError } from '../core/argument-error.js'
-import { deepFreeze } from '../core/auth.js'
 import type { ScopeSeparator } from '../core/scope.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
-import { isLoopback } from '../token/issuer/local-address.js'
-import { hasPrivateMember, MAX_KEYS, parseKeySet } from '../token/key-set.js'
-import type { IssuerPolicy, KeySource, Profile } from '../token/policy.js'
+import type { IssuerPolicy, Profile } from '../token/policy.js'
 import {
   checkClaimName,
   checkOneOf,
@@ -17,7 +14,8 @@ import {
   type Setting,
   splitList,
 } from './checks.js'
-import { warnInsecureHttp } from './start-notices.js'
+import { checkIssuer, DEFAULT_ISSUER } from './issuer-identifier.js'
+import { resolveKeySource } from './key-source.js'
 
 /** What this service requires of the access tokens of one issuer. */
 export interface IssuerOptions {
@@ -37,6 +35,11 @@ export interface IssuerOptions {
    * object changes nothing. Excludes `jwksUri`.
    */
   jwks?: JSONWebKeySet | undefined
+  /**
+   * Asks for this issuer's metadata and key set in place of the shared `fetch`, which then never does: for a certificate
+   * authority of its own, or for a bearer that its key set requires. No request for another issuer sees it. Excludes `jwks`.
+   */
+  fetch?: typeof globalThis.fetch | undefined
   /** Accepted signature algorithms. Default: all of {@link ALGORITHMS}. */
   algorithms?: readonly Algorithm[] | undefined
   /** Default: the `profile` option. */
@@ -71,10 +74,8 @@ const SCOPE_SEPARATORS = ['space', 'comma'] as const
 
 const PROFILES = ['rfc9068', 'lenient'] as const
 
-export const DEFAULT_ISSUER = 'https://auth.vantage.omnivector.solutions'
-
 /** The options that say where keys come from. {@link resolveEntry} reads each by its name. */
-const SOURCE_NAMES = ['issuer', 'jwksUri', 'jwks', 'allowInsecureHttp'] as const
+const SOURCE_NAMES = ['issuer', 'jwksUri', 'jwks', 'fetch', 'allowInsecureHttp'] as const
 
 type OwnName = Exclude<keyof IssuerOptions, (typeof SOURCE_NAMES)[number]>
 type OwnPolicy = { [N in OwnName]: NonNullable<IssuerPolicy[N]> }
@@ -128,13 +129,14 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
     const none = optionSetting(undefined, '')
     const { jwksUri, jwks } = single ? settings : { jwksUri: none, jwks: none }
     const insecure = ({ fromEnvironment }: Setting) => fromEnvironment && settings.allowInsecureEnvironment
-    const keySource = resolveKeySource(
-      { ...settings.issuer, value: issuer },
+    const keySource = resolveKeySource({
+      issuer: { ...settings.issuer, value: issuer },
       jwksUri,
       jwks,
-      insecure,
-      shared.algorithms,
-    )
+      fetch: none,
+      mayBeInsecure: insecure,
+      algorithms: shared.algorithms,
+    })
     // An issuer that is given as the one text is the product's own, wherever it runs. Others need not write commas like it.
     const isOwn = single && !Array.isArray(settings.issuer.value)
     const scopeSeparator = shared.scopeSeparator ?? (isOwn ? 'comma' : separatorOf(issuer))
@@ -175,8 +177,14 @@ function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPo
   for (const name of OWN_NAMES) if (given[name] !== undefined) readOwn(name)
   const scopeSeparator = own.scopeSeparator ?? shared.scopeSeparator ?? separatorOf(issuer)
   const policy = { ...shared, ...own, scopeSeparator, issuer }
-  const [jwksUri, jwks] = [setting('jwksUri'), setting('jwks')]
-  const keySource = resolveKeySource(setting('issuer'), jwksUri, jwks, () => insecure, policy.algorithms)
+  const keySource = resolveKeySource({
+    issuer: setting('issuer'),
+    jwksUri: setting('jwksUri'),
+    jwks: setting('jwks'),
+    fetch: setting('fetch'),
+    mayBeInsecure: () => insecure,
+    algorithms: policy.algorithms,
+  })
   return Object.freeze({ ...policy, keySource })
 }
 
@@ -203,108 +211,4 @@ export function checkAlgorithms({ value, name }: Setting): readonly string[] {
   }
   const otherNames = list.flatMap((name) => findAlgorithm(name)?.names ?? [])
   return Object.freeze([...new Set([...list, ...otherNames])])
-}
-
-/** @throws {ArgumentError} for what is no issuer identifier (RFC 8414 §2) */
-export function checkIssuer(value: unknown, name: string): string {
-  if (typeof value !== 'string') {
-    throw new ArgumentError(name, `must be the issuer's URL, exactly as in its tokens' iss claim`)
-  }
-  const url = checkUrl(value, name)
-  if (value.includes('?') || value.includes('#')) {
-    throw new ArgumentError(name, 'must have no query and no fragment (RFC 8414 §2)')
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') throw new ArgumentError(name, 'must be an https URL')
-  return value
-}
-
-/** A URL without user and password. The value is never shown: it may hold a secret. */
-function checkUrl(value: string, name: string): URL {
-  // The URL parser would silently drop white space, which the comparison with `iss` does not.
-  const url = /^\S+$/.test(value) && URL.canParse(value) ? new URL(value) : undefined
-  if (url === undefined) throw new ArgumentError(name, `is not a URL; it looks like ${DEFAULT_ISSUER}`)
-  if (url.username !== '' || url.password !== '') throw new ArgumentError(name, 'must not contain a user or a password')
-  return url
-}
-
-function resolveKeySource(
-  issuer: Setting,
-  jwksUri: Setting,
-  jwks: Setting,
-  mayBeInsecure: (url: Setting) => boolean,
-  algorithms: readonly string[],
-): KeySource {
-  if (jwks.value !== undefined) {
-    if (jwksUri.value !== undefined && !jwksUri.fromEnvironment) {
-      throw new ArgumentError(jwks.name, `and ${jwksUri.name} exclude each other; leave one out`)
-    }
-    return Object.freeze({ kind: 'static', jwks: checkStaticKeys(jwks, algorithms) })
-  }
-  if (jwksUri.value === undefined)
-    return Object.freeze({ kind: 'discovery', url: checkFetchable(issuer, mayBeInsecure) })
-  return Object.freeze({ kind: 'jwks_uri', url: checkFetchable(jwksUri, mayBeInsecure) })
-}
-
-/** RFC 8414 §2 requires https. On loopback there is no network that others could listen to. */
-function checkFetchable(setting: Setting, mayBeInsecure: (url: Setting) => boolean): URL {
-  const { value, name, fromEnvironment } = setting
-  if (typeof value !== 'string') throw new ArgumentError(name, 'must be the URL of the key set')
-  const url = checkUrl(value, name)
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) return url
-  if (url.protocol !== 'http:' || !mayBeInsecure(setting)) {
-    throw new ArgumentError(
-      name,
-      'must be https; http is for loopback, for an issuer entry with allowInsecureHttp: true, or, in a closed network, for a URL of the environment with VANTAGE_ALLOW_INSECURE_HTTP=true',
-    )
-  }
-  if (fromEnvironment) warnInsecureHttp(name)
-  return url
-}
-
-/** A copy of a static key set with which a token can be verified at all. */
-function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]): JSONWebKeySet {
-  const list = keysOf(value)
-  if (list !== undefined && list.length > MAX_KEYS) throw new ArgumentError(name, `holds more than ${MAX_KEYS} keys`)
-  const copies = Array.from(list ?? [], copyKey)
-  const keys = copies.filter((key) => key !== undefined)
-  if (keys.length === 0) {
-    throw new ArgumentError(name, 'must be a JSON Web Key Set with one key at least: { keys: [{ kty, … }] }')
-  }
-  for (const [index, key] of copies.entries()) {
-    if (key === undefined) continue
-    if (key.kty === 'oct' || hasPrivateMember(key)) {
-      throw new ArgumentError(`${name}.keys[${index}]`, 'is a private or symmetric key; give public keys only')
-    }
-  }
-  const set = parseKeySet({ keys })
-  const kids = new Set(keys.map(({ kid }) => (typeof kid === 'string' ? kid : undefined)))
-  if (!algorithms.some((alg) => [...kids].some((kid) => set.match(alg, kid).keys.length > 0))) {
-    throw new ArgumentError(
-      name,
-      `holds no key that can verify a token: it takes public keys for signatures with ${algorithms.join(' ')}, RSA ones of 2048 to 8192 bits, and several need a kid each`,
-    )
-  }
-  return deepFreeze({ keys }) as unknown as JSONWebKeySet
-}
-
-function keysOf(value: unknown): readonly unknown[] | undefined {
-  try {
-    const { keys } = value as { keys: unknown }
-    return Array.isArray(keys) ? keys : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * A copy by way of JSON. Getters are read once, and later changes of the original change nothing. A key that cannot be
- * read is passed over, as it is in a set that is fetched.
- */
-function copyKey(key: unknown): Record<string, unknown> | undefined {
-  try {
-    const copy: unknown = JSON.parse(JSON.stringify(key))
-    return isRecord(copy) ? copy : undefined
-  } catch {
-    return undefined
-  }
 }

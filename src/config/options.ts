@@ -25,11 +25,11 @@ import {
   readOptions,
   type Setting,
 } from './checks.js'
+import { DEFAULT_ISSUER } from './issuer-identifier.js'
 import {
   checkAlgorithms,
   checkProfile,
   checkScopeSeparator,
-  DEFAULT_ISSUER,
   type IssuerOptions,
   resolveIssuers,
   type SharedPolicy,

@@ -1,4 +1,4 @@
-import { checkIssuer } from '../config/issuer-options.js'
+import { checkIssuer } from '../config/issuer-identifier.js'
 import { ArgumentError } from '../core/argument-error.js'
 import type { StoredTokenRevocation } from '../store/contract.js'
 import { checkNames, refuseApiKey } from './arguments.js'

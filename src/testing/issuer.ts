@@ -136,7 +136,7 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
   let key = createSigningKey(algorithm)
   let isDown = false
   const jwksUri = `${issuer.replace(/\/$/, '')}/.well-known/jwks.json`
-  const metadata = Object.values(metadataUrls(issuer)).map(({ href }) => href)
+  const metadata = metadataUrls(issuer).map(({ href }) => href)
 
   const nowSeconds = () => Math.floor((clock ?? Date.now)() / 1000)
   const keySet = (): JSONWebKeySet => ({ keys: [key.jwk] })

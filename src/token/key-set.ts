@@ -29,7 +29,8 @@ export interface KeySet {
   readonly entries: ReadonlyMap<string, KeyEntry>
   /**
    * Imports the keys for a token's `alg` and `kid` (RFC 7515 §4.1.4), each once. Those that cannot be imported are passed
-   * over. Without a `kid` only a single fitting key is taken.
+   * over. Without a `kid` only a single fitting key is taken. If that key has no `kid` either, it is taken for any `kid` of
+   * a token: nothing else in the set can be meant, and a newer set is not asked for.
    */
   match(alg: string, kid: string | undefined): KeyMatch
   /** Whether a key can verify one of the algorithms. Imports keys until one is usable: most often the first. */
@@ -39,6 +40,8 @@ export interface KeySet {
 /** One entry of a set. Most are never asked for, so a key is imported on its first use. */
 export interface KeyEntry {
   readonly kid: string | undefined
+  /** Whether it has no member `kid` at all. One that is no text names nothing, and is there. */
+  readonly isUnnamed: boolean
   /** Whether the key may verify this algorithm: type and curve, and its own `alg`, `use` and `key_ops`. */
   fits(alg: string): boolean
   importKey(): VerificationKey | undefined
@@ -80,19 +83,23 @@ export function parseKeySet(value: unknown): KeySet {
 /** A set of entries that are parsed already. */
 export function createKeySet(entries: ReadonlyMap<string, KeyEntry>): KeySet {
   const byKid = new Map<string, KeyEntry[]>()
+  let hasUnnamed = false
   for (const entry of entries.values()) {
+    if (entry.isUnnamed) hasUnnamed = true
     if (entry.kid !== undefined) byKid.set(entry.kid, [...(byKid.get(entry.kid) ?? []), entry])
   }
   return {
     size: entries.size,
     entries,
     match(alg, kid) {
-      if (kid === undefined) {
-        const fitting = importFitting(entries.values(), alg)
-        return { keys: fitting.length === 1 ? fitting : [], unknown: false }
+      const named = kid === undefined ? undefined : byKid.get(kid)
+      const keys = importFitting(named ?? [], alg).slice(0, MAX_CANDIDATES)
+      if (keys.length > 0) return { keys, unknown: false }
+      const only = kid === undefined || hasUnnamed ? onlyFitting(entries.values(), alg) : undefined
+      if (only !== undefined && (kid === undefined || only.isUnnamed)) {
+        return { keys: importFitting([only], alg), unknown: false }
       }
-      const named = byKid.get(kid)
-      return { keys: importFitting(named ?? [], alg).slice(0, MAX_CANDIDATES), unknown: named === undefined }
+      return { keys: [], unknown: kid !== undefined && named === undefined }
     },
     canVerify(algorithms) {
       for (const entry of entries.values()) {
@@ -101,6 +108,17 @@ export function createKeySet(entries: ReadonlyMap<string, KeyEntry>): KeySet {
       return false
     },
   }
+}
+
+/** The entry that fits and can be imported, if it is the only one. */
+function onlyFitting(entries: Iterable<KeyEntry>, alg: string): KeyEntry | undefined {
+  let only: KeyEntry | undefined
+  for (const entry of entries) {
+    if (!entry.fits(alg) || entry.importKey() === undefined) continue
+    if (only !== undefined) return undefined
+    only = entry
+  }
+  return only
 }
 
 function importFitting(entries: Iterable<KeyEntry>, alg: string): VerificationKey[] {
@@ -133,6 +151,7 @@ function createEntry(jwk: JsonWebKey & Record<string, unknown>): KeyEntry {
   let imported: { readonly key: VerificationKey | undefined } | undefined
   return {
     kid,
+    isUnnamed: jwk.kid === undefined,
     fits(alg) {
       const algorithm = findAlgorithm(alg)
       return (

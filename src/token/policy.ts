@@ -11,8 +11,13 @@ export type Profile = 'rfc9068' | 'lenient'
 /** Where an issuer's keys come from. */
 export type KeySource =
   | { readonly kind: 'static'; readonly jwks: JSONWebKeySet }
-  | { readonly kind: 'jwks_uri'; readonly url: URL }
-  | { readonly kind: 'discovery'; readonly url: URL }
+  | {
+      /** Whether the URL is that of the key set, or of the issuer, whose metadata leads to it. */
+      readonly kind: 'jwks_uri' | 'discovery'
+      readonly url: URL
+      /** What asks this issuer, and no other; `undefined`: what asks all of them. */
+      readonly fetch: typeof globalThis.fetch | undefined
+    }
 
 /** The checked policy for one issuer. */
 export interface IssuerPolicy {

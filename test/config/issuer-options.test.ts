@@ -218,3 +218,25 @@ describe('a static key set', () => {
     expect(issuerOf({ jwks: { keys: [publicJwk(ec)] } })?.keySource.kind).toBe('static')
   })
 })
+
+describe('the fetch of an entry', () => {
+  const own: typeof fetch = () => Promise.reject(new Error('own'))
+  const issuer = 'https://a.example'
+
+  test('is where the keys of that issuer come from, and of no other', () => {
+    const { issuers } = resolve({ issuer: [{ issuer, fetch: own }, { issuer: 'https://b.example' }] })
+    const fetches = issuers.map(({ keySource }) => keySource.kind !== 'static' && keySource.fetch)
+    expect(fetches).toEqual([own, undefined])
+  })
+
+  test('is a function', () => {
+    for (const fetch of [null, 'fetch', {}, true]) {
+      expect(messageOf({ issuer: [{ issuer, fetch }] })).toBe('issuer[0].fetch must be a function')
+    }
+  })
+
+  test('asks for nothing where the key set is static', () => {
+    const jwks = { keys: [createTestIssuer().jwks.keys[0]] }
+    expect(messageOf({ issuer: [{ issuer, jwks, fetch: own }] })).toContain('issuer[0].fetch exclude each other')
+  })
+})

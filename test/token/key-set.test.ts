@@ -287,10 +287,26 @@ describe('the kid', () => {
     expect(parseKeySet({ keys: [rsa] }).match('ES256', undefined)).toEqual({ keys: [], unknown: false })
   })
 
-  test('does not find a key without one', () => {
+  test('of a token may be any where the only key of the set that fits has none', () => {
     const [without] = many(1, {})
-    expect(parseKeySet({ keys: [without] }).match('ES256', 'a')).toEqual({ keys: [], unknown: true })
-    expect(parseKeySet({ keys: [without] }).match('ES256', 'undefined')).toEqual({ keys: [], unknown: true })
+    for (const keys of [[without], [without, rsa], [rsa, without], [{ ...without, use: 'sig' }, { kty: 'EC' }]]) {
+      for (const kid of ['b', '', 'undefined', '__proto__']) {
+        const { keys: found, unknown } = parseKeySet({ keys }).match('ES256', kid)
+        expect([found.length, found[0]?.kid, unknown]).toEqual([1, undefined, false])
+      }
+    }
+    // It is named by a key that cannot be meant.
+    expect(parseKeySet({ keys: [without, rsa] }).match('ES256', 'a').keys).toHaveLength(1)
+  })
+
+  test('finds no key without one where another key fits as well, or where no key does', () => {
+    const [without, another] = many(2, {})
+    const unknown = { keys: [], unknown: true }
+    expect(parseKeySet({ keys: [without, another] }).match('ES256', 'b')).toEqual(unknown)
+    expect(parseKeySet({ keys: [without, ec] }).match('ES256', 'b')).toEqual(unknown)
+    expect(parseKeySet({ keys: [ec, without] }).match('ES256', 'b')).toEqual(unknown)
+    expect(parseKeySet({ keys: [without] }).match('RS256', 'b')).toEqual(unknown)
+    expect(parseKeySet({ keys: [{ ...without, use: 'enc' }] }).match('ES256', 'b')).toEqual(unknown)
   })
 
   test.each([null, 1, true, ['a'], {}])('that is %j counts as none', (kid) => {

@@ -20,7 +20,7 @@ export async function examineIssuer(policy: IssuerPolicy, config: Configuration)
     ]
   }
   const dates: DateSeen[] = []
-  const fetch = notingDates(config, dates)
+  const fetch = notingDates({ ...config, fetch: keySource.fetch ?? config.fetch }, dates)
   const [metadata, url] = await examineMetadata(policy.issuer, keySource, { ...config, fetch })
   const keySet =
     url === undefined
@@ -42,7 +42,7 @@ async function examineMetadata(
     const url = await createDiscovery(issuer, source, fetch, timeoutMs).locate(momentOf(clock()), signal)
     return [ok('metadata', issuer, `leads to ${shown(url)}`), url]
   } catch (error) {
-    const cure = cureOf(error, metadataUrls(issuer).oauth)
+    const cure = cureOf(error, metadataUrls(issuer)[0] as URL)
     return [wrong('metadata', issuer, describeCause(error, LONGEST_REPORT), cure), undefined]
   } finally {
     clear()

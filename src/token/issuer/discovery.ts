@@ -1,4 +1,5 @@
 import { type DependencyNotice, NO_NOTICE } from '../../core/outage-notices.js'
+import { isJsonObject, type JsonObject } from '../json-object.js'
 import type { KeySource } from '../policy.js'
 import { FetchError, fetchJson } from './fetch-json.js'
 import { isLinkLocal, isLoopback } from './local-address.js'
@@ -59,16 +60,13 @@ export function createDiscovery(
 }
 
 /**
- * Asks the issuer's metadata where its key set is: RFC 8414, then OpenID Connect Discovery where that is not found.
+ * Asks the issuer's metadata where its key set is.
  *
  * The metadata may not lead from https to http, nor to this machine or a link-local address, unless the configured issuer
  * is there itself. Only addresses that are written out are held: a name may resolve to any address (SECURITY.md).
  */
 async function readMetadata(issuer: string, fetch: typeof globalThis.fetch, deadline: AbortSignal): Promise<URL> {
-  const { oauth, openid } = metadataUrls(issuer)
-  const first = await fetchJson(fetch, oauth, deadline, [404, 410])
-  const { url, body } = first.body === undefined ? await fetchJson(fetch, openid, deadline) : first
-  const metadata = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {}
+  const { url, metadata } = await findMetadata(issuer, fetch, deadline)
   if (metadata.issuer !== issuer) {
     const bySlash = metadata.issuer === `${issuer}/` || `${metadata.issuer}/` === issuer
     throw new Error(
@@ -93,12 +91,41 @@ async function readMetadata(issuer: string, fetch: typeof globalThis.fetch, dead
   return target
 }
 
-/** RFC 8414 §3.1 puts the well-known part before the issuer's path, OpenID Connect Discovery §4 behind it. */
-export function metadataUrls(issuer: string): { readonly oauth: URL; readonly openid: URL } {
+/**
+ * The first JSON object that a location answers, whatever it says. Many servers do not answer 404 where they have no
+ * metadata: a gateway says 401 or 403, a page that handles its own routes says 200 with HTML. None of that is the issuer's
+ * word, so the next location is asked. An outage says nothing of the location, and the next one may be an older document.
+ */
+async function findMetadata(
+  issuer: string,
+  fetch: typeof globalThis.fetch,
+  deadline: AbortSignal,
+): Promise<{ readonly url: URL; readonly metadata: JsonObject }> {
+  const answers: string[] = []
+  for (const url of metadataUrls(issuer)) {
+    try {
+      const { body } = await fetchJson(fetch, url, deadline)
+      if (isJsonObject(body)) return { url, metadata: body }
+      answers.push(`${url} answered with JSON that is not an object`)
+    } catch (error) {
+      if (!(error instanceof FetchError) || error.outOfReach) throw error
+      answers.push(error.message)
+    }
+  }
+  throw new FetchError(answers.join('; '), false)
+}
+
+/**
+ * Where an issuer's metadata may be, in the order in which it is looked for: RFC 8414 §3.1 puts the well-known part before
+ * the issuer's path, OpenID Connect Discovery §4 behind it, and RFC 8414 §5 permits its name before the path as well.
+ */
+export function metadataUrls(issuer: string): readonly URL[] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/$/, '')
-  return {
-    oauth: new URL(`${origin}/.well-known/oauth-authorization-server${path}`),
-    openid: new URL(`${origin}${path}/.well-known/openid-configuration`),
-  }
+  const locations = [
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+    `${origin}${path}/.well-known/openid-configuration`,
+    `${origin}/.well-known/openid-configuration${path}`,
+  ]
+  return [...new Set(locations)].map((location) => new URL(location))
 }

@@ -6,7 +6,7 @@ const MAX_BYTES = 256 * 1024
 /** A shorter part of a query is no secret, and stands in words that have nothing to do with it. */
 const SHORTEST_SECRET = 4
 
-/** A fetched document; `body` is undefined when the status was one of the tolerated ones. */
+/** A fetched document. */
 export interface FetchedJson {
   readonly url: URL
   readonly body: unknown
@@ -14,7 +14,7 @@ export interface FetchedJson {
 
 /** Why there is no document. */
 export class FetchError extends Error {
-  /** Nobody answered, or with 500 and above: it says nothing of the document. */
+  /** Nobody answered, or with 408, 429 or 500 and above: it says nothing of the document. */
   readonly outOfReach: boolean
 
   constructor(message: string, outOfReach: boolean, options?: ErrorOptions) {
@@ -29,14 +29,8 @@ export class FetchError extends Error {
  * does not show the query in what it tells of the given fetch's own error either.
  *
  * @param deadline its reason must be an `Error`
- * @param absent statuses that mean that there is no such document
  */
-export function fetchJson(
-  fetch: typeof globalThis.fetch,
-  url: URL,
-  deadline: AbortSignal,
-  absent: readonly number[] = [],
-): Promise<FetchedJson> {
+export function fetchJson(fetch: typeof globalThis.fetch, url: URL, deadline: AbortSignal): Promise<FetchedJson> {
   return within(deadline, url, async () => {
     const response = await fetch(url, {
       headers: { accept: 'application/json, application/jwk-set+json' },
@@ -47,9 +41,9 @@ export function fetchJson(
     if (good) return { url, body: parseJson(await readBody(response.body, deadline)) }
     // An unread body would keep its connection.
     if (response.body) void cancel(response.body)
-    if (absent.includes(response.status)) return { url, body: undefined }
     if (response.redirected) throw new FetchError('answered with a redirect', false)
-    throw new FetchError(`answered ${Number(response.status)}`, response.status >= 500)
+    const status = Number(response.status)
+    throw new FetchError(`answered ${status}`, status >= 500 || status === 408 || status === 429)
   })
 }
 

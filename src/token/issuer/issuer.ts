@@ -62,7 +62,8 @@ export function createIssuer(
   const source = policy.keySource
   if (source.kind === 'static') return createStaticIssuer(policy, parseKeySet(source.jwks))
 
-  const { clock, fetch, timeoutMs } = settings
+  const { clock, timeoutMs } = settings
+  const fetch = source.fetch ?? settings.fetch
   const closing = new AbortController()
   const backOff = createBackOff()
   const identity = identityOf(policy.issuer, source.url, fetch)

@@ -28,16 +28,28 @@ describe('where the key set is', () => {
   })
 
   test.each([
-    ['', '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'],
-    ['/', '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'],
-    ['/tenant/1', '/.well-known/oauth-authorization-server/tenant/1', '/tenant/1/.well-known/openid-configuration'],
-    ['/tenant/1/', '/.well-known/oauth-authorization-server/tenant/1', '/tenant/1/.well-known/openid-configuration'],
-  ])('the metadata of https://issuer.example%s is at %s, then at %s', (path, oauth, openid) => {
-    const urls = metadataUrls(`https://issuer.example${path}`)
-    expect([urls.oauth.href, urls.openid.href]).toEqual([
-      `https://issuer.example${oauth}`,
-      `https://issuer.example${openid}`,
-    ])
+    ['', ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']],
+    ['/', ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']],
+    [
+      '/tenant/1',
+      [
+        '/.well-known/oauth-authorization-server/tenant/1',
+        '/tenant/1/.well-known/openid-configuration',
+        '/.well-known/openid-configuration/tenant/1',
+      ],
+    ],
+    [
+      '/tenant/1/',
+      [
+        '/.well-known/oauth-authorization-server/tenant/1',
+        '/tenant/1/.well-known/openid-configuration',
+        '/.well-known/openid-configuration/tenant/1',
+      ],
+    ],
+  ])('the metadata of https://issuer.example%s is looked for, in this order, at %j', (path, locations) => {
+    expect(metadataUrls(`https://issuer.example${path}`).map(({ href }) => href)).toEqual(
+      locations.map((location) => `https://issuer.example${location}`),
+    )
   })
 
   test('asks the RFC 8414 location, and only that where it answers', async () => {
@@ -46,27 +58,80 @@ describe('where the key set is', () => {
     expect(asked).toEqual(['/.well-known/oauth-authorization-server/tenant', '/jwks'])
   })
 
-  test.each([404, 410])('goes on to the OpenID location after %d', async (code) => {
-    const { issuer, asked, answers, url, origin, metadataPath, openidPath } = await setUp({ path: '/tenant' })
-    answers.set(metadataPath, status(code))
-    answers.set(openidPath, json({ issuer: url, jwks_uri: `${origin}/jwks` }))
+  const noMetadata: [string, Answer][] = [
+    ...[204, 400, 401, 403, 404, 405, 406, 410].map((code): [string, Answer] => [String(code), status(code)]),
+    ['a redirect', status(302, { location: '/elsewhere' })],
+    ['a page of HTML', text('<!doctype html><title>Sign in</title>')],
+    ['nothing', text('')],
+    ['broken JSON', text('{"issuer"')],
+    ['a list', json([{ issuer: 'https://other.example' }])],
+    ['null', json(null)],
+    ['a text', json('text')],
+    ['a number', json(7)],
+    ['more than it reads', text(' '.repeat(256 * 1024 + 1))],
+  ]
+
+  test.each(noMetadata)('goes on to the next location after %s, and to the last one', async (_, answer) => {
+    const { issuer, asked, answers, url, origin, metadataPath, openidPath, lastPath } = await setUp({ path: '/tenant' })
+    answers.set(metadataPath, answer)
+    answers.set(openidPath, answer)
+    answers.set(lastPath, json({ issuer: url, jwks_uri: `${origin}/jwks` }))
     expect(await ask(issuer)).toBe('found')
-    expect(asked).toEqual([metadataPath, openidPath, '/jwks'])
+    expect(asked).toEqual([metadataPath, openidPath, lastPath, '/jwks'])
   })
 
-  test.each([400, 403, 500, 503, 204])('does not go on after %d', async (code) => {
-    const { issuer, asked, answers, url, origin, metadataPath, openidPath } = await setUp()
-    answers.set(metadataPath, status(code))
+  const outages: [string, Answer][] = [
+    ...[408, 429, 500, 503].map((code): [string, Answer] => [`answers ${code}`, status(code)]),
+    ['does not answer', silence],
+    ['breaks the connection', (response) => void response.destroy()],
+    ['breaks off', (response) => void response.writeHead(200).write('{', () => response.destroy())],
+  ]
+
+  test.each(outages)('a location that %s is an outage, and no other is asked', async (_, answer) => {
+    const world = await setUp({ path: '/tenant', timeoutMs: 1000 })
+    const { issuer, asked, answers, url, origin, metadataPath, openidPath, lastPath, clock } = world
+    answers.set(openidPath, answer)
+    answers.set(metadataPath, status(404))
+    answers.set(lastPath, json({ issuer: url, jwks_uri: `${origin}/jwks` }))
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(asked).toEqual([metadataPath, openidPath])
+    expect(await causeOf(issuer)).toMatch(`${origin}${openidPath}`)
+    answers.set(openidPath, status(404))
+    clock.now += 2 * SECOND
+    expect(await ask(issuer)).toBe('found')
+  })
+
+  test('all locations together have one time limit', async () => {
+    const { issuer, asked, answers, metadataPath, openidPath, lastPath } = await setUp({
+      path: '/tenant',
+      timeoutMs: 600,
+    })
+    const late: Answer = (response) => void setTimeout(() => response.writeHead(404).end(), 400)
+    for (const path of [metadataPath, openidPath, lastPath]) answers.set(path, late)
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(asked).toEqual([metadataPath, openidPath])
+  })
+
+  test('where no location has metadata it is unavailable, and ready() names what each answered', async () => {
+    const { issuer, answers, asked, origin, metadataPath, openidPath, lastPath } = await setUp({ path: '/tenant' })
+    answers.set(metadataPath, status(403))
+    answers.set(openidPath, json([]))
+    expect(await ask(issuer)).toMatch('unavailable')
+    expect(asked).toEqual([metadataPath, openidPath, lastPath])
+    expect(await readiness(issuer)).toBe(
+      `issuer ${origin}/tenant: ${origin}${metadataPath} answered 403; ${origin}${openidPath} answered with JSON that is not an object; ${origin}${lastPath} answered 404`,
+    )
+  })
+
+  test.each([
+    ['names another issuer', { issuer: 'https://other.example', jwks_uri: 'https://other.example/jwks' }],
+    ['names none', { error: 'not_found' }],
+  ])('a JSON object that %s ends the search', async (_, metadata) => {
+    const { issuer, answers, asked, url, origin, metadataPath, openidPath } = await setUp()
+    answers.set(metadataPath, json(metadata))
     answers.set(openidPath, json({ issuer: url, jwks_uri: `${origin}/jwks` }))
     expect(await ask(issuer)).toMatch('unavailable')
     expect(asked).toEqual([metadataPath])
-    expect(await readiness(issuer)).toContain(`${origin}${metadataPath} answered ${code}`)
-  })
-
-  test('is unavailable where neither location has metadata', async () => {
-    const { issuer, answers, metadataPath } = await setUp()
-    answers.set(metadataPath, status(404))
-    expect(await ask(issuer)).toMatch('unavailable')
   })
 
   test.each(['another path', undefined, null, 7, ['x']])(
@@ -104,13 +169,6 @@ describe('where the key set is', () => {
       expect(await readiness(issuer)).toContain('has no jwks_uri')
     },
   )
-
-  test.each([null, [], 'text', 7])('is unavailable when the metadata is %j', async (metadata) => {
-    const { issuer, answers, metadataPath } = await setUp()
-    answers.set(metadataPath, json(metadata))
-    expect(await ask(issuer)).toMatch('unavailable')
-    expect(await causeOf(issuer)).toContain('names the issuer undefined instead of')
-  })
 
   /** What metadata of this issuer may lead to; `fetch` answers like the network, where every host exists. */
   async function leadsTo(issuerUrl: string, jwksUri: string, allowInsecureHttp = false): Promise<string> {
@@ -213,14 +271,13 @@ describe('where the key set is', () => {
     expect([fetches(metadataPath), fetches()]).toEqual([2, 7])
   })
 
-  const outages: [string, Answer][] = [
-    ['answers 500', status(500)],
-    ['answers 503', status(503)],
+  const outagesLater: [string, Answer][] = [
+    ...[408, 429, 500, 503].map((code): [string, Answer] => [`answers ${code}`, status(code)]),
     ['does not answer in half of timeoutMs', silence],
     ['breaks the connection', (response) => void response.destroy()],
     ['breaks off', (response) => void response.writeHead(200).write('{', () => response.destroy())],
   ]
-  test.each(outages)('metadata that %s when it is asked again takes no good key set down', async (_, answer) => {
+  test.each(outagesLater)('metadata that %s when it is asked again takes no good key set down', async (_, answer) => {
     const { issuer, clock, answers, fetches, keys, metadataPath } = await setUp({ timeoutMs: 1000 })
     expect(await ask(issuer)).toBe('found')
     answers.set(metadataPath, answer)

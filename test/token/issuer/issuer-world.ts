@@ -48,8 +48,7 @@ export async function setUp(options: Partial<VerifierOptions> & { path?: string 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const url = `${origin}${path}`
-  const metadataPath = metadataUrls(url).oauth.pathname
-  const openidPath = metadataUrls(url).openid.pathname
+  const [metadataPath = '', openidPath = '', lastPath = ''] = metadataUrls(url).map(({ pathname }) => pathname)
   answers.set(metadataPath, json({ issuer: url, jwks_uri: `${origin}/jwks` }))
   answers.set('/jwks', json({ keys: [old] }))
 
@@ -77,6 +76,7 @@ export async function setUp(options: Partial<VerifierOptions> & { path?: string 
     origin,
     metadataPath,
     openidPath,
+    lastPath,
     answers,
     asked,
     /** Waits until so many attempts have ended, well or not. */
