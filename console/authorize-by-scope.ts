@@ -1,5 +1,5 @@
 import { checkFlag, checkStrings, optionSetting, readOptions } from '../src/config/checks.js'
-import { checkIssuer } from '../src/config/issuer-identifier.js'
+import { checkTokenIssuer } from '../src/config/issuer-identifier.js'
 import { type Auth, credentialOf } from '../src/core/auth.js'
 import {
   type AnyAuthError,
@@ -76,7 +76,9 @@ export function authorizeByScope(...given: [options: AuthorizeByScopeOptions]): 
   const [options, ...others] = given
   refuseUncalled('authorizeByScope', others, 'authorize: authorizeByScope({ issuer })')
   const values = readOptions(options, Object.keys(OPTIONS), 'option of authorizeByScope()')
-  const issuers = checkStrings(optionSetting(values.issuer, 'issuer')).map((issuer) => checkIssuer(issuer, 'issuer'))
+  const issuers = checkStrings(optionSetting(values.issuer, 'issuer')).map((issuer) =>
+    checkTokenIssuer(issuer, 'issuer'),
+  )
   const flag = (name: string) => values[name] !== undefined && checkFlag(optionSetting(values[name], name))
   const tenantWide = flag('tenantWide')
   const keysMayCreate = flag('keysMayCreate')

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { generateId } from '../api-key/format.js'
-import { checkIssuer } from '../config/issuer-options.js'
+import { checkIssuer } from '../config/issuer-identifier.js'
 import { ArgumentError } from '../core/argument-error.js'
 import { parseDuration } from '../core/duration.js'
 import type { KeyStore, StoredTokenEvent, StoredTokenRevocation } from '../store/contract.js'

@@ -1,4 +1,4 @@
-import { checkIssuer } from '../config/issuer-identifier.js'
+import { checkTokenIssuer } from '../config/issuer-identifier.js'
 import { ArgumentError } from '../core/argument-error.js'
 import type { StoredTokenRevocation } from '../store/contract.js'
 import { checkNames, refuseApiKey } from './arguments.js'
@@ -59,7 +59,7 @@ export function readTokenSelector(given: TokenSelector, caller = 'revokeTokens()
   if (withoutSession && !isGiven(subject)) throw new ArgumentError('withoutSession', 'goes with subject alone')
   const always = isGiven(tokenId) || (isGiven(sessionId) && issuedBefore === undefined)
   return {
-    issuer: checkIssuer(checkName(issuer, 'issuer'), 'issuer'),
+    issuer: checkTokenIssuer(checkName(issuer, 'issuer'), 'issuer'),
     tokenId: checkOptionalName(tokenId, 'tokenId'),
     subject: checkOptionalName(subject, 'subject'),
     clientId: checkOptionalName(clientId, 'clientId'),
