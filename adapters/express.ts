@@ -8,9 +8,12 @@ import { createMount, type MountOptions } from '../src/http/mount.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
 import type { Verifier } from '../src/verifier/verifier.js'
+import { write } from './express-answer.js'
 import { hasRequestProperty } from './express-request.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
+export type { RevocationReceiverOptions, RevocationSender } from '../src/receiver/contract.js'
+export { createRevocationReceiver, type RevocationReceiver } from './express-receiver.js'
 
 declare global {
   namespace Express {
@@ -87,12 +90,4 @@ function toExpress(middleware: PortableMiddleware<Request>): Middleware {
     // Express 4 ignores what a middleware returns.
     handOverLateErrors(middleware(req as Request, actions), next, res)
   }
-}
-
-/** Writes past `res.json`, which would add an ETag and could answer 304. */
-function write(res: ServerResponse, { status, headers, body }: Answer): void {
-  if (res.headersSent) return
-  res.statusCode = status
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-  res.end(body)
 }

@@ -1,14 +1,16 @@
 import type { Context, Next } from 'koa'
 import type { Auth } from '../src/core/auth.js'
-import type { Answer } from '../src/http/answers.js'
 import * as guards from '../src/http/guards.js'
 import type { PortableMiddleware } from '../src/http/middleware.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
 import type { Verifier } from '../src/verifier/verifier.js'
+import { write } from './koa-answer.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
+export type { RevocationReceiverOptions, RevocationSender } from '../src/receiver/contract.js'
+export { createRevocationReceiver, type RevocationReceiver } from './koa-receiver.js'
 
 declare module 'koa' {
   interface DefaultState {
@@ -86,10 +88,4 @@ function toKoa(middleware: PortableMiddleware<Context>): Middleware {
       answer: async (answer) => write(ctx, answer),
       fail: (error) => Promise.reject(error),
     })
-}
-
-function write(ctx: Context, { status, headers, body }: Answer): void {
-  ctx.status = status
-  ctx.set(headers)
-  ctx.body = body
 }

@@ -31,7 +31,8 @@ export function authTestAnswer(auth: Auth): Answer {
   return jsonAnswer(200, { authenticated: true, user_id: subject, scopes, expires_at }, { 'Cache-Control': 'no-store' })
 }
 
-function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>>): Answer {
+/** An answer whose body is this value as JSON. */
+export function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>>): Answer {
   const body = JSON.stringify(value)
   return {
     status,

@@ -65,7 +65,7 @@ export interface RevocationSender {
 /** What a front hands over of a request. */
 export interface ReceivedRequest {
   readonly method: string
-  /** Whether the URL has a query. */
+  /** Whether the query of the URL has a token. A query of another kind is none of our business: addresses may have one. */
   readonly query: boolean
   readonly headers: {
     readonly contentType?: string | undefined
@@ -73,12 +73,9 @@ export interface ReceivedRequest {
     readonly authorization: string | readonly string[] | undefined
     readonly acceptLanguage?: string | undefined
   }
-  /** The body as it came, of at most {@link MAX_BODY_BYTES}. */
+  /** The body as it came, of at most `MAX_BODY_BYTES` (http/body.ts). */
   readonly body: Buffer | 'too large'
 }
-
-/** Longest body that is read. */
-export const MAX_BODY_BYTES = 16_384
 
 /** Takes what providers send to end sessions and accounts, and revokes the access tokens that it names. */
 export interface Receiver {

@@ -3,7 +3,6 @@ import { answerTo } from '../http/answers.js'
 import type { Receiver, RevocationReceiverOptions } from './contract.js'
 
 export type { ReceivedRequest, Receiver, RevocationReceiverOptions, RevocationSender } from './contract.js'
-export { MAX_BODY_BYTES } from './contract.js'
 
 /** Creates a receiver. Nothing is fetched or written before the first request. */
 export function createReceiver(_options: RevocationReceiverOptions): Receiver {
