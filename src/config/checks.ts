@@ -76,11 +76,6 @@ export function checkStrings({ value, name, fromEnvironment }: Setting): readonl
   return Object.freeze(copy)
 }
 
-export function checkClaimName({ value, name }: Setting): string {
-  if (typeof value === 'string' && value !== '') return value
-  throw new ArgumentError(name, 'must be the name of a claim, for example "tenant_id"')
-}
-
 /** `true` or `false`; in a variable also `1` or `0`. */
 export function checkFlag({ value, name, fromEnvironment }: Setting): boolean {
   if (fromEnvironment ? value === 'true' || value === '1' : value === true) return true

@@ -1,4 +1,6 @@
-import type { IssuerPolicy } from '../token/policy.js'
+import type { Claim, ClaimReference } from '../token/claim-reference.js'
+import type { ClaimValue, Grant } from '../token/grants.js'
+import type { IssuerPolicy, KeySource } from '../token/policy.js'
 import type { Configuration } from './options.js'
 
 /** What a verifier requires of credentials. No secrets: stores as role, host, port and database, or path; URLs without their query. */
@@ -15,12 +17,65 @@ export interface EffectivePolicy {
   readonly timeoutMs: number
 }
 
-/** What a verifier requires of the tokens of one issuer. */
-export interface EffectiveIssuerPolicy extends Omit<IssuerPolicy, 'keySource'> {
+type Compiled =
+  | 'keySource'
+  | 'scopeClaims'
+  | 'scopeMap'
+  | 'grants'
+  | 'subjectClaim'
+  | 'subjectAliases'
+  | 'tenantClaim'
+  | 'clientIdClaim'
+  | 'sessionClaim'
+  | 'required'
+
+/** What a verifier requires of the tokens of one issuer. Names of claims are as they were given. */
+export interface EffectiveIssuerPolicy extends Omit<IssuerPolicy, Compiled> {
   /** `static`, or `jwks_uri` or `discovery` with the URL. */
   readonly keySource: string
   /** There where the issuer is asked by a `fetch` of its own. */
   readonly fetch?: 'own'
+  readonly scopeClaims: readonly ClaimReference[]
+  readonly scopeMap: Readonly<Record<string, readonly string[]>> | undefined
+  readonly grants: readonly EffectiveGrant[] | undefined
+  readonly subjectClaim: ClaimReference | undefined
+  readonly subjectAliases: readonly ClaimReference[] | undefined
+  readonly tenantClaim: ClaimReference | undefined
+  readonly clientIdClaim: ClaimReference | undefined
+  readonly sessionClaim: ClaimReference | undefined
+  readonly required: Readonly<Record<string, readonly ClaimValue[]>> | undefined
+}
+
+/** A grant, in the order in which they were listed. */
+export interface EffectiveGrant {
+  readonly match: Readonly<Record<string, ClaimValue>>
+  readonly scopes: readonly string[]
+}
+
+function describeIssuer(policy: IssuerPolicy): EffectiveIssuerPolicy {
+  const { keySource, scopeMap, grants, required } = policy
+  return {
+    ...policy,
+    keySource: describeKeySource(keySource),
+    ...(keySource.kind !== 'static' && keySource.fetch && { fetch: 'own' as const }),
+    scopeClaims: policy.scopeClaims.map(referenceOf),
+    scopeMap: scopeMap?.names,
+    grants: grants?.listed.map(describeGrant),
+    subjectClaim: policy.subjectClaim?.reference,
+    subjectAliases: policy.subjectAliases?.map(referenceOf),
+    tenantClaim: policy.tenantClaim?.reference,
+    clientIdClaim: policy.clientIdClaim?.reference,
+    sessionClaim: policy.sessionClaim?.reference,
+    required: required && Object.fromEntries(required.map(({ claim, values }) => [claim.reference, values])),
+  }
+}
+
+function describeGrant({ conditions, scopes }: Grant): EffectiveGrant {
+  return { match: Object.fromEntries(conditions.map(({ claim, value }) => [claim.reference, value])), scopes }
+}
+
+function referenceOf({ reference }: Claim): ClaimReference {
+  return reference
 }
 
 /** @param label what may be shown of the store in use; without it there is none */
@@ -38,8 +93,6 @@ export function describePolicy(config: Configuration, label?: string): Effective
   }
 }
 
-function describeIssuer({ keySource, ...policy }: IssuerPolicy): EffectiveIssuerPolicy {
-  if (keySource.kind === 'static') return { ...policy, keySource: 'static' }
-  const { kind, url, fetch } = keySource
-  return { ...policy, keySource: `${kind} ${url.origin}${url.pathname}`, ...(fetch && { fetch: 'own' }) }
+function describeKeySource(source: KeySource): string {
+  return source.kind === 'static' ? 'static' : `${source.kind} ${source.url.origin}${source.url.pathname}`
 }

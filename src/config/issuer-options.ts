@@ -2,9 +2,10 @@ import type { JSONWebKeySet } from 'jose'
 import { ArgumentError } from '../core/argument-error.js'
 import type { ScopeSeparator } from '../core/scope.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
-import type { IssuerPolicy, Profile } from '../token/policy.js'
+import type { ClaimReference } from '../token/claim-reference.js'
+import type { ClaimValue } from '../token/grants.js'
+import type { IssuerPolicy, Profile, ScopeRule } from '../token/policy.js'
 import {
-  checkClaimName,
   checkOneOf,
   checkStrings,
   isRecord,
@@ -14,6 +15,16 @@ import {
   type Setting,
   splitList,
 } from './checks.js'
+import {
+  checkClaim,
+  checkClaims,
+  checkGrants,
+  checkPreset,
+  checkRequired,
+  checkScopeMap,
+  checkScopeRule,
+  type GrantOptions,
+} from './claim-options.js'
 import { checkIssuer, DEFAULT_ISSUER } from './issuer-identifier.js'
 import { resolveKeySource } from './key-source.js'
 
@@ -26,8 +37,16 @@ export interface IssuerOptions {
    * @see {@link https://www.rfc-editor.org/rfc/rfc9068#section-4 RFC 9068 §4}
    */
   issuer: string
+  /** Name of the preset that the entry came from, for `describe()`. It decides nothing. 1 to 64 characters. Default: none. */
+  preset?: string | undefined
   /** The resource that this service is. One of them must be in the `aud` claim. Default: the `audience` option. */
   audience?: string | readonly string[] | undefined
+  /**
+   * Clients whose tokens are accepted, for an issuer that writes no `aud`, such as Amazon Cognito. The client of the token,
+   * which is what `auth.clientId` says, must be one of them. A token with an `aud` must name the `audience` as well. Default:
+   * each client, and `aud` is required.
+   */
+  clients?: readonly string[] | undefined
   /** Where the key set is. Skips discovery. Default: the `jwks_uri` of the issuer's metadata (RFC 8414, OpenID). */
   jwksUri?: string | undefined
   /**
@@ -44,8 +63,28 @@ export interface IssuerOptions {
   algorithms?: readonly Algorithm[] | undefined
   /** Default: the `profile` option. */
   profile?: Profile | undefined
-  /** Claims that may hold the scopes; the first one present decides. Default: `['scope', 'scp']`. */
-  scopeClaims?: readonly string[] | undefined
+  /**
+   * Claims that may hold the scopes, each a {@link ClaimReference}: a text, or a list of them. A path that is a list stands in
+   * the list: `[['kubernetes.io', 'namespace']]`. Which of them count is said by `scopes`. Default: `['scope', 'scp']`.
+   */
+  scopeClaims?: string | readonly ClaimReference[] | undefined
+  /**
+   * Which of the `scopeClaims` count. `'first'`: the first that is present decides, and no other is looked at. `'union'`: all
+   * that are present, in their order; one that is neither a string nor an array of strings refuses the token. Default:
+   * `'first'`.
+   */
+  scopes?: ScopeRule | undefined
+  /**
+   * Names of the issuer's scopes or roles, and the scope, or list of scopes, that each stands for here:
+   * `{ 'Jobs.Read': 'jobs:read' }`. What it does not name stays as it is; duplicates are dropped. Default: none.
+   */
+  scopeMap?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /**
+   * What callers may do whose tokens have none of the `scopeClaims`, as those of workloads. A token with one of them, be it
+   * empty, is not compared. Of several that match, the one with the most matched characters counts (those of all values, of a
+   * pattern those before the `*`), then the one with fewer patterns, then the first. No match, no scopes. Default: none.
+   */
+  grants?: readonly GrantOptions[] | undefined
   /**
    * What separates the scopes in a claim that is a string: `'space'` (RFC 6749 §3.3), or `'comma'`, which is spaces and
    * commas, as the Vantage API writes them. Under `'space'` a comma is part of a scope.
@@ -55,8 +94,18 @@ export interface IssuerOptions {
    * are texts.
    */
   scopeSeparator?: ScopeSeparator | undefined
-  /** Claim that becomes `auth.tenant`. Default: none. */
-  tenantClaim?: string | undefined
+  /**
+   * Claim that becomes `auth.subject` in place of `sub`, which has to be there all the same. A token in which it is absent, or
+   * anything but a string, is refused. Default: `sub`.
+   */
+  subjectClaim?: ClaimReference | undefined
+  /**
+   * Claims with further names of the subject, by which a revocation finds its tokens, besides `sub` and `auth.subject`: Okta's
+   * events name the `uid`. One that is present must be a string. Default: none.
+   */
+  subjectAliases?: string | readonly ClaimReference[] | undefined
+  /** Claim that becomes `auth.tenant`. One that is present must be a string. Default: none. */
+  tenantClaim?: ClaimReference | undefined
   /**
    * Claim that becomes `auth.clientId`, by which `tokens revoke --client-id` finds a token. It alone decides who the client
    * is: a token without it has none, and is refused unless the profile is lenient. It does not take the place of `client_id`
@@ -65,7 +114,18 @@ export interface IssuerOptions {
    *
    * @see {@link https://www.rfc-editor.org/rfc/rfc9068#section-2.2 RFC 9068 §2.2}
    */
-  clientIdClaim?: string | undefined
+  clientIdClaim?: ClaimReference | undefined
+  /**
+   * Claim that becomes `auth.sessionId`, by which a revocation finds the tokens of a session. One that is present must be a
+   * string. Default: `sid`; there anything but a string is no session, and refuses nothing.
+   */
+  sessionClaim?: ClaimReference | undefined
+  /**
+   * Claims that every token must have, each with the value, or one of the values: `{ tid: '…', ver: '2.0' }`. The names are
+   * {@link ClaimReference | references} that are texts. Strings, numbers and booleans are compared by `===`, and so with their
+   * type; a list in the token equals none. Default: none.
+   */
+  required?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>> | undefined
   /** Permits http for this issuer's configured URLs outside loopback. For closed networks only. Default: false. */
   allowInsecureHttp?: boolean | undefined
 }
@@ -82,18 +142,33 @@ type OwnPolicy = { [N in OwnName]: NonNullable<IssuerPolicy[N]> }
 
 /** How each option is read that replaces a shared one. An option without an entry does not compile. */
 const OWN: { readonly [N in OwnName]: (given: Setting) => OwnPolicy[N] } = {
+  preset: checkPreset,
   audience: checkStrings,
+  clients: checkClients,
   algorithms: checkAlgorithms,
   profile: checkProfile,
-  scopeClaims: checkStrings,
+  scopeClaims: checkClaims,
+  scopes: checkScopeRule,
   scopeSeparator: checkScopeSeparator,
-  tenantClaim: checkClaimName,
-  clientIdClaim: checkClaimName,
+  scopeMap: checkScopeMap,
+  grants: checkGrants,
+  subjectClaim: checkClaim,
+  subjectAliases: checkClaims,
+  tenantClaim: checkClaim,
+  clientIdClaim: checkClaim,
+  sessionClaim: checkClaim,
+  required: checkRequired,
 }
 const OWN_NAMES = namesOf(OWN)
 
+/**
+ * What an entry alone can say. Who a client is, and what a claim of a workload means, is a matter of one issuer: another one
+ * could write the same names.
+ */
+const NOT_SHARED = { preset: undefined, clients: undefined, grants: undefined }
+
 /** The policy of every issuer that has no options of its own. */
-export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource' | 'scopeSeparator'> & {
+export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource' | 'scopeSeparator' | keyof typeof NOT_SHARED> & {
   /** `undefined`: it depends on the issuer, see {@link IssuerOptions.scopeSeparator}. */
   readonly scopeSeparator: ScopeSeparator | undefined
 }
@@ -140,7 +215,7 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
     // An issuer that is given as the one text is the product's own, wherever it runs. Others need not write commas like it.
     const isOwn = single && !Array.isArray(settings.issuer.value)
     const scopeSeparator = shared.scopeSeparator ?? (isOwn ? 'comma' : separatorOf(issuer))
-    return Object.freeze({ ...shared, scopeSeparator, issuer, keySource })
+    return Object.freeze({ ...NOT_SHARED, ...shared, scopeSeparator, issuer, keySource })
   })
   if (new Set(policies.map(({ issuer }) => issuer)).size < policies.length) {
     throw new ArgumentError(settings.issuer.name, 'names one issuer twice; put both audiences into one entry')
@@ -176,7 +251,7 @@ function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPo
   }
   for (const name of OWN_NAMES) if (given[name] !== undefined) readOwn(name)
   const scopeSeparator = own.scopeSeparator ?? shared.scopeSeparator ?? separatorOf(issuer)
-  const policy = { ...shared, ...own, scopeSeparator, issuer }
+  const policy = { ...NOT_SHARED, ...shared, ...own, scopeSeparator, issuer }
   const keySource = resolveKeySource({
     issuer: setting('issuer'),
     jwksUri: setting('jwksUri'),
@@ -211,4 +286,10 @@ export function checkAlgorithms({ value, name }: Setting): readonly string[] {
   }
   const otherNames = list.flatMap((name) => findAlgorithm(name)?.names ?? [])
   return Object.freeze([...new Set([...list, ...otherNames])])
+}
+
+function checkClients(setting: Setting): readonly string[] {
+  const { value, name } = setting
+  if (Array.isArray(value)) return checkStrings(setting)
+  throw new ArgumentError(name, 'must be a list of client ids with one entry at least')
 }

@@ -8,9 +8,11 @@ import { ofProcess } from '../core/of-process.js'
 import type { ScopeSeparator } from '../core/scope.js'
 import type { KeyStore } from '../store/contract.js'
 import { ALGORITHMS, type Algorithm } from '../token/algorithms.js'
-import type { IssuerPolicy, Profile } from '../token/policy.js'
+import type { Claim, ClaimReference } from '../token/claim-reference.js'
+import type { ClaimValue } from '../token/grants.js'
+import type { IssuerPolicy, Profile, RequiredClaim, ScopeRule } from '../token/policy.js'
+import type { ScopeMap } from '../token/scope-map.js'
 import {
-  checkClaimName,
   checkClock,
   checkFlag,
   checkFunction,
@@ -25,6 +27,7 @@ import {
   readOptions,
   type Setting,
 } from './checks.js'
+import { checkClaim, checkClaims, checkRequired, checkScopeMap, checkScopeRule } from './claim-options.js'
 import { DEFAULT_ISSUER } from './issuer-identifier.js'
 import {
   checkAlgorithms,
@@ -57,13 +60,25 @@ export interface VerifierOptions {
   /** See {@link IssuerOptions.algorithms}. */
   algorithms?: readonly Algorithm[] | undefined
   /** See {@link IssuerOptions.scopeClaims}. */
-  scopeClaims?: readonly string[] | undefined
+  scopeClaims?: string | readonly ClaimReference[] | undefined
+  /** See {@link IssuerOptions.scopes}. */
+  scopes?: ScopeRule | undefined
   /** See {@link IssuerOptions.scopeSeparator}. */
   scopeSeparator?: ScopeSeparator | undefined
+  /** See {@link IssuerOptions.scopeMap}. */
+  scopeMap?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** See {@link IssuerOptions.subjectClaim}. */
+  subjectClaim?: ClaimReference | undefined
+  /** See {@link IssuerOptions.subjectAliases}. */
+  subjectAliases?: string | readonly ClaimReference[] | undefined
   /** See {@link IssuerOptions.tenantClaim}. */
-  tenantClaim?: string | undefined
+  tenantClaim?: ClaimReference | undefined
   /** See {@link IssuerOptions.clientIdClaim}. */
-  clientIdClaim?: string | undefined
+  clientIdClaim?: ClaimReference | undefined
+  /** See {@link IssuerOptions.sessionClaim}. */
+  sessionClaim?: ClaimReference | undefined
+  /** See {@link IssuerOptions.required}. */
+  required?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>> | undefined
   /** Allowed difference of clocks when token times are compared, in seconds, 0 to 300. Default: 5. Not for API keys. */
   clockToleranceSeconds?: number | undefined
   /** Refuses tokens issued (`iat`) longer ago than this, in seconds, however long they live. Default: no such limit. */
@@ -181,10 +196,16 @@ const POLICY: { readonly [N in keyof SharedPolicy]-?: Reader<SharedPolicy[N]> } 
   audience: reader(checkStrings, Object.freeze([DEFAULT_AUDIENCE]), 'VANTAGE_AUDIENCE'),
   profile: reader(checkProfile, 'rfc9068', 'VANTAGE_PROFILE'),
   algorithms: reader(checkAlgorithms, ALGORITHMS),
-  scopeClaims: reader(checkStrings, Object.freeze(['scope', 'scp'])),
+  scopeClaims: reader(checkClaims, checkClaims(optionSetting(['scope', 'scp'], 'scopeClaims'))),
+  scopes: reader<ScopeRule | undefined>(checkScopeRule, undefined),
   scopeSeparator: reader<ScopeSeparator | undefined>(checkScopeSeparator, undefined),
-  tenantClaim: reader<string | undefined>(checkClaimName, undefined),
-  clientIdClaim: reader<string | undefined>(checkClaimName, undefined),
+  scopeMap: reader<ScopeMap | undefined>(checkScopeMap, undefined),
+  subjectClaim: reader<Claim | undefined>(checkClaim, undefined),
+  subjectAliases: reader<readonly Claim[] | undefined>(checkClaims, undefined),
+  tenantClaim: reader<Claim | undefined>(checkClaim, undefined),
+  clientIdClaim: reader<Claim | undefined>(checkClaim, undefined),
+  sessionClaim: reader<Claim | undefined>(checkClaim, undefined),
+  required: reader<readonly RequiredClaim[] | undefined>(checkRequired, undefined),
   clockToleranceSeconds: number({ min: 0, max: 300 }, 5),
   maxTokenAgeSeconds: reader<number | undefined>(
     ({ value, name }) => checkNumber(value, name, { min: 1, max: 315_360_000 }),

@@ -1,10 +1,11 @@
 import type { JWTPayload } from 'jose'
-import { type AccessTokenAuth, createAccessTokenAuth, deepFreeze } from '../core/auth.js'
+import { type AccessTokenAuth, createAccessTokenAuth, deepFreeze, noteSubjects } from '../core/auth.js'
 import type { Reason } from '../core/errors.js'
-import { createScopeReader, parseScopeClaim } from '../core/scope.js'
 import type { CheckReport } from './check-report.js'
-import { type ClaimCheck, claimChecks, clientOf, scopeClaimOf, tenantClaimOf, textOrNull } from './claim-checks.js'
+import { type ClaimCheck, claimChecks } from './claim-checks.js'
+import { clientOf, hasOtherNames, sessionOf, subjectNamesOf, subjectOf, tenantOf, textOrNull } from './identity.js'
 import { own } from './json-object.js'
+import { scopesOf } from './scopes.js'
 import type { VerifiedAccessToken } from './signature.js'
 import type { UnverifiedAccessToken } from './unverified-token.js'
 
@@ -66,28 +67,17 @@ function endOf(token: UnverifiedAccessToken): number {
 
 function authOf(token: UnverifiedAccessToken): AccessTokenAuth {
   const { claims, policy } = token
-  return createAccessTokenAuth({
-    // The check of `sub` has held.
-    subject: claims.sub as string,
+  const auth = createAccessTokenAuth({
+    subject: subjectOf(token),
     scopes: scopesOf(token),
-    tenant: textOrNull(tenantClaimOf(token)),
+    tenant: tenantOf(token),
     issuer: policy.issuer,
     clientId: clientOf(token),
     tokenId: textOrNull(own(claims, 'jti')),
-    sessionId: textOrNull(own(claims, 'sid')) || null,
+    sessionId: sessionOf(token),
     // The checks of the claims that the type names have held; it leaves all others open.
     claims: deepFreeze(claims) as Readonly<JWTPayload>,
   })
-}
-
-const NO_SCOPES: readonly string[] = Object.freeze([])
-const readScopeText = {
-  space: createScopeReader((text) => parseScopeClaim(text, 'space')),
-  comma: createScopeReader((text) => parseScopeClaim(text, 'comma')),
-}
-
-function scopesOf(token: UnverifiedAccessToken): readonly string[] {
-  const claim = scopeClaimOf(token)
-  const read = readScopeText[token.policy.scopeSeparator]
-  return (typeof claim === 'string' ? read(claim) : parseScopeClaim(claim)) ?? NO_SCOPES
+  if (hasOtherNames(policy)) noteSubjects(auth, subjectNamesOf(token))
+  return auth
 }

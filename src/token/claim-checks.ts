@@ -1,9 +1,14 @@
 import { isAct } from '../core/actor.js'
+import { formatChoice } from '../core/choice.js'
 import { formatSpan } from '../core/duration.js'
 import type { Reason } from '../core/errors.js'
-import { parseScopeClaim } from '../core/scope.js'
 import { show } from './check-report.js'
+import { claimAt, showClaim, showReference } from './claim-reference.js'
+import { grantFor, strayClaimOf } from './grants.js'
+import { clientOf, isText } from './identity.js'
 import { type JsonObject, own } from './json-object.js'
+import type { IssuerPolicy, RequiredClaim } from './policy.js'
+import { areScopesReadable, scopeClaimsOf } from './scopes.js'
 import type { UnverifiedAccessToken } from './unverified-token.js'
 
 /** What every check of the claims has. Instants are seconds since the epoch. */
@@ -88,8 +93,10 @@ const rows: readonly ClaimRow[] = [
   {
     name: 'aud',
     reason: 'audience',
-    holds: ({ claims, policy }) => audiences(claims)?.some((audience) => policy.audience.includes(audience)) ?? false,
-    expected: ({ policy }) => `one of ${show(policy.audience)}`,
+    holds: ({ claims, policy }) =>
+      (policy.clients !== undefined && own(claims, 'aud') === undefined) ||
+      (audiences(claims)?.some((audience) => policy.audience.includes(audience)) ?? false),
+    expected: ({ policy }) => `one of ${show(policy.audience)}${policy.clients === undefined ? '' : ', or none'}`,
     found: ({ claims }) => show(own(claims, 'aud')),
   },
   {
@@ -157,48 +164,82 @@ const rows: readonly ClaimRow[] = [
     expected: () => 'a string, not empty (RFC 9068 §2.2)',
     found: ({ claims }) => show(own(claims, 'sub')),
   },
+  ofConfigured('subjectClaim', {
+    name: 'subject',
+    holds: ({ claims }, subject) => isText(claimAt(claims, subject)),
+    expected: (subject) => `${showReference(subject)}: a string, not empty`,
+    found: ({ claims }, subject) => showClaim(claims, subject),
+  }),
+  ofConfigured('subjectAliases', {
+    name: 'aliases of the subject',
+    holds: ({ claims }, aliases) => aliases.every((alias) => isTextOrNone(claimAt(claims, alias))),
+    expected: (aliases) => `${aliases.map(showReference).join(', ')}: strings, not empty, or none`,
+    found: ({ claims }, aliases) => aliases.map((alias) => showClaim(claims, alias)).join(', '),
+  }),
   identifier('client_id'),
-  {
+  ofConfigured('clientIdClaim', {
     name: 'client',
-    reason: 'claims',
-    holds(token) {
-      const { clientIdClaim, profile } = token.policy
-      if (clientIdClaim === undefined) return true
-      const client = own(token.claims, clientIdClaim)
-      return isText(client) || (client === undefined && profile === 'lenient')
+    holds({ claims, policy }, name) {
+      const client = claimAt(claims, name)
+      return isText(client) || (client === undefined && policy.profile === 'lenient')
     },
-    expected: ({ policy: { clientIdClaim } }) =>
-      clientIdClaim === undefined
-        ? 'anything: no clientIdClaim is set'
-        : `${clientIdClaim}: a string, not empty, present unless the profile is lenient`,
-    found: ({ claims, policy: { clientIdClaim } }) =>
-      clientIdClaim === undefined ? NOT_LOOKED_AT : show(own(claims, clientIdClaim)),
-  },
+    expected: (name) => `${showReference(name)}: a string, not empty, present unless the profile is lenient`,
+    found: ({ claims }, name) => showClaim(claims, name),
+  }),
+  ofConfigured('clients', {
+    name: 'client of ours',
+    reason: 'audience',
+    holds: (token, clients) => clients.includes(clientOf(token) ?? ''),
+    expected: (clients) => `one of ${show(clients)}`,
+    found: (token) => show(clientOf(token) ?? undefined),
+  }),
   identifier('jti'),
   {
     name: 'scope',
     reason: 'claims',
-    holds(token) {
-      const claim = scopeClaimOf(token)
-      return claim === undefined || typeof claim === 'string' || parseScopeClaim(claim) !== undefined
-    },
+    holds: areScopesReadable,
     expected: () => 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)',
     found: (token) => {
-      const name = scopeClaimNameOf(token)
-      return name === undefined ? 'none: it grants no scope' : `${show(own(token.claims, name))} in ${show(name)}`
+      const names = scopeClaimsOf(token)
+      if (names.length === 0)
+        return `none: ${token.policy.grants === undefined ? 'it grants no scope' : 'grants decide'}`
+      return names.map((name) => `${showClaim(token.claims, name)} in "${showReference(name)}"`).join(', ')
     },
   },
-  {
+  ofConfigured('grants', {
+    name: 'grants',
+    // A token that says itself what its scopes are is not compared.
+    holds: (token, grants) => scopeClaimsOf(token).length > 0 || strayClaimOf(token.claims, grants) === undefined,
+    expected: () => 'one that matches, or no scope',
+    found: (token, grants) => {
+      if (scopeClaimsOf(token).length > 0) return 'not asked: the token has a claim for scopes'
+      const stray = strayClaimOf(token.claims, grants)
+      if (stray !== undefined) return `${showReference(stray)}: ${showClaim(token.claims, stray)}`
+      const grant = grantFor(token.claims, grants)
+      if (grant === undefined) return 'none matches: no scope'
+      return `grants[${grants.listed.indexOf(grant)}]: ${grant.scopes.join(' ')}`
+    },
+  }),
+  ofConfigured('tenantClaim', {
     name: 'tenant',
-    reason: 'claims',
-    holds(token) {
-      const tenant = tenantClaimOf(token)
-      return tenant === undefined || isText(tenant)
-    },
-    expected: ({ policy: { tenantClaim } }) =>
-      tenantClaim === undefined ? 'anything: no tenantClaim is set' : `${tenantClaim}: a string, not empty, or none`,
-    found: (token) => (token.policy.tenantClaim === undefined ? NOT_LOOKED_AT : show(tenantClaimOf(token))),
-  },
+    holds: ({ claims }, name) => isTextOrNone(claimAt(claims, name)),
+    expected: (name) => `${showReference(name)}: a string, not empty, or none`,
+    found: ({ claims }, name) => showClaim(claims, name),
+  }),
+  ofConfigured('sessionClaim', {
+    name: 'session',
+    holds: ({ claims }, name) => isTextOrNone(claimAt(claims, name)),
+    expected: (name) => `${showReference(name)}: a string, not empty, or none`,
+    found: ({ claims }, name) => showClaim(claims, name),
+  }),
+  ofConfigured('required', {
+    name: 'required claims',
+    holds: ({ claims }, required) => required.every((one) => isMet(claims, one)),
+    expected: (required) =>
+      required.map(({ claim, values }) => `${showReference(claim)} ${formatChoice(values.map(show))}`).join(', '),
+    found: ({ claims }, required) =>
+      required.map(({ claim }) => `${showReference(claim)} ${showClaim(claims, claim)}`).join(', '),
+  }),
   {
     name: 'act',
     reason: 'claims',
@@ -274,39 +315,42 @@ function identifier(name: 'client_id' | 'jti'): ClaimRow {
   }
 }
 
-/** The first claim of the policy's `scopeClaims` that is present decides. */
-export function scopeClaimOf(token: UnverifiedAccessToken): unknown {
-  const name = scopeClaimNameOf(token)
-  return name === undefined ? undefined : token.claims[name]
-}
-
-function scopeClaimNameOf({ claims, policy }: UnverifiedAccessToken): string | undefined {
-  return policy.scopeClaims.find((claim) => Object.hasOwn(claims, claim))
-}
-
-export function tenantClaimOf({ claims, policy }: UnverifiedAccessToken): unknown {
-  return policy.tenantClaim === undefined ? undefined : own(claims, policy.tenantClaim)
-}
-
-/** Where issuers name the client: RFC 9068 §2.2; Auth0, Keycloak and Entra ID; Okta; version 1 of Entra ID. */
-const CLIENT_CLAIMS = ['client_id', 'azp', 'cid', 'appid'] as const
-
-/**
- * The client that a token was issued to. The policy's `clientIdClaim` decides alone. Without one, the lenient profile
- * takes the first of the claims that issuers use.
- */
-export function clientOf({ claims, policy: { clientIdClaim, profile } }: UnverifiedAccessToken): string | null {
-  if (clientIdClaim !== undefined) return textOrNull(own(claims, clientIdClaim))
-  if (profile === 'rfc9068') return textOrNull(own(claims, 'client_id'))
-  for (const name of CLIENT_CLAIMS) {
-    const client = own(claims, name)
-    if (isText(client)) return client
+/** A check that is made where the policy has a member, which it is given. */
+function ofConfigured<Name extends keyof IssuerPolicy>(
+  option: Name,
+  row: {
+    readonly name: string
+    readonly reason?: Reason
+    holds(token: UnverifiedAccessToken, configured: NonNullable<IssuerPolicy[Name]>): boolean
+    expected(configured: NonNullable<IssuerPolicy[Name]>): string
+    found(token: UnverifiedAccessToken, configured: NonNullable<IssuerPolicy[Name]>): string
+  },
+): ClaimRow {
+  return {
+    name: row.name,
+    reason: row.reason ?? 'claims',
+    holds(token) {
+      const configured = token.policy[option]
+      return configured == null || row.holds(token, configured)
+    },
+    expected({ policy }) {
+      const configured = policy[option]
+      return configured == null ? `anything: no ${option} is set` : row.expected(configured)
+    },
+    found(token) {
+      const configured = token.policy[option]
+      return configured == null ? NOT_LOOKED_AT : row.found(token, configured)
+    },
   }
-  return null
 }
 
-export function textOrNull(claim: unknown): string | null {
-  return typeof claim === 'string' ? claim : null
+function isTextOrNone(value: unknown): boolean {
+  return value === undefined || isText(value)
+}
+
+function isMet(claims: JsonObject, { claim, values }: RequiredClaim): boolean {
+  const found = claimAt(claims, claim)
+  return values.some((value) => value === found)
 }
 
 function audiences(claims: JsonObject): readonly string[] | undefined {
@@ -324,10 +368,6 @@ function timeOf(claims: JsonObject, name: string): number {
 
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value <= MAX_TIME
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
 }
 
 /** What is found by a check that the policy does not ask for. */

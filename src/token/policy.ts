@@ -1,5 +1,8 @@
 import type { JSONWebKeySet } from 'jose'
 import type { ScopeSeparator } from '../core/scope.js'
+import type { Claim } from './claim-reference.js'
+import type { ClaimValue, Grants } from './grants.js'
+import type { ScopeMap } from './scope-map.js'
 
 /**
  * How strictly a token follows RFC 9068. `lenient` is for issuers that send typ `JWT` or none and omit `client_id`, `jti`
@@ -19,17 +22,39 @@ export type KeySource =
       readonly fetch: typeof globalThis.fetch | undefined
     }
 
-/** The checked policy for one issuer. */
+/** Which of the claims that may hold scopes count: the first that is present, or all. */
+export type ScopeRule = 'first' | 'union'
+
+/** A claim that every token of an issuer has to have, with one of the values. */
+export interface RequiredClaim {
+  readonly claim: Claim
+  readonly values: readonly ClaimValue[]
+}
+
+/** The checked policy for one issuer. What is `undefined` is not configured, and nothing is looked at for it. */
 export interface IssuerPolicy {
   readonly issuer: string
+  /** Name of the preset that the options came from, for people. */
+  readonly preset: string | undefined
   readonly audience: readonly string[]
+  /** The clients whose tokens may do without an `aud`. */
+  readonly clients: readonly string[] | undefined
   readonly keySource: KeySource
   readonly algorithms: readonly string[]
   readonly profile: Profile
-  readonly scopeClaims: readonly string[]
+  readonly scopeClaims: readonly Claim[]
+  /** `undefined` is `first`. */
+  readonly scopes: ScopeRule | undefined
   readonly scopeSeparator: ScopeSeparator
-  readonly tenantClaim: string | undefined
-  readonly clientIdClaim: string | undefined
+  readonly scopeMap: ScopeMap | undefined
+  readonly grants: Grants | undefined
+  readonly subjectClaim: Claim | undefined
+  readonly subjectAliases: readonly Claim[] | undefined
+  readonly tenantClaim: Claim | undefined
+  readonly clientIdClaim: Claim | undefined
+  /** `undefined` is `sid`, where that is a text. */
+  readonly sessionClaim: Claim | undefined
+  readonly required: readonly RequiredClaim[] | undefined
   readonly clockToleranceSeconds: number
   readonly maxTokenAgeSeconds: number | undefined
 }

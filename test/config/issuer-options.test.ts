@@ -60,7 +60,7 @@ describe('an issuer', () => {
       tenantClaim: 'tid',
       clientIdClaim: 'azp',
     }
-    const { issuers } = resolve({
+    const config = resolve({
       audience: 'shared',
       profile: 'lenient',
       algorithms: ['RS256'],
@@ -72,7 +72,7 @@ describe('an issuer', () => {
       issuer: ['https://a.example', { issuer: 'https://b.example', ...own }],
     })
     const shared = { clockToleranceSeconds: 0, maxTokenAgeSeconds: 60 }
-    expect(issuers).toMatchObject([
+    expect(describePolicy(config).issuers).toMatchObject([
       {
         ...shared,
         audience: ['shared'],

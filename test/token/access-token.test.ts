@@ -924,11 +924,17 @@ const faults: { check: string; reason: string; member: string; header?: object; 
   { check: 'iat', reason: 'not_active', member: 'iat', claims: { iat: NOW + 60 } },
   { check: 'age', reason: 'too_old', member: 'iat', claims: { iat: NOW - 86_400 } },
   { check: 'sub', reason: 'claims', member: 'sub', claims: { sub: '' } },
+  { check: 'subject', reason: 'claims', member: 'oid', claims: { oid: undefined } },
+  { check: 'aliases of the subject', reason: 'claims', member: 'uid', claims: { uid: ['u'] } },
   { check: 'client_id', reason: 'claims', member: 'client_id', claims: { client_id: '' } },
   { check: 'client', reason: 'claims', member: 'app', claims: { app: 7 } },
+  { check: 'client of ours', reason: 'audience', member: 'app', claims: { app: 'client_1' } },
   { check: 'jti', reason: 'claims', member: 'jti', claims: { jti: 7 } },
   { check: 'scope', reason: 'claims', member: 'scope', claims: { scope: 7 } },
+  { check: 'grants', reason: 'claims', member: 'scope', claims: { scope: undefined, pod: 'p' } },
   { check: 'tenant', reason: 'claims', member: 'org', claims: { org: 7 } },
+  { check: 'session', reason: 'claims', member: 'session', claims: { session: [{ id: 's' }] } },
+  { check: 'required claims', reason: 'claims', member: 'ver', claims: { ver: 2 } },
   { check: 'act', reason: 'claims', member: 'act', claims: { act: 'svc' } },
   { check: 'cnf', reason: 'sender_constrained', member: 'cnf', claims: { cnf: { jkt: 'x' } } },
 ]
@@ -939,7 +945,17 @@ describe('the order of the checks', () => {
   // the issuer.
   const options: VerifierOptions = {
     issuer: [
-      { ...issuer.options, algorithms: ['ES256', 'PS256'], profile: 'lenient' },
+      {
+        ...issuer.options,
+        algorithms: ['ES256', 'PS256'],
+        profile: 'lenient',
+        clients: ['client_8', 'client_9'],
+        subjectClaim: 'oid',
+        subjectAliases: ['uid', 'device.id'],
+        sessionClaim: 'session.id',
+        grants: [{ match: { 'pod.name': 'p' }, scopes: ['jobs:read'] }],
+        required: { ver: ['1.0', '2.0'], azpacr: true },
+      },
       { issuer: 'https://strict.example', jwks: issuer.jwks, profile: 'rfc9068' },
     ],
     maxTokenAgeSeconds: 3600,
@@ -958,7 +974,8 @@ describe('the order of the checks', () => {
     // Of two faults in one member the earlier counts.
     const faults = wrong.toReversed()
     const header = issuer.header(Object.assign({}, ...faults.map((fault) => fault.header)))
-    const claims = issuer.claims(Object.assign({ app: 'client_9' }, ...faults.map((fault) => fault.claims)))
+    const good = { app: 'client_9', oid: 'user_123', ver: '2.0', azpacr: true }
+    const claims = issuer.claims(Object.assign(good, ...faults.map((fault) => fault.claims)))
     // Text is spoilt from the inside out.
     return wrong.reduceRight((token, { spoil }) => spoil?.(token) ?? token, by.mintRaw({ header, payload: claims }))
   }
@@ -1040,7 +1057,7 @@ describe('the order of the checks', () => {
     ['typ of the payload', '"Bearer", "DPoP" or none', '"Refresh"'],
     ['token_use', '"access" or none', '"id"'],
     ['aud is a string or strings', 'a string or an array of strings (RFC 7519 §4.1.3)', '[1]'],
-    ['aud', `one of ["${DEFAULT_AUDIENCE}"]`, '"https://api.example.com"'],
+    ['aud', `one of ["${DEFAULT_AUDIENCE}"], or none`, '"https://api.example.com"'],
     ['exp is a time', 'seconds since the epoch, present (RFC 7519 §4.1.4)', 'none'],
     ['exp', 'later than 2033-05-18T03:33:20.000Z, less 5 s of tolerance', '2033-05-18T03:32:20.000Z, 60 s ago'],
     ['nbf is a time', 'seconds since the epoch, or none (RFC 7519 §4.1.5)', '"0"'],
@@ -1049,11 +1066,17 @@ describe('the order of the checks', () => {
     ['iat', 'not later than 2033-05-18T03:33:20.000Z, plus 5 s of tolerance', '2033-05-18T03:34:20.000Z, in 60 s'],
     ['age', 'issued at most 3600 s ago', '2033-05-17T03:33:20.000Z, 24 h ago'],
     ['sub', 'a string, not empty (RFC 9068 §2.2)', '""'],
+    ['subject', 'oid: a string, not empty', 'none'],
+    ['aliases of the subject', 'uid, device.id: strings, not empty, or none', '["u"], none'],
     ['client_id', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', '""'],
     ['client', 'app: a string, not empty, present unless the profile is lenient', '7'],
+    ['client of ours', 'one of ["client_8","client_9"]', '"client_1"'],
     ['jti', 'a string, not empty, present unless the profile is lenient (RFC 9068 §2.2)', '7'],
     ['scope', 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)', '7 in "scope"'],
+    ['grants', 'one that matches, or no scope', 'pod.name: something else than an object on the way'],
     ['tenant', 'org: a string, not empty, or none', '7'],
+    ['session', 'session.id: a string, not empty, or none', 'something else than an object on the way'],
+    ['required claims', 'ver "1.0" or "2.0", azpacr true', 'ver 2, azpacr true'],
     ['cnf', 'none: a plain bearer request proves no possession', 'bound by ["jkt"]'],
   ])('tells people of %s: %s, and not %s', (check, expected, found) => {
     const fault = faults.find((candidate) => candidate.check === check) as (typeof faults)[number]

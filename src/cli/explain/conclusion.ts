@@ -104,14 +104,20 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
     "its signature is not by the issuer's key",
     'get a new token from the issuer, and find out who made this one',
   ],
-  claims: ({ check, found, expected }) => [
-    `its ${check.split(' ')[0]} is ${found}`,
-    `the issuer must send ${expected}`,
-  ],
-  audience: ({ found, expected }) => [
-    `it is for ${found === 'none' ? 'no audience' : found}`,
-    `the service is ${expected}: ask the issuer for a token for that, or set audience (VANTAGE_AUDIENCE)`,
-  ],
+  claims: ({ check, found, expected }) =>
+    check === 'required claims'
+      ? [`a claim that the service requires is another: ${found}`, `the issuer must send ${expected} (required)`]
+      : [`its ${check.split(' ')[0]} is ${found}`, `the issuer must send ${expected}`],
+  audience: ({ check, found, expected }) =>
+    check === 'client of ours'
+      ? [
+          `its client is ${found}`,
+          `the service takes the tokens of ${expected} alone (clients): ask for one as such a client, or add this one`,
+        ]
+      : [
+          `it is for ${found === 'none' ? 'no audience' : found}`,
+          `the service is ${expected}: ask the issuer for a token for that, or set audience (VANTAGE_AUDIENCE)`,
+        ],
   expired: ({ found }, { stored }) => [
     `it ended ${found}`,
     stored?.replacedBy ? `use the key that replaces it, ${stored.replacedBy}` : 'get a new one',
