@@ -34,7 +34,7 @@ export {
   type VantageScopes,
   type VantageVocabulary,
 } from './core/scope.js'
-export type { DecisionEvent, KeySetEvent, StoreEvent } from './core/telemetry.js'
+export type { DecisionEvent, KeySetEvent, RevocationEvent, RevocationRefusal, StoreEvent } from './core/telemetry.js'
 export { type Answer, answerTo, authTestAnswer } from './http/answers.js'
 export type * from './keyring/contract.js'
 export { createKeyring } from './keyring/keyring.js'

@@ -237,7 +237,7 @@ function readEntries({ value, name, fromEnvironment }: Setting): readonly (strin
 }
 
 /** An entry of a list. Each of its own options replaces the shared one. */
-function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
+export function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
   const given = readOptions(entry, [...SOURCE_NAMES, ...OWN_NAMES], `${at} option`)
   const setting = (name: keyof IssuerOptions) => optionSetting(given[name], `${at}.${name}`)
   const issuer = checkIssuer(given.issuer, `${at}.issuer`)

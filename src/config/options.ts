@@ -213,6 +213,9 @@ const POLICY: { readonly [N in keyof SharedPolicy]-?: Reader<SharedPolicy[N]> } 
   ),
 }
 
+/** The policy of an issuer where nothing is said, by an option or by the environment. */
+export const DEFAULT_POLICY: SharedPolicy = Object.freeze(readAll(POLICY, (name) => optionSetting(undefined, name)))
+
 const CACHE = {
   maxEntries: integer({ min: 1, max: 10_000_000 }, 10_000),
   maxBytes: integer({ min: 1, max: 2 ** 34 }, 16 * 2 ** 20),

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createRequire } from 'node:module'
 import type { MeterProvider } from '@opentelemetry/api'
-import type { DecisionEvent, KeySetEvent, StoreEvent } from './telemetry.js'
+import type { DecisionEvent, KeySetEvent, RevocationEvent, StoreEvent } from './telemetry.js'
 
 /** See {@link recordMetrics}. */
 export interface MetricsOptions {
@@ -26,6 +26,7 @@ const MAX_ISSUERS = 100
  * | `vantage_auth.decisions.stale` | counter: accepted in an outage | `kind` |
  * | `vantage_auth.key_set.age` | gauge, seconds since the set in use was fetched | `issuer` |
  * | `vantage_auth.revocation.lag` | histogram, seconds from a change of a key until this process heard of it | none |
+ * | `vantage_auth.revocations.received` | counter: what a revocation receiver was sent | `outcome`, `reason`, `kind` |
  *
  * Every attribute is out of a closed list, the configuration or the code of the application: no subject, key id or other text of a credential.
  *
@@ -54,6 +55,10 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
     unit: 's',
     advice: { explicitBucketBoundaries: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2, 5, 30] },
   })
+  const received = meter.createCounter('vantage_auth.revocations.received', {
+    description: 'Logout tokens, security events and revocation requests of providers',
+    unit: '{request}',
+  })
   const ages = meter.createObservableGauge('vantage_auth.key_set.age', {
     description: 'Age of the key set in use',
     unit: 's',
@@ -75,6 +80,10 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
     const { event, lagMs } = message as StoreEvent
     if (event === 'change' && lagMs !== undefined) lags.record(lagMs / 1000)
   }
+  const onRevocation = (message: unknown) => {
+    const { outcome, reason, kind } = message as RevocationEvent
+    received.add(1, { outcome, ...(reason && { reason }), ...(kind && { kind }) })
+  }
   const observeAges: Parameters<typeof ages.addCallback>[0] = (result) => {
     for (const [issuer, at] of fetchedAt) result.observe(Math.max(0, Date.now() - at) / 1000, { issuer })
   }
@@ -84,6 +93,7 @@ export function recordMetrics(options: MetricsOptions = {}): () => void {
     ['vantage-auth:decision', onDecision],
     ['vantage-auth:key-set', onKeySet],
     ['vantage-auth:store', onStore],
+    ['vantage-auth:revocation', onRevocation],
   ] as const
   for (const [name, listener] of subscriptions) subscribe(name, listener)
   return () => {

@@ -87,9 +87,71 @@ export interface StoreEvent {
   error?: unknown
 }
 
+/**
+ * Why a revocation receiver refused what it was sent. The list is closed within a major version.
+ *
+ * | reason | |
+ * |---|---|
+ * | `method` `size` `media_type` | 405, 413, 415: the request is none that is taken |
+ * | `request` | a token in the query, twice, or not at all; several Authorization header lines; a body that cannot be read |
+ * | `missing` | a Global Token Revocation without a bearer token |
+ * | `malformed` `type` `algorithm` `issuer` `key` `signature` `audience` `claims` `expired` `not_active` `too_old` | a check of the token failed, see {@link Reason} |
+ * | `authorization` | the Authorization header is not the one of the sender's stream |
+ * | `event` | the events are none, or none that the kind of token may have |
+ * | `subject` | there is no subject, or it cannot be read |
+ * | `subject_issuer` | the sender may not name subjects of that issuer: `subjectIssuers` |
+ * | `subject_unknown` | Global Token Revocation by what never selects, such as an e-mail address |
+ */
+export type RevocationRefusal =
+  | 'method'
+  | 'size'
+  | 'media_type'
+  | 'request'
+  | 'missing'
+  | 'malformed'
+  | 'type'
+  | 'algorithm'
+  | 'issuer'
+  | 'authorization'
+  | 'key'
+  | 'signature'
+  | 'audience'
+  | 'claims'
+  | 'expired'
+  | 'not_active'
+  | 'too_old'
+  | 'event'
+  | 'subject'
+  | 'subject_issuer'
+  | 'subject_unknown'
+
+/** Published on the channel `vantage-auth:revocation` for each request that a revocation receiver has answered. */
+export interface RevocationEvent {
+  /**
+   * `revoked`: written. `repeated`: it was written before. `nothing`: it tells of nothing that revokes tokens, or of a
+   * subject that selects none. `refused`: it is not taken. `unavailable`: keys or the key store are out of reach, 503.
+   */
+  outcome: 'revoked' | 'repeated' | 'nothing' | 'refused' | 'unavailable'
+  /**
+   * Why it was refused; with `nothing`, whether no `event` of it revokes, or its subject is `unselectable`: then tokens
+   * stay that its sender wanted to end.
+   */
+  reason: RevocationRefusal | 'unselectable' | undefined
+  /** By the request's Content-Type; `undefined` for another one. */
+  kind: 'logout_token' | 'security_event' | 'global_token_revocation' | undefined
+  /** One of the configured issuers, never text of a token that names another. Before `signature` it is a claim alone. */
+  issuer: string | undefined
+  /** Number of revocations that were written. */
+  revocations: number
+  /** What went wrong, with `unavailable`; never text of a credential. */
+  error: unknown
+  durationMs: number
+}
+
 const decisions = channel('vantage-auth:decision')
 const keySets = channel('vantage-auth:key-set')
 const stores = channel('vantage-auth:store')
+const revocations = channel('vantage-auth:revocation')
 const debug = debuglog('vantage-auth')
 
 /** Whether anybody listens to decisions. Events are not put together otherwise. */
@@ -196,4 +258,14 @@ export function publishKeySet(describe: () => KeySetEvent): void {
 /** @param describe called only when somebody subscribed */
 export function publishStore(describe: () => StoreEvent): void {
   if (stores.hasSubscribers) stores.publish(describe())
+}
+
+/** For `NODE_DEBUG=vantage-auth` too: what was revoked or refused, and of whose. */
+export function publishRevocation(event: RevocationEvent): void {
+  if (debug.enabled) {
+    const { outcome, reason, kind, issuer, error } = event
+    const cause = outcome === 'unavailable' ? `: ${describeCause(error)}` : ''
+    debug('%s', ['receiver', outcome, reason, kind, issuer && `issuer ${issuer}`].filter(Boolean).join(' ') + cause)
+  }
+  if (revocations.hasSubscribers) revocations.publish(event)
 }

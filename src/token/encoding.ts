@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { MAX_CREDENTIAL_BYTES } from '../core/credentials.js'
 import type { JsonObject } from './json-object.js'
 
 /**
@@ -16,8 +15,11 @@ export function isCanonicalBase64url(text: string): boolean {
   return rest === 0 || (rest === 2 && 'AQgw'.includes(last)) || (rest === 3 && 'AEIMQUYcgkosw048'.includes(last))
 }
 
+/** Longest token of any kind: a credential has 8 KiB at most, the body of a security event 16. */
+export const MAX_TOKEN_BYTES = 16_384
+
 /** One buffer for all decoding, which never overlaps: allocating one for each part costs more than filling it. */
-const scratch = Buffer.allocUnsafeSlow(MAX_CREDENTIAL_BYTES)
+const scratch = Buffer.allocUnsafeSlow(MAX_TOKEN_BYTES)
 
 /**
  * Decodes one part of a token.

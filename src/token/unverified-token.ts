@@ -64,7 +64,7 @@ interface Heading {
   readonly policy: IssuerPolicy
 }
 
-const shape: Step<string, Parts> = {
+export const shape: Step<string, Parts> = {
   name: 'shape',
   reason: 'malformed',
   read(text) {
@@ -80,7 +80,7 @@ const shape: Step<string, Parts> = {
   },
 }
 
-const encoding: Step<Parts, Parts> = {
+export const encoding: Step<Parts, Parts> = {
   name: 'encoding',
   reason: 'malformed',
   read(parts) {
@@ -95,7 +95,7 @@ const encoding: Step<Parts, Parts> = {
       : `wrong in its ${PART_NAMES.filter((name) => !isCanonicalBase64url(parts[name])).join(' and ')}`,
 }
 
-const headerText: Step<Parts, JsonObject> = {
+export const headerText: Step<Parts, JsonObject> = {
   name: 'header',
   reason: 'malformed',
   read: ({ header }) => decodeHeader(header),
@@ -124,7 +124,7 @@ const typ: Step<JsonObject, TokenType> = {
 }
 
 /** RFC 7515 §4.1.11: no extension is understood here, and `b64` (RFC 7797) changes what is signed. */
-const extensions: Step<JsonObject, JsonObject> = {
+export const extensions: Step<JsonObject, JsonObject> = {
   name: 'crit, b64',
   reason: 'malformed',
   read: (header) => (Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64') ? null : header),
@@ -133,7 +133,7 @@ const extensions: Step<JsonObject, JsonObject> = {
     passed ? 'neither' : `crit ${show(own(header, 'crit'))}, b64 ${show(own(header, 'b64'))}`,
 }
 
-const alg: Step<JsonObject, Algorithm> = {
+export const alg: Step<JsonObject, Algorithm> = {
   name: 'alg',
   reason: 'algorithm',
   read(header) {
@@ -144,7 +144,7 @@ const alg: Step<JsonObject, Algorithm> = {
   found: (header) => show(own(header, 'alg')),
 }
 
-const payload: Step<Parts, JsonObject> = {
+export const payload: Step<Parts, JsonObject> = {
   name: 'payload',
   reason: 'malformed',
   read: (parts) => decodeObject(parts.payload),
@@ -180,7 +180,7 @@ const algOfIssuer: Step<Heading, Algorithm> = {
   found: ({ alg }) => show(alg),
 }
 
-const kid: Step<JsonObject, string | undefined> = {
+export const kid: Step<JsonObject, string | undefined> = {
   name: 'kid',
   reason: 'key',
   read(header) {

@@ -44,7 +44,7 @@ let largest = { size: 0, stack: '' }
 
 const record = (message: unknown) => void published.push(message)
 const onRejection = (reason: unknown) => void rejected.push(reason)
-const CHANNELS = ['vantage-auth:decision', 'vantage-auth:key-set', 'vantage-auth:store']
+const CHANNELS = ['vantage-auth:decision', 'vantage-auth:key-set', 'vantage-auth:store', 'vantage-auth:revocation']
 const restore: (() => void)[] = []
 
 beforeAll(() => {
