@@ -9,6 +9,7 @@ const ROOMS = [
   'token',
   'api-key',
   'config',
+  'presets',
   'verifier',
   'http',
   'keyring',

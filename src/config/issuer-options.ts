@@ -6,6 +6,7 @@ import type { ClaimReference } from '../token/claim-reference.js'
 import type { ClaimValue } from '../token/grants.js'
 import type { IssuerPolicy, Profile, ScopeRule } from '../token/policy.js'
 import {
+  checkFlag,
   checkOneOf,
   checkStrings,
   isRecord,
@@ -116,6 +117,11 @@ export interface IssuerOptions {
    */
   clientIdClaim?: ClaimReference | undefined
   /**
+   * Refuses tokens that name no client (`claims`), under the lenient profile as well. ID tokens of many providers lack the
+   * claim, and nothing else tells them from access tokens where their audience is that of this service. Default: false.
+   */
+  requireClient?: boolean | undefined
+  /**
    * Claim that becomes `auth.sessionId`, by which a revocation finds the tokens of a session. One that is present must be a
    * string. Default: `sid`; there anything but a string is no session, and refuses nothing.
    */
@@ -156,6 +162,7 @@ const OWN: { readonly [N in OwnName]: (given: Setting) => OwnPolicy[N] } = {
   subjectAliases: checkClaims,
   tenantClaim: checkClaim,
   clientIdClaim: checkClaim,
+  requireClient: checkFlag,
   sessionClaim: checkClaim,
   required: checkRequired,
 }
@@ -165,7 +172,7 @@ const OWN_NAMES = namesOf(OWN)
  * What an entry alone can say. Who a client is, and what a claim of a workload means, is a matter of one issuer: another one
  * could write the same names.
  */
-const NOT_SHARED = { preset: undefined, clients: undefined, grants: undefined }
+const NOT_SHARED = { preset: undefined, clients: undefined, requireClient: undefined, grants: undefined }
 
 /** The policy of every issuer that has no options of its own. */
 export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource' | 'scopeSeparator' | keyof typeof NOT_SHARED> & {

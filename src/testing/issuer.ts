@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { JSONWebKeySet } from 'jose'
-import { checkClock, checkOneOf, namesOf, optionSetting, readOptions } from '../config/checks.js'
+import { checkClock, checkOneOf, checkStrings, namesOf, optionSetting, readOptions } from '../config/checks.js'
+import type { IssuerOptions } from '../config/issuer-options.js'
 import { metadataUrls } from '../token/issuer/discovery.js'
 import { markInProcess } from '../token/issuer/in-process-fetch.js'
-import { PROVIDERS, type ProviderOptions, RFC9068, type TestProvider } from './providers.js'
+import { PROVIDERS, RFC9068, type TestProvider } from './providers.js'
 import { createSigningKey, TEST_ALGORITHMS, type TestAlgorithm } from './signing-key.js'
 
 /** See {@link createTestIssuer}. */
@@ -15,10 +16,12 @@ export interface TestIssuerOptions {
   /** What it signs with. RSA keys take a tenth of a second to make. Default: `'ES256'`. */
   algorithm?: TestAlgorithm | undefined
   /**
-   * Whose access tokens its own look like: type, names of the claims for client and scopes, further claims. Default: RFC
-   * 9068, as the Vantage API's own.
+   * Whose access tokens its own look like: type, names of the claims for client and scopes, further claims. Its `options`
+   * are those of the provider's preset. Default: RFC 9068, as the Vantage API's own.
    */
   provider?: TestProvider | undefined
+  /** The clients that the preset of Cognito accepts, whose tokens name no audience. Default: `client_123`. */
+  clients?: readonly string[] | undefined
   /** What `iat` and `exp` are counted from, in milliseconds since the epoch. Default: `Date.now`. */
   clock?: (() => number) | undefined
 }
@@ -42,8 +45,14 @@ export interface TestClaims {
   [claim: string]: unknown
 }
 
+/** The options that say who issues: its name, or for a provider a list with the entry that the preset returns. */
+export interface ProviderOptions {
+  readonly issuer: string | readonly IssuerOptions[]
+  readonly jwksUri?: string
+}
+
 /** An issuer inside a test: it signs real tokens, and there is no network. */
-export interface TestIssuer {
+export interface TestIssuer<Options extends ProviderOptions = { readonly issuer: string; readonly jwksUri: string }> {
   readonly issuer: string
   /**
    * Its public key, as the option `jwks` takes it, for a verifier that is to fetch nothing: `{ issuer, audience, jwks }`.
@@ -55,10 +64,8 @@ export interface TestIssuer {
    * `fetch` answers for this issuer and for nobody else. A `kid` that is not known yet is asked for at once, however many
    * there are.
    */
-  readonly options: ProviderOptions & {
-    readonly issuer: string
+  readonly options: Options & {
     readonly audience: string | readonly string[]
-    readonly jwksUri: string
     readonly fetch: typeof globalThis.fetch
     /** Where the issuer was given one. */
     readonly clock?: () => number
@@ -108,6 +115,7 @@ const OPTIONS: { readonly [N in keyof TestIssuerOptions]-?: true } = {
   audience: true,
   algorithm: true,
   provider: true,
+  clients: true,
   clock: true,
 }
 const HOUR = 3600
@@ -124,13 +132,16 @@ const HOUR = 3600
  *
  * @throws {TypeError} for a wrong or unknown option
  */
-export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
+export function createTestIssuer(options?: TestIssuerOptions & { provider?: undefined }): TestIssuer
+export function createTestIssuer(options: TestIssuerOptions): TestIssuer<ProviderOptions>
+export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer<ProviderOptions> {
   const given = readOptions(options, namesOf(OPTIONS), 'option of createTestIssuer()') as TestIssuerOptions
   const { provider, algorithm = 'ES256' } = given
   checkOneOf(optionSetting(algorithm, 'algorithm'), TEST_ALGORITHMS)
   if (provider !== undefined) checkOneOf(optionSetting(provider, 'provider'), namesOf(PROVIDERS))
   const shape = provider === undefined ? RFC9068 : PROVIDERS[provider]
   const { issuer = shape.issuer, audience = 'https://api.vantage.omnivector.solutions' } = given
+  const clients = checkStrings(optionSetting(given.clients ?? ['client_123'], 'clients'))
   const clock = given.clock && checkClock(optionSetting(given.clock, 'clock'))
 
   let key = createSigningKey(algorithm)
@@ -163,10 +174,12 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
 
   function mint(claims: TestClaims = {}, header: Readonly<Record<string, unknown>> = {}, signer = key): string {
     const now = nowSeconds()
+    const { sub = 'user_123' } = claims
     const standard = {
       iss: issuer,
-      aud: audience,
-      sub: 'user_123',
+      ...(!shape.withoutAudience && { aud: audience }),
+      sub,
+      ...(shape.subject !== undefined && { [shape.subject]: sub }),
       [shape.client]: 'client_123',
       iat: now,
       exp: now + 300,
@@ -177,12 +190,18 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
     return `${input}.${signer.sign(input).toString('base64url')}`
   }
 
+  const entry = shape.entry?.({ audience, clients })
   return Object.freeze({
     issuer,
     get jwks() {
       return keySet()
     },
-    options: Object.freeze({ issuer, audience, jwksUri, fetch, ...shape.options, ...(clock && { clock }) }),
+    options: Object.freeze({
+      ...(entry === undefined ? { issuer, jwksUri } : { issuer: Object.freeze([{ ...entry, issuer, jwksUri }]) }),
+      audience,
+      fetch,
+      ...(clock && { clock }),
+    }),
 
     mint: (claims?: TestClaims, header?: Readonly<Record<string, unknown>>) => mint(claims, header),
     expired: (claims) => mint({ iat: nowSeconds() - 2 * HOUR, nbf: undefined, exp: nowSeconds() - HOUR, ...claims }),
@@ -192,7 +211,10 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
     wrongKey: (claims) => mint(claims, {}, createSigningKey(algorithm)),
     notYetValid: (claims) => mint({ nbf: nowSeconds() + HOUR, exp: nowSeconds() + 2 * HOUR, ...claims }),
     withoutScope: (claims) =>
-      mint({ ...claims, ...Object.fromEntries(scopeClaims(shape.options).map((name) => [name, undefined])) }),
+      mint({
+        ...claims,
+        ...Object.fromEntries(['scope', ...(shape.otherScopes ?? [])].map((name) => [name, undefined])),
+      }),
 
     rotate() {
       key = createSigningKey(algorithm)
@@ -203,12 +225,7 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer {
     up() {
       isDown = false
     },
-  } satisfies TestIssuer)
-}
-
-/** The claims of a shape that grant scopes. */
-function scopeClaims({ scopeClaims = ['scope', 'scp'] }: ProviderOptions): readonly string[] {
-  return ['scope', ...scopeClaims]
+  } satisfies TestIssuer<ProviderOptions>)
 }
 
 function encode(part: object): string {

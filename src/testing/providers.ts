@@ -1,30 +1,32 @@
 import { randomUUID } from 'node:crypto'
-import type { Profile } from '../token/policy.js'
+import type { IssuerOptions } from '../config/issuer-options.js'
+import { auth0 } from '../presets/auth0.js'
+import { cognito } from '../presets/cognito.js'
+import { keycloak } from '../presets/keycloak.js'
+import { okta } from '../presets/okta.js'
 
 /** Whose access tokens a test issuer's look like. */
 export type TestProvider = 'keycloak' | 'auth0' | 'entra' | 'okta' | 'cognito'
-
-/** The options that accept tokens of such a shape. */
-export interface ProviderOptions {
-  readonly profile?: Profile
-  readonly scopeClaims?: readonly string[]
-  readonly scopeSeparator?: 'space'
-  readonly clientIdClaim?: string
-  readonly tenantClaim?: string
-}
 
 /** How the access tokens of one kind of issuer look. */
 export interface TokenShape {
   readonly issuer: string
   /** The `typ` of the header; `undefined` where there is none. */
   readonly typ: string | undefined
-  readonly options: ProviderOptions
+  /** What the provider's preset returns; `undefined` where the defaults of a verifier accept the tokens. */
+  entry?(given: { readonly audience: string | readonly string[]; readonly clients: readonly string[] }): IssuerOptions
   /** The claim that names the client. */
   readonly client: string
   /** The claim that has the scopes. */
   readonly scope: string
   /** Whether that claim is a list. */
   readonly scopeIsList?: true
+  /** The claims that have the scopes where that one is absent. */
+  readonly otherScopes?: readonly string[]
+  /** The claim that names the subject besides `sub`, for the preset. */
+  readonly subject?: string
+  /** Whether there is no `aud`: the client takes its place. */
+  readonly withoutAudience?: true
   /** Claims besides `iss`, `aud`, `sub`, `iat`, `exp`, client and scopes. `nowSeconds` is their time. */
   claims(nowSeconds: number, audience: string | readonly string[], issuer: string): Readonly<Record<string, unknown>>
 }
@@ -33,9 +35,9 @@ export interface TokenShape {
 export const RFC9068: TokenShape = {
   issuer: 'https://issuer.test',
   typ: 'at+jwt',
-  options: {},
   client: 'client_id',
   scope: 'scope',
+  otherScopes: ['scp'],
   claims: () => ({ jti: randomUUID() }),
 }
 
@@ -46,7 +48,7 @@ export const PROVIDERS: { readonly [P in TestProvider]: TokenShape } = {
   keycloak: {
     issuer: 'https://keycloak.test/realms/main',
     typ: 'JWT',
-    options: { profile: 'lenient', clientIdClaim: 'azp', scopeSeparator: 'space' },
+    entry: ({ audience }) => keycloak({ issuer: 'https://keycloak.test/realms/main', audience }),
     client: 'azp',
     scope: 'scope',
     claims: (now) => ({
@@ -62,46 +64,56 @@ export const PROVIDERS: { readonly [P in TestProvider]: TokenShape } = {
   auth0: {
     issuer: 'https://tenant.auth0.test/',
     typ: 'JWT',
-    options: {
-      profile: 'lenient',
-      clientIdClaim: 'azp',
-      scopeClaims: ['scope', 'permissions'],
-      scopeSeparator: 'space',
-    },
+    entry: ({ audience }) => auth0({ domain: 'tenant.auth0.test', audience }),
     client: 'azp',
     scope: 'scope',
+    otherScopes: ['permissions'],
     claims: (_, audience, issuer) => ({ aud: [audience, `${issuer}userinfo`].flat() }),
   },
   entra: {
-    issuer: `https://login.entra.test/${ENTRA_TENANT}/v2.0`,
+    issuer: `https://login.microsoftonline.com/${ENTRA_TENANT}/v2.0`,
     typ: 'JWT',
-    options: {
+    entry: ({ audience }) => ({
+      preset: 'entra',
+      issuer: `https://login.microsoftonline.com/${ENTRA_TENANT}/v2.0`,
+      audience,
       profile: 'lenient',
-      clientIdClaim: 'azp',
-      scopeClaims: ['scp', 'roles'],
-      scopeSeparator: 'space',
+      subjectClaim: 'oid',
       tenantClaim: 'tid',
-    },
+      clientIdClaim: 'azp',
+      requireClient: true,
+      required: { tid: ENTRA_TENANT },
+      scopeClaims: ['scp', 'roles'],
+    }),
     client: 'azp',
     scope: 'scp',
-    claims: (now) => ({ nbf: now, azpacr: '1', oid: randomUUID(), tid: ENTRA_TENANT, uti: randomUUID(), ver: '2.0' }),
+    otherScopes: ['roles'],
+    subject: 'oid',
+    claims: (now) => ({ nbf: now, azpacr: '1', tid: ENTRA_TENANT, uti: randomUUID(), ver: '2.0' }),
   },
   okta: {
     issuer: 'https://org.okta.test/oauth2/default',
     typ: undefined,
-    options: { profile: 'lenient', clientIdClaim: 'cid', scopeClaims: ['scp'] },
+    entry: ({ audience }) => okta({ issuer: 'https://org.okta.test/oauth2/default', audience }),
     client: 'cid',
     scope: 'scp',
     scopeIsList: true,
     claims: (now) => ({ ver: 1, jti: `AT.${randomUUID()}`, uid: '00u123', auth_time: now }),
   },
   cognito: {
-    issuer: 'https://cognito-idp.test/eu-central-1_Test',
+    issuer: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Test',
     typ: undefined,
-    options: { profile: 'lenient', scopeSeparator: 'space' },
+    entry: ({ clients }) => cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_Test', clients }),
     client: 'client_id',
     scope: 'scope',
-    // `aud` is there where the client asked for a resource (RFC 8707), and the only one of these that a pool may leave out.
-    claims: (now) => ({ token_use: 'access', version: 2, jti: randomUUID(), auth_time: now, username: 'user' }),
+    withoutAudience: true,
+    claims: (now) => ({
+      token_use: 'access',
+      version: 2,
+      jti: randomUUID(),
+      origin_jti: randomUUID(),
+      auth_time: now,
+      username: 'user',
+    }),
   },
 }

@@ -186,6 +186,12 @@ const rows: readonly ClaimRow[] = [
     expected: (name) => `${showReference(name)}: a string, not empty, present unless the profile is lenient`,
     found: ({ claims }, name) => showClaim(claims, name),
   }),
+  ofConfigured('requireClient', {
+    name: 'client is named',
+    holds: (token, isRequired) => !isRequired || isText(clientOf(token)),
+    expected: (isRequired) => (isRequired ? 'a client: an ID token names none' : 'anything'),
+    found: (token) => show(clientOf(token) ?? undefined),
+  }),
   ofConfigured('clients', {
     name: 'client of ours',
     reason: 'audience',

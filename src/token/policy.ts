@@ -52,6 +52,8 @@ export interface IssuerPolicy {
   readonly subjectAliases: readonly Claim[] | undefined
   readonly tenantClaim: Claim | undefined
   readonly clientIdClaim: Claim | undefined
+  /** Whether a token that names no client is refused under the lenient profile, too. */
+  readonly requireClient: boolean | undefined
   /** `undefined` is `sid`, where that is a text. */
   readonly sessionClaim: Claim | undefined
   readonly required: readonly RequiredClaim[] | undefined

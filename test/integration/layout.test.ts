@@ -41,6 +41,7 @@ const BROKEN_IMPORTS: [rule: string, file: string, text: string][] = [
   ['room-token', 'src/token/b.ts', "export { env } from '../config/good.js'"],
   ['room-api-key', 'src/api-key/b.ts', "export { env } from '../config/good.js'"],
   ['room-config', 'src/config/b.ts', "export { good } from '../cli/good.js'"],
+  ['room-presets', 'src/presets/b.ts', "export { good } from '../cli/good.js'"],
   ['room-verifier', 'src/verifier/b.ts', "export { good } from '../cli/good.js'"],
   ['room-http', 'src/http/b.ts', "export { good } from '../cli/good.js'"],
   ['room-keyring', 'src/keyring/b.ts', "export { good } from '../cli/good.js'"],

@@ -193,6 +193,15 @@ describe('every entry', () => {
       'createTestKeys',
       'keyStoreContract',
     ],
+    'vantage-auth/presets': [
+      'auth0',
+      'cognito',
+      'githubActions',
+      'googleServiceAccount',
+      'keycloak',
+      'kubernetes',
+      'okta',
+    ],
     'vantage-auth/otel': ['recordMetrics'],
   }
 

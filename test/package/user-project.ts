@@ -41,9 +41,11 @@ export interface Snippet {
   readonly code: string
 }
 
-/** The snippets of README.md and of all documents in docs/. */
+/** The snippets of README.md and of all documents in docs/ and its folders. */
 export function readSnippets(root: string): Snippet[] {
-  const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'))
+  const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.md'),
+  )
   return ['README.md', ...docs.map((name) => join('docs', name))].flatMap((document) => {
     const text = readFileSync(join(root, document), 'utf8')
     return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(({ 1: code = '', index }) => ({

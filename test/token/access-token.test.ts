@@ -818,6 +818,20 @@ describe('the client', () => {
     expect(await clientOf({ client_id: 'a', cid: 'c' }, { clientIdClaim: 'azp', ...lenient })).toBeNull()
   })
 
+  test.each([
+    ['the claim that clientIdClaim names', { clientIdClaim: 'azp' }, { client_id: 'a', azp: undefined }, { azp: 'b' }],
+    ['any of those that issuers use', {}, { client_id: undefined }, { client_id: undefined, cid: 'c' }],
+    ['a text', {}, { client_id: undefined, azp: 7 }, { client_id: undefined, azp: 'a' }],
+    ['a text that is not empty', {}, { client_id: undefined, azp: '' }, { client_id: 'a' }],
+  ])('is required with requireClient: %s', async (_, options, without, named) => {
+    const entry = { ...issuer.options, profile: 'lenient' as const, ...options }
+    const required = verifierFor({ issuer: [{ ...entry, requireClient: true }], jwks: undefined })
+    expect(await outcomeOf(required, issuer.mint(without))).toBe('claims')
+    expect(await outcomeOf(required, issuer.mint(named))).toBe('accepted')
+    const open = verifierFor({ issuer: [{ ...entry, requireClient: false }], jwks: undefined })
+    expect(await outcomeOf(open, issuer.mint(without))).toBe('accepted')
+  })
+
   test('that clientIdClaim names is required where the profile requires a client', async () => {
     const verifier = verifierFor({ clientIdClaim: 'azp' })
     expect(await outcomeOf(verifier, issuer.mint())).toBe('claims')
@@ -928,6 +942,7 @@ const faults: { check: string; reason: string; member: string; header?: object; 
   { check: 'aliases of the subject', reason: 'claims', member: 'uid', claims: { uid: ['u'] } },
   { check: 'client_id', reason: 'claims', member: 'client_id', claims: { client_id: '' } },
   { check: 'client', reason: 'claims', member: 'app', claims: { app: 7 } },
+  { check: 'client is named', reason: 'claims', member: 'app', claims: { app: undefined } },
   { check: 'client of ours', reason: 'audience', member: 'app', claims: { app: 'client_1' } },
   { check: 'jti', reason: 'claims', member: 'jti', claims: { jti: 7 } },
   { check: 'scope', reason: 'claims', member: 'scope', claims: { scope: 7 } },
@@ -950,6 +965,7 @@ describe('the order of the checks', () => {
         algorithms: ['ES256', 'PS256'],
         profile: 'lenient',
         clients: ['client_8', 'client_9'],
+        requireClient: true,
         subjectClaim: 'oid',
         subjectAliases: ['uid', 'device.id'],
         sessionClaim: 'session.id',

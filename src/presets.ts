@@ -1,0 +1,7 @@
+export { type Auth0Arguments, auth0 } from './presets/auth0.js'
+export { type CognitoArguments, cognito } from './presets/cognito.js'
+export { type GithubActionsArguments, githubActions } from './presets/github-actions.js'
+export { type GoogleServiceAccountArguments, googleServiceAccount } from './presets/google.js'
+export { type KeycloakArguments, keycloak } from './presets/keycloak.js'
+export { type KubernetesArguments, kubernetes } from './presets/kubernetes.js'
+export { type OktaArguments, okta } from './presets/okta.js'
