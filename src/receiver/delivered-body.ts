@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { collectBody, isTooLong, MAX_BODY_BYTES, partsOf } from '../http/body.js'
+import { mediaTypeOf } from '../http/media-type.js'
 import { MountError } from '../http/mount-error.js'
 
 /** The body of a delivery: its bytes, or why there are none. */
@@ -43,11 +44,6 @@ export async function readDeliveredBody(
   return body.byteLength > MAX_BODY_BYTES ? 'too large' : body
 }
 
-/** The media type of a Content-Type header: in lower case, without parameters. */
-export function mediaTypeOf(contentType: string | undefined): string | undefined {
-  return contentType?.split(';', 1)[0]?.trim().toLowerCase()
-}
-
 function isEncoded(contentEncoding: string | undefined): boolean {
   return contentEncoding !== undefined && !/^(?:identity)?$/i.test(contentEncoding.trim())
 }
@@ -56,16 +52,20 @@ function isEncoded(contentEncoding: string | undefined): boolean {
 function formatParsed(parsed: unknown, contentType: string | undefined): Buffer | undefined {
   if (typeof parsed === 'string') return Buffer.from(parsed)
   if (parsed instanceof Uint8Array) return Buffer.from(parsed)
-  if (parsed === undefined) return undefined
-  const type = mediaTypeOf(contentType)
-  if (type === 'application/json') return formatJson(parsed)
-  if (type === 'application/x-www-form-urlencoded' && typeof parsed === 'object' && parsed !== null) {
-    return formatForm(parsed)
+  switch (mediaTypeOf(contentType)) {
+    case 'application/json':
+      return parsed === undefined ? undefined : formatJson(parsed)
+    case 'application/x-www-form-urlencoded':
+      return typeof parsed === 'object' && parsed !== null ? formatForm(parsed) : undefined
+    case 'application/secevent+jwt':
+      return undefined
+    default:
+      // Of a type that is refused the body does not matter.
+      return Buffer.alloc(0)
   }
-  return undefined
 }
 
-function formatJson(value: unknown): Buffer | undefined {
+function formatJson(value: unknown): Buffer {
   try {
     return Buffer.from(JSON.stringify(value))
   } catch {
