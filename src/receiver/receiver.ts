@@ -2,6 +2,7 @@ import { answerWithin, settledBy } from '../core/deadline.js'
 import { UnavailableError } from '../core/errors.js'
 import { publishRevocation, type RevocationEvent, type RevocationRefusal } from '../core/telemetry.js'
 import { type Answer, answerTo } from '../http/answers.js'
+import { mediaTypeOf } from '../http/media-type.js'
 import { own } from '../token/json-object.js'
 import { parseSignedToken, type UnverifiedToken, verifySignedToken } from '../token/signed-token.js'
 import { errorAnswer } from './answers.js'
@@ -162,11 +163,6 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
 }
 
 const NOTHING_WRITTEN = { reason: undefined, error: undefined, revocations: 0 }
-
-/** RFC 9110 §8.3.1: without case, and without parameters such as `charset`. */
-function mediaTypeOf(contentType: string | undefined): string {
-  return (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
-}
 
 /** The one token of a request. One that is in the query, or there twice, is nobody's to choose from. */
 function take(kind: Kind, { query, headers }: ReceivedRequest, body: Buffer): Taken | RevocationRefusal {

@@ -1,10 +1,12 @@
 /** What providers send, over the wire to every framework, with and without body parsers in front: one table of answers. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { createKeyring, memoryKeyStore } from 'vantage-auth'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { RevocationReceiverOptions } from '../../adapters/express.js'
 import type { Keyring } from '../../src/keyring/contract.js'
-import { exchange, type WireAnswer, type WireRequest } from '../support/frameworks.js'
+import { exchange, requestText, type WireAnswer, type WireRequest } from '../support/frameworks.js'
 import { CLIENT, CONTENT_TYPES, createProvider, NOW, PROVIDER, USER } from '../support/providers.js'
 import { HOSTS, PATH, type RunningReceiver } from '../support/receivers.js'
 
@@ -77,11 +79,6 @@ const ROWS: readonly Row[] = [
     answer: empty(200),
   },
   { name: 'the largest body', request: post(form, formOf(0)), answer: empty(200) },
-  {
-    name: 'one that waits for 100 Continue',
-    request: post(form, `logout_token=${LOGOUT}`, { headers: [['Expect', '100-continue']] }),
-    answer: empty(200),
-  },
   { name: 'a body in chunks', request: chunked(form, `logout_token=${LOGOUT}`), answer: empty(200) },
   { name: 'a security event', request: post(event, SECURITY_EVENT), answer: empty(202) },
   {
@@ -97,11 +94,6 @@ const ROWS: readonly Row[] = [
   },
   { name: 'a logout token in a list', request: post(form, `logout_token[]=${LOGOUT}`), answer: MALFORMED },
   { name: 'a logout token with a member', request: post(form, `logout_token[a]=${LOGOUT}`), answer: MALFORMED },
-  {
-    name: 'one and one with a member',
-    request: post(form, `logout_token=${LOGOUT}&logout_token[]=a`),
-    answer: MALFORMED,
-  },
   {
     name: 'a form of a prototype',
     request: post(form, `__proto__=${LOGOUT}&__proto__[logout_token]=${LOGOUT}`),
@@ -182,11 +174,66 @@ describe.each(HOSTS)('$name', ({ name, before, start }) => {
     expect(running.failures).toEqual([])
   })
 
-  test('a body that is compressed is for those who can read it', async () => {
+  test('a client that waits for 100 Continue is told to go on', async () => {
+    const request = post(form, `logout_token=${LOGOUT}`, { headers: [['Expect', '100-continue']] })
+    const answer = await exchange(running.port, request)
+    expect([answer.status, answer.body.split('\r\n', 1)]).toEqual([100, ['HTTP/1.1 200 OK']])
+  })
+
+  test('a body that is compressed is for parsers that can read it', async () => {
     const body = gzipSync(`logout_token=${LOGOUT}`).toString('latin1')
-    const answer = await exchange(running.port, post(form, body, { headers: [['Content-Encoding', 'gzip']] }))
-    const isInflated = name.startsWith('Express') && before !== 'nothing'
-    const notRead = refused(415, 'The body must not be compressed', { 'accept-encoding': 'identity' })
-    expect(ours(answer)).toEqual(isInflated ? empty(200) : notRead)
+    const request = post(form, body, { headers: [['Content-Encoding', 'gzip']] })
+    const refusal = refused(415, 'The body must not be compressed', { 'accept-encoding': 'identity' })
+    // The parser of the Koa applications here cannot.
+    const isRead = before !== 'nothing' && !name.startsWith('Fastify')
+    const answer = name.startsWith('Koa') && isRead ? MALFORMED : isRead ? empty(200) : refusal
+    expect(ours(await exchange(running.port, request))).toEqual(answer)
+  })
+
+  test('requests behind one another on a connection have an answer each', async () => {
+    const text = [post(form, `logout_token=${LOGOUT}`), post(event, SECURITY_EVENT), { method: 'GET', path: PATH }]
+      .map((request) => requestText(request).replace('Connection: close', 'Connection: keep-alive'))
+      .join('')
+    const said = await converse(running.port, text + requestText({ method: 'PUT', path: PATH }))
+    expect(said.match(/HTTP\/1\.1 \d+/g)).toEqual(['200', '202', '405', '405'].map((status) => `HTTP/1.1 ${status}`))
+  })
+
+  test('HTTP/1.0 has its answer', async () => {
+    const text = requestText(post(form, `logout_token=${LOGOUT}`)).replace('HTTP/1.1', 'HTTP/1.0')
+    expect(await converse(running.port, text)).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+  })
+
+  test.each([
+    ['two lengths', ['Content-Length: 5', 'Content-Length: 6']],
+    ['a length and chunks', ['Content-Length: 5', 'Transfer-Encoding: chunked']],
+  ])('%s are no request', async (_name, lines) => {
+    const text = `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: ${form}\r\n${lines.join('\r\n')}\r\n\r\n0\r\n\r\n`
+    expect(await converse(running.port, text)).toMatch(/^HTTP\/1\.1 400 /)
+  })
+
+  // Where a parser in front does not wait for the rest.
+  if (before === 'nothing' || name.startsWith('Fastify')) {
+    test('a client that announces too much and sends nothing is refused, and its connection ends', async () => {
+      const text = `POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: ${form}\r\nContent-Length: 99999\r\n\r\n`
+      expect(await converse(running.port, text)).toMatch(/^HTTP\/1\.1 413 [\s\S]*\nconnection: close/i)
+    })
+  }
+
+  test('a client that goes away in the middle of its body leaves nothing behind', async () => {
+    const socket = connect(running.port, '127.0.0.1')
+    socket.write(`POST ${PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: ${form}\r\nContent-Length: 99\r\n\r\nlogout_`)
+    await once(socket, 'connect')
+    socket.destroy()
+    expect(ours(await exchange(running.port, post(form, `logout_token=${LOGOUT}`)))).toEqual(empty(200))
   })
 })
+
+/** Writes a text and reads until the server ends the connection. */
+async function converse(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk) => chunks.push(chunk))
+  socket.write(text, 'latin1')
+  await once(socket, 'close')
+  return Buffer.concat(chunks).toString('latin1')
+}
