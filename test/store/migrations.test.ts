@@ -185,7 +185,7 @@ describe.each(subjects)(
 
     test('tells of the tenant and the subject of the keys of old entries, and keeps the audit trail unchangeable', async () => {
       await prepare()
-      await run(readFileSync(released(name, newest - 1), 'utf8'))
+      await run(readFileSync(released(name, name === 'sqlite' ? 7 : 8), 'utf8'))
       const at = instant(storedKey('a').createdAt)
       await run(`
       INSERT INTO vantage_keys (id, digest, subject, tenant, environment, scopes, created_at, replaces) VALUES

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyring } from '../../src/keyring/keyring.js'
@@ -80,6 +81,8 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
     firstUses: async (_: Ring, store: KeyStore) => store.firstUses?.('2026-11-25', 1),
     audit: (ring: Ring) => ring.audit({ tenant: 'acme' }),
     revokeTokens: (ring: Ring) => ring.revokeTokens(TOKENS),
+    revokeTokensOnce: (ring: Ring) =>
+      ring.revokeTokensOnce({ issuer: TOKENS.issuer, id: randomUUID(), keepUntil: Date.now() + 1000 }, [TOKENS]),
     tokenRevocations: (ring: Ring) => ring.tokenRevocations(),
     find: (_: Ring, store: KeyStore, id: string) => store.find(id),
     addUsage: (_: Ring, store: KeyStore, id: string) =>
@@ -108,9 +111,9 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
   ]
   const MAY: Record<Grantee, readonly Action[]> = {
     service: ['find', 'addUsage', 'findTokenRevocations', 'tokenRevocations'],
-    administrator: ['create', 'rotate', 'edit', 'revoke', 'revokeTokens', ...READING],
+    administrator: ['create', 'rotate', 'edit', 'revoke', 'revokeTokens', 'revokeTokensOnce', ...READING],
     reader: READING,
-    receiver: ['revokeTokens', 'tokenRevocations', 'findTokenRevocations'],
+    receiver: ['revokeTokensOnce'],
   }
 
   test.each(GRANTEES)('a role with the grants of a %s does what it is for, and no more', async (grantee) => {

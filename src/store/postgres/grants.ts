@@ -40,7 +40,7 @@ export const RIGHTS: Readonly<Record<Grantee, Rights>> = {
       vantage_usage: ['SELECT'],
       vantage_audit: ['SELECT'],
     },
-    functions: [],
+    functions: ['vantage_revoke_tokens_once'],
   },
   // The commands that change nothing.
   reader: {
@@ -53,10 +53,10 @@ export const RIGHTS: Readonly<Record<Grantee, Rights>> = {
     },
     functions: [],
   },
-  // Revokes tokens. A new revocation drops those that have ended and those that it replaces, hence DELETE.
+  // Revokes the tokens that an issuer's events name. No table of revocations: whoever may delete there can take them back.
   receiver: {
-    tables: { vantage_schema: ['SELECT'], vantage_token_revocations: ['SELECT', 'INSERT', 'DELETE'] },
-    functions: [],
+    tables: { vantage_schema: ['SELECT'] },
+    functions: ['vantage_revoke_tokens_once'],
   },
 }
 

@@ -177,6 +177,38 @@ const AUDIT_BY_TENANT: Step = {
   ],
 }
 
+// Sessions are revoked, and events of issuers are noted. The two checks that go have the names that PostgreSQL gave them.
+const SESSIONS_AND_EVENTS: Step = {
+  version: 10,
+  tables: ['vantage_token_events'],
+  statements: [
+    // Of an event's issuer and id there is a digest alone.
+    `CREATE TABLE IF NOT EXISTS {schema}.vantage_token_events (
+    digest text COLLATE pg_catalog."C" PRIMARY KEY CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
+    ends_at ${INSTANT('ends_at')} NOT NULL
+  )`,
+    'CREATE INDEX IF NOT EXISTS vantage_token_events_end ON {schema}.vantage_token_events (ends_at)',
+    `ALTER TABLE {schema}.vantage_token_revocations
+    ADD COLUMN IF NOT EXISTS session_id text,
+    ADD COLUMN IF NOT EXISTS without_session smallint NOT NULL DEFAULT 0,
+    DROP CONSTRAINT IF EXISTS vantage_token_revocations_check,
+    DROP CONSTRAINT IF EXISTS vantage_token_revocations_check1,
+    DROP CONSTRAINT IF EXISTS vantage_token_revocations_named,
+    DROP CONSTRAINT IF EXISTS vantage_token_revocations_instant,
+    DROP CONSTRAINT IF EXISTS vantage_token_revocations_session,
+    ADD CONSTRAINT vantage_token_revocations_named CHECK (num_nonnulls(token_id, subject, client_id, session_id) = 1),
+    ADD CONSTRAINT vantage_token_revocations_instant
+      CHECK (session_id IS NOT NULL OR (token_id IS NULL) = (issued_before IS NOT NULL)),
+    ADD CONSTRAINT vantage_token_revocations_session
+      CHECK (without_session IN (0, 1) AND (without_session = 0 OR subject IS NOT NULL))`,
+    `CREATE INDEX IF NOT EXISTS vantage_token_revocations_session_id
+    ON {schema}.vantage_token_revocations USING hash (session_id)`,
+    `ALTER TABLE {schema}.vantage_token_counts
+    ADD COLUMN IF NOT EXISTS sessions bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS events bigint NOT NULL DEFAULT 0`,
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -188,6 +220,7 @@ export const STEPS: readonly Step[] = [
   REPLICATED_ROWS,
   EDITS,
   AUDIT_BY_TENANT,
+  SESSIONS_AND_EVENTS,
 ]
 
 export const TABLES: readonly string[] = STEPS.flatMap(({ tables }) => tables)

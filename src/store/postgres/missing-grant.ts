@@ -1,4 +1,5 @@
 import { shellWord } from '../migrate-command.js'
+import { RIGHTS } from './grants.js'
 import { TABLES } from './migrations.js'
 import { DEFAULT_SCHEMA } from './names.js'
 import type { PostgresPlace } from './place.js'
@@ -26,7 +27,8 @@ export function describeMissingGrant(message: string, statement: string, place: 
     return `does not permit ${place.role} to create or change its tables and functions: run the command as the owner of the schema ${place.schema}`
   }
   if (found !== undefined && Object.hasOwn(FUNCTIONS, found)) {
-    return describe('EXECUTE', `function ${place.schema}.${found}`, 'service', place)
+    const kind = RIGHTS.service.functions.includes(found) ? 'service' : 'receiver'
+    return describe('EXECUTE', `function ${place.schema}.${found}`, kind, place)
   }
   if (found !== undefined && TABLES.includes(found)) {
     const privileges = privilegesOf(statement, found)

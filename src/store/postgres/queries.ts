@@ -6,9 +6,7 @@ import type {
   ListedKey,
   StoredAuditEntry,
   StoredKey,
-  StoredTokenRevocation,
   StoredTotalUsage,
-  TokenNames,
   TotalUsageQuery,
   UsageIncrement,
 } from '../contract.js'
@@ -17,19 +15,7 @@ import { HINT_START, readSearch } from '../search.js'
 import type { Dialect, Parameters, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, isStill, KEYS, selectList, toCount } from '../sql/tables.js'
-import {
-  deleteEndedTokenRevocations,
-  deleteReplacedTokenRevocations,
-  escapeName,
-  findByName,
-  insertTokenRevocation,
-  namingToken,
-  PAGE,
-  pageOfTokenRevocations,
-  toTokenRevocation,
-} from '../sql/token-revocations.js'
 import { toDayUsage, toKeyUses, toListedKey } from '../sql/usage-rows.js'
-import { describeNoRoom, roomOf } from '../token-revocations.js'
 import { createBatches } from './batches.js'
 import type { Ask } from './connections.js'
 import { type PostgresResult, type PostgresRow, SQLSTATE, sqlState } from './driver.js'
@@ -71,26 +57,6 @@ export function createFinder(ask: Ask, maxStatements: number): (id: string) => P
       const row = keys.get(id)
       return row && fromRow(KEYS, row)
     }
-  }, maxStatements)
-}
-
-const FIND_TOKENS = findByName(
-  DIALECT,
-  (column, place) => `${column} OPERATOR(pg_catalog.=) ANY ($${place + 1}::pg_catalog.text[])`,
-)
-
-/** @param maxStatements how many may be under way at a time */
-export function createTokenFinder(
-  ask: Ask,
-  maxStatements: number,
-): (token: TokenNames) => Promise<readonly StoredTokenRevocation[]> {
-  return createBatches(async (tokens: readonly TokenNames[]) => {
-    const names = (['tokenId', 'subject', 'clientId'] as const).map((name) => [
-      ...new Set(tokens.flatMap(({ [name]: given }) => (given === null ? [] : [escapeName(given)]))),
-    ])
-    const { rows } = await ask(FIND_TOKENS, names)
-    const found = rows.map((row) => toTokenRevocation(row))
-    return (token) => namingToken(token, found)
   }, maxStatements)
 }
 
@@ -199,46 +165,19 @@ export async function firstUses(ask: Ask, sinceDay: string, limit: number): Prom
   return rows.map(({ id }) => String(id))
 }
 
-/** Rejects when there are too many: a trigger counts them. */
-export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevocation): Promise<void> {
-  await run(ask, deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
-  const insert = insertTokenRevocation(revocation, DIALECT)
-  const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
-  await ask('SAVEPOINT vantage_room')
-  try {
-    await run(ask, insert)
-  } catch (error) {
-    if (sqlState(error) !== SQLSTATE.limitExceeded) throw error
-    await ask('ROLLBACK TO SAVEPOINT vantage_room')
-    const { rowCount } = await run(ask, deleteReplaced)
-    if (!rowCount) throw new KeyStoreError(describeNoRoom(roomOf(revocation)))
-    await run(ask, insert)
-  }
-  await run(ask, deleteReplaced)
-}
-
-export async function listTokenRevocations(ask: Ask, now: number): Promise<StoredTokenRevocation[]> {
-  const found: StoredTokenRevocation[] = []
-  for (;;) {
-    const rows = await readAll(ask, pageOfTokenRevocations(now, found.at(-1)?.id, DIALECT))
-    found.push(...rows.map((row) => toTokenRevocation(row)))
-    if (rows.length < PAGE) return found
-  }
-}
-
 export async function readAudit(ask: Ask, query: AuditQuery): Promise<StoredAuditEntry[]> {
   const rows = await readAll(ask, statements.readAudit(query, DIALECT))
   return rows.map((row) => fromRow(AUDIT, row))
 }
 
-function run(ask: Ask, { text, values }: Statement): Promise<PostgresResult> {
+export function run(ask: Ask, { text, values }: Statement): Promise<PostgresResult> {
   return ask(text, values)
 }
 
-async function readAll(ask: Ask, statement: Statement): Promise<PostgresRow[]> {
+export async function readAll(ask: Ask, statement: Statement): Promise<PostgresRow[]> {
   return (await run(ask, statement)).rows
 }
 
-function toInstant(ms: number): string {
+export function toInstant(ms: number): string {
   return new Date(ms).toISOString()
 }

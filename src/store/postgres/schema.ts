@@ -5,7 +5,8 @@ import { SQLSTATE } from './driver.js'
 import { CREATE_SCHEMA_TABLE, creationOf, STEPS, TABLES } from './migrations.js'
 import { BODY_QUOTE } from './names.js'
 import { type FoundObjects, refuseForeignObjects, warnOfOthers } from './ownership.js'
-import { CHANNEL, FUNCTIONS, LOCK_CHANGES, SIGNATURES, TRIGGER_NAMES, TRIGGERS } from './triggers.js'
+import { LOCK_CHANGES } from './stored-function.js'
+import { CHANNEL, COUNT_ROOMS, FUNCTIONS, SIGNATURES, TRIGGER_NAMES, TRIGGERS } from './triggers.js'
 
 /** The version that this package reads and writes. */
 export const SCHEMA_VERSION = STEPS.length
@@ -156,9 +157,10 @@ async function createUnlessFound(ask: Ask, statement: string, { relations }: Fou
   else if (!relations.has(creation.name)) await ask(statement.replace('IF NOT EXISTS ', ''))
 }
 
-const COUNT_TOKENS = `INSERT INTO {schema}.vantage_token_counts (tokens, subjects_and_clients)
-  SELECT count(token_id), count(*) - count(token_id) FROM {schema}.vantage_token_revocations
-  ON CONFLICT (one) DO UPDATE SET tokens = excluded.tokens, subjects_and_clients = excluded.subjects_and_clients`
+const COUNT_TOKENS = `INSERT INTO {schema}.vantage_token_counts (tokens, sessions, subjects_and_clients, events)
+  SELECT ${COUNT_ROOMS}, (SELECT count(*) FROM {schema}.vantage_token_events) FROM {schema}.vantage_token_revocations
+  ON CONFLICT (one) DO UPDATE SET tokens = excluded.tokens, sessions = excluded.sessions,
+    subjects_and_clients = excluded.subjects_and_clients, events = excluded.events`
 
 /** Who may create tables in a schema need not be allowed to create schemas. */
 async function createNamespace(ask: Ask, { schema }: Place): Promise<void> {

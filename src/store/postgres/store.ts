@@ -6,20 +6,23 @@ import type { PostgresPool } from './driver.js'
 import { createFollower, type Follower } from './feed.js'
 import { DEFAULT_SCHEMA, isSchemaName, takeSchema } from './names.js'
 import {
-  addTokenRevocation,
   addUsage,
   createFinder,
-  createTokenFinder,
   firstUses,
   insertKey,
   listKeys,
-  listTokenRevocations,
   readAudit,
   readTotalUsage,
   readUsage,
   updateKey,
 } from './queries.js'
 import { checkOwnSchema, checkSchema, migrateSchema } from './schema.js'
+import {
+  addTokenRevocation,
+  addTokenRevocationsOnce,
+  createTokenFinder,
+  listTokenRevocations,
+} from './token-queries.js'
 
 /** Where a Postgres key store is: `connectionString` or `pool`. */
 export interface PostgresKeyStoreOptions {
@@ -219,6 +222,14 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
       await checked()
       await transaction((ask) => addTokenRevocation(ask, revocation))
       follower.tell({ tokens: true, added: revocation, at: Date.now() })
+    },
+
+    async addTokenRevocationsOnce(event, revocations, limit) {
+      await checked()
+      const added = await transaction((ask) => addTokenRevocationsOnce(ask, event, revocations), limit)
+      const at = Date.now()
+      if (added) for (const one of revocations) follower.tell({ tokens: true, added: one, at })
+      return added
     },
 
     async tokenRevocations(now) {

@@ -1,7 +1,9 @@
 import { TOKENS_CHANGED } from '../sql/changes.js'
 import { replacedIn } from '../sql/token-revocations.js'
-import { MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
+import { MAX_EVENTS, MAX_SESSIONS, MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS } from '../token-revocations.js'
 import { MAX_COUNT } from './migrations.js'
+import { REVOKE_TOKENS_ONCE } from './revoke-once.js'
+import { LOCK_CHANGES, type StoredFunction } from './stored-function.js'
 
 // Each migration makes all functions and triggers anew. A change here reaches existing databases only with a new step in
 // migrations.ts.
@@ -12,22 +14,21 @@ import { MAX_COUNT } from './migrations.js'
  */
 export const CHANNEL = 'vantage_changes'
 
-/**
- * Held from a change of keys or revocations to its commit. It is a table and no advisory lock, which everybody who may
- * connect can take, and keep. Only its owner may take this one: SELECT, the most that a service is granted, does not
- * suffice.
- */
-export const LOCK_CHANGES = 'LOCK TABLE {schema}.vantage_lock IN EXCLUSIVE MODE'
-
 const NAMES = [
   ['tokenId', 'token_id'],
   ['subject', 'subject'],
   ['clientId', 'client_id'],
+  ['sessionId', 'session_id'],
 ] as const
 
 /** A name of tokens as JSON; NULL where there is none. */
 const jsonName = (column: string) =>
   `CASE WHEN told.escaped = 1 THEN told.${column} ELSE to_json(told.${column})::text END`
+
+/** How many rows there are for each room: of tokens, of sessions, and of subjects and clients. See `roomOf()`. */
+const OF_SESSIONS = 'session_id IS NOT NULL OR without_session = 1'
+export const COUNT_ROOMS = `count(token_id), count(*) FILTER (WHERE ${OF_SESSIONS}),
+          count(*) FILTER (WHERE token_id IS NULL AND NOT (${OF_SESSIONS}))`
 
 const LOG_REVOCATION = (id: string) =>
   `INSERT INTO {schema}.vantage_changes (id, revocation) VALUES ('${TOKENS_CHANGED}', ${id});`
@@ -38,14 +39,6 @@ const LOG_REVOCATION = (id: string) =>
  */
 const AS_REPLICATED = `${LOCK_CHANGES};
       PERFORM pg_notify('${CHANNEL}', '');`
-
-interface StoredFunction {
-  readonly signature: string
-  /** The types of the signature, as PostgreSQL names them. Default: none. */
-  readonly types?: string
-  readonly returns: string
-  readonly body: string
-}
 
 /**
  * The functions, by name. They run with the rights of their owner (SECURITY DEFINER): a role that may write keys need not be
@@ -176,6 +169,7 @@ export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
         '{' || concat_ws(',', '"issuer":' || to_json(told.issuer)::text,
           ${NAMES.map(([member, column]) => `'"${member}":' || ${jsonName(column)}`).join(`,
           `)},
+          CASE WHEN told.without_session = 1 THEN '"withoutSession":true' END,
           '"issuedBefore":"' || to_char(told.issued_before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"') || '}');
       RETURN NULL;
     END`,
@@ -204,29 +198,34 @@ export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
     body: `DECLARE
-      added_tokens bigint := 0;
-      added_others bigint := 0;
-      removed_tokens bigint := 0;
-      removed_others bigint := 0;
+      added {schema}.vantage_token_counts%ROWTYPE;
+      removed {schema}.vantage_token_counts%ROWTYPE;
       full_of text;
     BEGIN
       IF TG_OP = 'TRUNCATE' THEN
-        UPDATE {schema}.vantage_token_counts SET tokens = 0, subjects_and_clients = 0;
+        UPDATE {schema}.vantage_token_counts SET tokens = 0, subjects_and_clients = 0, sessions = 0;
         RETURN NULL;
       END IF;
+      added.tokens := 0;
+      added.subjects_and_clients := 0;
+      added.sessions := 0;
+      removed := added;
       IF TG_OP <> 'DELETE' THEN
-        SELECT count(token_id), count(*) - count(token_id) INTO added_tokens, added_others FROM added;
+        SELECT ${COUNT_ROOMS} INTO added.tokens, added.sessions, added.subjects_and_clients FROM added;
       END IF;
       IF TG_OP <> 'INSERT' THEN
-        SELECT count(token_id), count(*) - count(token_id) INTO removed_tokens, removed_others FROM removed;
+        SELECT ${COUNT_ROOMS} INTO removed.tokens, removed.sessions, removed.subjects_and_clients FROM removed;
       END IF;
-      IF added_tokens = removed_tokens AND added_others = removed_others THEN
+      IF added = removed THEN
         RETURN NULL;
       END IF;
-      UPDATE {schema}.vantage_token_counts SET tokens = tokens + added_tokens - removed_tokens,
-          subjects_and_clients = subjects_and_clients + added_others - removed_others
-        RETURNING CASE WHEN added_tokens > removed_tokens AND tokens > ${MAX_TOKENS} THEN 'tokens'
-          WHEN added_others > removed_others AND subjects_and_clients > ${MAX_SUBJECTS_AND_CLIENTS} THEN 'subjects and clients'
+      UPDATE {schema}.vantage_token_counts SET tokens = tokens + added.tokens - removed.tokens,
+          sessions = sessions + added.sessions - removed.sessions,
+          subjects_and_clients = subjects_and_clients + added.subjects_and_clients - removed.subjects_and_clients
+        RETURNING CASE WHEN added.tokens > removed.tokens AND tokens > ${MAX_TOKENS} THEN 'tokens'
+          WHEN added.sessions > removed.sessions AND sessions > ${MAX_SESSIONS} THEN 'sessions'
+          WHEN added.subjects_and_clients > removed.subjects_and_clients
+            AND subjects_and_clients > ${MAX_SUBJECTS_AND_CLIENTS} THEN 'subjects and clients'
           END INTO full_of;
       IF full_of IS NOT NULL THEN
         RAISE EXCEPTION 'there are too many revocations of %', full_of USING ERRCODE = 'program_limit_exceeded';
@@ -234,6 +233,31 @@ export const FUNCTIONS: Readonly<Record<string, StoredFunction>> = {
       RETURN NULL;
     END`,
   },
+  vantage_count_events: {
+    signature: '()',
+    returns: 'trigger LANGUAGE plpgsql',
+    body: `DECLARE
+      changed bigint := 0;
+      counted bigint;
+    BEGIN
+      IF TG_OP = 'TRUNCATE' THEN
+        UPDATE {schema}.vantage_token_counts SET events = 0;
+        RETURN NULL;
+      ELSIF TG_OP = 'INSERT' THEN
+        SELECT count(*) INTO changed FROM added;
+      ELSE
+        SELECT -count(*) INTO changed FROM removed;
+      END IF;
+      IF changed <> 0 THEN
+        UPDATE {schema}.vantage_token_counts SET events = events + changed RETURNING events INTO counted;
+      END IF;
+      IF changed > 0 AND counted > ${MAX_EVENTS} THEN
+        RAISE EXCEPTION 'there are too many events' USING ERRCODE = 'program_limit_exceeded';
+      END IF;
+      RETURN NULL;
+    END`,
+  },
+  vantage_revoke_tokens_once: REVOKE_TOKENS_ONCE,
   vantage_keep_audit: {
     signature: '()',
     returns: 'trigger LANGUAGE plpgsql',
@@ -302,6 +326,14 @@ export const TRIGGERS: Readonly<Record<string, Readonly<Record<string, string>>>
       FOR EACH ROW EXECUTE FUNCTION {schema}.vantage_audit_tokens()`,
     vantage_tokens_truncated: `AFTER TRUNCATE ON {schema}.vantage_token_revocations
       FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_audit_tokens()`,
+  },
+  vantage_token_events: {
+    vantage_events_counted: `AFTER INSERT ON {schema}.vantage_token_events REFERENCING NEW TABLE AS added
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_count_events()`,
+    vantage_events_discounted: `AFTER DELETE ON {schema}.vantage_token_events REFERENCING OLD TABLE AS removed
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_count_events()`,
+    vantage_events_emptied: `AFTER TRUNCATE ON {schema}.vantage_token_events
+      FOR EACH STATEMENT EXECUTE FUNCTION {schema}.vantage_count_events()`,
   },
   vantage_audit: {
     vantage_audit_kept: `BEFORE UPDATE OR DELETE OR TRUNCATE ON {schema}.vantage_audit

@@ -1,12 +1,13 @@
-import { KeyStoreError } from '../../core/errors.js'
 import type { StoredTokenRevocation, TokenNames } from '../contract.js'
 import { namesToken } from '../token-revocations.js'
 import { createParameters, type Dialect, type SqlRow, type Statement } from './dialect.js'
 import { defineTable, fromRow, insertInto, selectList } from './tables.js'
 
 /** A revocation as its row holds it. */
-interface TokenRevocationRow extends Omit<StoredTokenRevocation, 'sessionId' | 'withoutSession'> {
-  /** 1 where the token id, the subject or the client is written as JSON. */
+interface TokenRevocationRow extends Omit<StoredTokenRevocation, 'withoutSession'> {
+  /** 1 with a subject whose tokens are refused only where they carry no session id. */
+  readonly withoutSession: number
+  /** 1 where the name, such as the token id, is written as JSON. */
   readonly escaped: number
 }
 
@@ -16,6 +17,8 @@ export const TOKEN_REVOCATIONS = defineTable<TokenRevocationRow>('vantage_token_
   tokenId: ['token_id', 'text'],
   subject: ['subject', 'text'],
   clientId: ['client_id', 'text'],
+  sessionId: ['session_id', 'text'],
+  withoutSession: ['without_session', 'number'],
   issuedBefore: ['issued_before', 'instant'],
   createdAt: ['created_at', 'instant'],
   createdBy: ['created_by', 'text'],
@@ -24,8 +27,8 @@ export const TOKEN_REVOCATIONS = defineTable<TokenRevocationRow>('vantage_token_
   escaped: ['escaped', 'number'],
 })
 
-/** The columns by which a revocation names tokens. */
-export const NAME_COLUMNS = ['token_id', 'subject', 'client_id'] as const
+/** The columns by which a revocation names tokens: `tokenId`, `subject`, `clientId` and `sessionId`. */
+export const NAME_COLUMNS = ['token_id', 'subject', 'client_id', 'session_id'] as const
 
 // A token can hold what no database keeps in a text: the character U+0000, and halves of surrogate pairs.
 const UNSTORABLE = /\0|\p{Cs}/u
@@ -36,17 +39,26 @@ export function escapeName(name: string): string {
 }
 
 /** The columns that name tokens, as a revocation has them. */
-function nameColumns({ tokenId, subject, clientId }: StoredTokenRevocation) {
+function nameColumns({ tokenId, subject, clientId, sessionId }: StoredTokenRevocation) {
   const toColumn = (name: string | null) => (name === null ? null : escapeName(name))
-  const names = { tokenId: toColumn(tokenId), subject: toColumn(subject), clientId: toColumn(clientId) }
-  const escaped = names.tokenId !== tokenId || names.subject !== subject || names.clientId !== clientId ? 1 : 0
-  return { ...names, escaped }
+  const names = {
+    tokenId: toColumn(tokenId),
+    subject: toColumn(subject),
+    clientId: toColumn(clientId),
+    sessionId: toColumn(sessionId),
+  }
+  // One of them is given.
+  const isWritten = [tokenId, subject, clientId, sessionId].some((name) => name !== null && escapeName(name) !== name)
+  return { ...names, escaped: isWritten ? 1 : 0 }
+}
+
+/** A revocation as its row holds it. */
+export function toTokenRevocationRow(revocation: StoredTokenRevocation): TokenRevocationRow {
+  return { ...revocation, ...nameColumns(revocation), withoutSession: revocation.withoutSession ? 1 : 0 }
 }
 
 export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
-  if (revocation.sessionId !== null || revocation.withoutSession)
-    throw new KeyStoreError('This key store does not revoke sessions yet')
-  return insertInto(TOKEN_REVOCATIONS, { ...revocation, ...nameColumns(revocation) }, dialect)
+  return insertInto(TOKEN_REVOCATIONS, toTokenRevocationRow(revocation), dialect)
 }
 
 /**
@@ -57,15 +69,16 @@ export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect
  */
 export function deleteReplacedTokenRevocations(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
   const { instant, value, values } = createParameters(dialect)
-  const { tokenId, subject, escaped, clientId } = nameColumns(revocation)
-  const [column, name] =
-    tokenId !== null ? ['token_id', tokenId] : subject !== null ? ['subject', subject] : ['client_id', clientId]
+  const { escaped, tokenId, subject, clientId, sessionId } = nameColumns(revocation)
+  const names = [tokenId, subject, clientId, sessionId]
+  const place = names.findIndex((name) => name !== null)
   const conditions = [
     `issuer = ${value(revocation.issuer)}`,
-    `${column} = ${value(name)}`,
+    `${NAME_COLUMNS[place]} = ${value(names[place] ?? null)}`,
     `escaped = ${value(escaped)}`,
     `id <> ${value(revocation.id)}`,
     `ends_at <= ${instant(revocation.endsAt)}`,
+    ...(revocation.withoutSession ? ['without_session = 1'] : []),
     ...(revocation.issuedBefore === null ? [] : [`issued_before <= ${instant(revocation.issuedBefore)}`]),
   ]
   return { text: `DELETE FROM ${dialect.table(TOKEN_REVOCATIONS.name)} WHERE ${conditions.join(' AND ')}`, values }
@@ -78,9 +91,10 @@ export function deleteReplacedTokenRevocations(revocation: StoredTokenRevocation
  */
 export function replacedIn(table: string, row: string): string {
   return `EXISTS (SELECT 1 FROM ${table} o
-    WHERE (o.token_id = ${row}.token_id OR o.subject = ${row}.subject OR o.client_id = ${row}.client_id)
+    WHERE (${NAME_COLUMNS.map((column) => `o.${column} = ${row}.${column}`).join(' OR ')})
       AND o.issuer = ${row}.issuer AND o.escaped = ${row}.escaped AND o.id <> ${row}.id AND o.ends_at >= ${row}.ends_at
-      AND (${row}.issued_before IS NULL OR o.issued_before >= ${row}.issued_before))`
+      AND o.without_session <= ${row}.without_session
+      AND (o.issued_before IS NULL OR o.issued_before >= ${row}.issued_before))`
 }
 
 /** Of those that have ended: a clock that runs ahead must not delete what is in force, so the database's counts too. */
@@ -124,11 +138,17 @@ export function namingToken(token: TokenNames, found: readonly StoredTokenRevoca
 
 export function toTokenRevocation(row: SqlRow, alias?: string): StoredTokenRevocation {
   const { escaped, ...columns } = fromRow(TOKEN_REVOCATIONS, row, alias)
-  const revocation = { ...columns, sessionId: null, withoutSession: false }
+  const revocation = { ...columns, withoutSession: columns.withoutSession === 1 }
   if (escaped !== 1) return revocation
   const fromColumn = (name: string | null) => (name === null ? null : unescapeName(name))
-  const { tokenId, subject, clientId } = revocation
-  return { ...revocation, tokenId: fromColumn(tokenId), subject: fromColumn(subject), clientId: fromColumn(clientId) }
+  const { tokenId, subject, clientId, sessionId } = revocation
+  return {
+    ...revocation,
+    tokenId: fromColumn(tokenId),
+    subject: fromColumn(subject),
+    clientId: fromColumn(clientId),
+    sessionId: fromColumn(sessionId),
+  }
 }
 
 /** What is no JSON text, which only a row by hand can hold, counts as it stands: one row must not take the list down. */

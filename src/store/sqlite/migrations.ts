@@ -143,6 +143,59 @@ const AUDIT_BY_TENANT: Step = {
   ],
 }
 
+// Sessions are revoked, and events of issuers are noted. A check of a table can be changed only with the table, so it is made
+// anew; without legacy_alter_table, a view of somebody's own upon it would stop that. The columns come first, so that the
+// same statements copy a table that was made anew already. Its triggers go with it; the migration makes all of them.
+const SESSIONS_AND_EVENTS: Step = {
+  version: 9,
+  tables: ['vantage_token_events'],
+  statements: [
+    'ALTER TABLE vantage_token_revocations ADD COLUMN session_id TEXT',
+    'ALTER TABLE vantage_token_revocations ADD COLUMN without_session INTEGER NOT NULL DEFAULT 0',
+    'DROP TABLE IF EXISTS vantage_token_revocations_9',
+    `CREATE TABLE vantage_token_revocations_9 (
+    id ${TEXT('id')} NOT NULL PRIMARY KEY,
+    issuer ${TEXT('issuer')} NOT NULL,
+    token_id ${TEXT('token_id')},
+    subject ${TEXT('subject')},
+    client_id ${TEXT('client_id')},
+    session_id ${TEXT('session_id')},
+    without_session INTEGER NOT NULL DEFAULT 0 CHECK (without_session IN (0, 1)),
+    issued_before ${INSTANT('issued_before')},
+    created_at ${INSTANT('created_at')} NOT NULL,
+    created_by ${TEXT('created_by')},
+    reason ${TEXT('reason')},
+    ends_at ${INSTANT('ends_at')} NOT NULL,
+    escaped INTEGER NOT NULL DEFAULT 0 CHECK (escaped IN (0, 1)),
+    CHECK ((token_id IS NOT NULL) + (subject IS NOT NULL) + (client_id IS NOT NULL) + (session_id IS NOT NULL) = 1),
+    CHECK (session_id IS NOT NULL OR (token_id IS NULL) = (issued_before IS NOT NULL)),
+    CHECK (without_session = 0 OR subject IS NOT NULL)
+  )`,
+    `INSERT INTO vantage_token_revocations_9 (id, issuer, token_id, subject, client_id, session_id, without_session,
+      issued_before, created_at, created_by, reason, ends_at, escaped)
+    SELECT id, issuer, token_id, subject, client_id, session_id, without_session,
+      issued_before, created_at, created_by, reason, ends_at, escaped FROM vantage_token_revocations`,
+    'PRAGMA legacy_alter_table = ON',
+    'DROP TABLE vantage_token_revocations',
+    'ALTER TABLE vantage_token_revocations_9 RENAME TO vantage_token_revocations',
+    'PRAGMA legacy_alter_table = OFF',
+    'CREATE INDEX vantage_token_revocations_end ON vantage_token_revocations (ends_at)',
+    ...['token_id', 'subject', 'client_id', 'session_id'].map(
+      (column) =>
+        `CREATE INDEX vantage_token_revocations_${column} ON vantage_token_revocations (${column})
+    WHERE ${column} IS NOT NULL`,
+    ),
+    `CREATE INDEX vantage_token_revocations_without_session ON vantage_token_revocations (subject)
+    WHERE without_session = 1`,
+    // Of an event's issuer and id there is a digest alone. No trigger: nobody follows them.
+    `CREATE TABLE IF NOT EXISTS vantage_token_events (
+    digest ${TEXT('digest')} NOT NULL PRIMARY KEY,
+    ends_at ${INSTANT('ends_at')} NOT NULL
+  ) WITHOUT ROWID`,
+    'CREATE INDEX IF NOT EXISTS vantage_token_events_end ON vantage_token_events (ends_at)',
+  ],
+}
+
 /** In order. The next step goes behind the last one. */
 export const STEPS: readonly Step[] = [
   KEYS_USAGE_AND_CHANGES,
@@ -153,4 +206,5 @@ export const STEPS: readonly Step[] = [
   AUDIT_WITHOUT_COVERED,
   EDITS,
   AUDIT_BY_TENANT,
+  SESSIONS_AND_EVENTS,
 ]

@@ -6,6 +6,7 @@ import type {
   ListedKey,
   StoredAuditEntry,
   StoredKey,
+  StoredTokenEvent,
   StoredTokenRevocation,
   TokenNames,
   UsageIncrement,
@@ -16,6 +17,7 @@ import { HINT_START, type SearchedKey } from '../search.js'
 import type { Dialect, Parameters, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, KEYS, selectList } from '../sql/tables.js'
+import { deleteEndedEvents, TOKEN_EVENTS } from '../sql/token-events.js'
 import {
   deleteEndedTokenRevocations,
   deleteReplacedTokenRevocations,
@@ -28,7 +30,7 @@ import {
   toTokenRevocation,
 } from '../sql/token-revocations.js'
 import { toDayUsage, toListedKey } from '../sql/usage-rows.js'
-import { describeNoRoom, MAX_SUBJECTS_AND_CLIENTS, MAX_TOKENS, roomOf } from '../token-revocations.js'
+import { describeNoRoom, MAX_EVENTS, ROOM, roomOf } from '../token-revocations.js'
 import { RESULT, type SqliteDatabase, type SqliteRow, sqliteResultCode } from './driver.js'
 import { inTransaction } from './schema.js'
 
@@ -57,6 +59,11 @@ export interface KeyQueries {
   usesOf(ids: readonly string[], sinceDay: string): ReadonlyMap<string, readonly DayUsage[]>
   firstUses(sinceDay: string, limit: number): string[]
   addTokenRevocation(revocation: StoredTokenRevocation): void
+  addTokenRevocationsOnce(
+    event: StoredTokenEvent,
+    revocations: readonly StoredTokenRevocation[],
+    limit?: WriteLimit,
+  ): boolean
   /** The next page, in the order of their ids. */
   pageOfTokenRevocations(now: number, afterId: string | undefined): StoredTokenRevocation[]
   findTokenRevocations(token: TokenNames): StoredTokenRevocation[]
@@ -101,18 +108,37 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   const sumUses = database.prepare('SELECT sum(count) AS total FROM vantage_usage WHERE id = ?')
   const selectDays = database.prepare('SELECT day, count FROM vantage_usage WHERE id = ? AND day >= ? ORDER BY day')
 
-  const selectByName = database.prepare(findByName(DIALECT, (column) => `${column} = ?`))
-  // SQLite counts all rows of a table quickly, and those of a condition only where there are few.
-  const countRevocations = database.prepare(
-    `SELECT (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name}) AS revocations,
-      (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name} WHERE subject IS NOT NULL)
-        + (SELECT count(*) FROM ${TOKEN_REVOCATIONS.name} WHERE client_id IS NOT NULL) AS others`,
+  const selectByName = database.prepare(findByName(DIALECT, (column) => `${column} IN (${listed('?')})`))
+  // SQLite counts all rows of a table quickly, and goes through those of a condition one by one.
+  const countRevocations = database.prepare(`SELECT count(*) AS count FROM ${TOKEN_REVOCATIONS.name}`)
+  const hasEvent = database.prepare(`SELECT 1 FROM ${TOKEN_EVENTS} WHERE digest = ?`)
+  const countEvents = database.prepare(`SELECT count(*) AS count FROM ${TOKEN_EVENTS}`)
+  const insertEvent = database.prepare(
+    `INSERT INTO ${TOKEN_EVENTS} (digest, ends_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING`,
   )
+  const countOf = (condition: string) => `(SELECT count(*) FROM ${TOKEN_REVOCATIONS.name} WHERE ${condition})`
+  const withoutSession = countOf('without_session = 1')
+  const countIn = {
+    tokens: database.prepare(`SELECT ${countOf('token_id IS NOT NULL')} AS count`),
+    'subjects and clients': database.prepare(
+      `SELECT ${countOf('subject IS NOT NULL')} + ${countOf('client_id IS NOT NULL')} - ${withoutSession} AS count`,
+    ),
+    sessions: database.prepare(`SELECT ${countOf('session_id IS NOT NULL')} + ${withoutSession} AS count`),
+  }
 
-  function isFull({ tokenId }: StoredTokenRevocation): boolean {
-    const { revocations, others } = countRevocations.get() ?? {}
-    if (tokenId === null) return Number(others) >= MAX_SUBJECTS_AND_CLIENTS
-    return Number(revocations) - Number(others) >= MAX_TOKENS
+  function isFull(revocation: StoredTokenRevocation): boolean {
+    const room = roomOf(revocation)
+    if (Number(countRevocations.get()?.count) < ROOM[room]) return false
+    return Number(countIn[room].get()?.count) >= ROOM[room]
+  }
+
+  function addRevocation(revocation: StoredTokenRevocation): void {
+    const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
+    // Those that it replaces may stand in another room.
+    if (isFull(revocation) && (run(deleteReplaced) === 0 || isFull(revocation)))
+      throw new KeyStoreError(describeNoRoom(roomOf(revocation)))
+    run(insertTokenRevocation(revocation, DIALECT))
+    run(deleteReplaced)
   }
 
   const all = ({ text, values }: Statement): SqliteRow[] => database.prepare(text).all(...values)
@@ -195,18 +221,30 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
     addTokenRevocation(revocation) {
       inTransaction(database, () => {
         run(deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
-        const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
-        if (isFull(revocation) && run(deleteReplaced) === 0) throw new KeyStoreError(describeNoRoom(roomOf(revocation)))
-        run(insertTokenRevocation(revocation, DIALECT))
-        run(deleteReplaced)
+        addRevocation(revocation)
       })
+    },
+
+    addTokenRevocationsOnce(event, revocations, limit) {
+      function write(): boolean {
+        run(deleteEndedEvents(event, DIALECT))
+        if (Number(countEvents.get()?.count) >= MAX_EVENTS && !hasEvent.get(event.digest))
+          throw new KeyStoreError(describeNoRoom('events'))
+        if (Number(insertEvent.run(event.digest, event.endsAt).changes) === 0) return false
+        if (revocations.length > 0) run(deleteEndedTokenRevocations(event.createdAt, DIALECT))
+        for (const revocation of revocations) addRevocation(revocation)
+        return true
+      }
+      return inTransaction(database, write, limit)
     },
 
     pageOfTokenRevocations: (now, afterId) =>
       all(pageOfTokenRevocations(now, afterId, DIALECT)).map((row) => toTokenRevocation(row)),
 
     findTokenRevocations(token) {
-      const names = [token.tokenId, token.subject, token.clientId].map((name) => name && escapeName(name))
+      const of = (names: readonly (string | null)[]) =>
+        JSON.stringify(names.flatMap((name) => (name === null ? [] : [escapeName(name)])))
+      const names = [of([token.tokenId]), of(token.subjects), of([token.clientId]), of([token.sessionId])]
       return namingToken(
         token,
         selectByName.all(...names).map((row) => toTokenRevocation(row)),

@@ -288,6 +288,12 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
       tellNeighbours()
     },
 
+    async addTokenRevocationsOnce(event, revocations, limit) {
+      const added = await ask((queries) => queries.addTokenRevocationsOnce(event, revocations, limit), limit)
+      if (added) tellNeighbours()
+      return added
+    },
+
     async tokenRevocations(now) {
       const found: StoredTokenRevocation[] = []
       for (;;) {

@@ -33,6 +33,7 @@ const NAMES = [
   ['tokenId', 'token_id'],
   ['subject', 'subject'],
   ['clientId', 'client_id'],
+  ['sessionId', 'session_id'],
 ] as const
 
 /** A name of tokens as a member of a JSON object; empty where there is none. */
@@ -42,6 +43,7 @@ const member = (row: string, name: string, column: string) =>
 
 const tokens = (row: string) => `'{"issuer":' || json_quote(${row}.issuer)
       || ${NAMES.map(([name, column]) => member(row, name, column)).join(' || ')}
+      || iif(${row}.without_session, ',"withoutSession":true', '')
       || coalesce(',"issuedBefore":"'
         || strftime('%Y-%m-%dT%H:%M:%fZ', ${row}.issued_before / 1000.0, 'unixepoch') || '"', '') || '}'`
 

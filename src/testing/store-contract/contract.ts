@@ -1,6 +1,7 @@
 import { testFeeds } from './feeds.js'
 import { testKeys } from './keys.js'
 import { testLists } from './lists.js'
+import { testSessionsAndEvents } from './sessions-and-events.js'
 import { createSuite, type KeyStoreContractOptions } from './suite.js'
 import { testTokensAndAudit } from './tokens-and-audit.js'
 import { testUsage } from './usage.js'
@@ -29,6 +30,7 @@ export function keyStoreContract(options: KeyStoreContractOptions): void {
     testLists(suite)
     testUsage(suite)
     testTokensAndAudit(suite)
+    testSessionsAndEvents(suite)
     testFeeds(suite)
   })
 }

@@ -1,4 +1,4 @@
-import type { StoredKey } from '../../store/contract.js'
+import type { StoredKey, StoredTokenRevocation, TokenNames } from '../../store/contract.js'
 
 export const NOW = Date.UTC(2026, 10, 25, 12)
 export const TODAY = '2026-11-25'
@@ -31,3 +31,35 @@ export function sampleKey(values: Partial<StoredKey> = {}): StoredKey {
     ...values,
   }
 }
+
+export function sampleRevocation(id: string, values: Partial<StoredTokenRevocation> = {}): StoredTokenRevocation {
+  return {
+    id,
+    issuer: 'https://issuer.example',
+    tokenId: null,
+    subject: 'user_123',
+    clientId: null,
+    sessionId: null,
+    withoutSession: false,
+    issuedBefore: NOW - 5,
+    createdAt: NOW,
+    createdBy: null,
+    reason: null,
+    endsAt: NOW + DAY,
+    ...values,
+  }
+}
+
+export function tokenOf(names: Partial<TokenNames>): TokenNames {
+  const { subject = 'y' } = names
+  const token = { issuer: 'https://issuer.example', tokenId: null, subject, subjects: [subject], clientId: null }
+  return { ...token, sessionId: null, ...names }
+}
+
+// A token is JSON: it can hold any character, and halves of surrogate pairs.
+export const TOKEN_NAMES: readonly (readonly [string, string])[] = [
+  ['control characters', 'a\u0000b\n\u001b[2J\u202e'],
+  ['half of a surrogate pair', '\ud800 and \udfff'],
+  ['quotes and backslashes', `"\\u0000" \\ ' %_`],
+  ['8 KiB', `${'日'.repeat(2730)}ab`],
+]

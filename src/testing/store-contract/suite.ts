@@ -24,6 +24,7 @@ type OptionalMethod =
   | 'readTotalUsage'
   | 'firstUses'
   | 'addTokenRevocation'
+  | 'addTokenRevocationsOnce'
   | 'tokenRevocations'
   | 'findTokenRevocations'
   | 'readAudit'

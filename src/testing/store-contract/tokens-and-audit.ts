@@ -1,39 +1,7 @@
 import assert from 'node:assert/strict'
 import type { StoredAuditEntry, StoredTokenRevocation, TokenNames } from '../../store/contract.js'
-import { DAY, NOW, sampleKey, TODAY } from './samples.js'
+import { DAY, NOW, sampleKey, sampleRevocation, TODAY, TOKEN_NAMES, tokenOf } from './samples.js'
 import { type StoreWith, type Suite, watch } from './suite.js'
-
-function sampleRevocation(id: string, values: Partial<StoredTokenRevocation> = {}): StoredTokenRevocation {
-  return {
-    id,
-    issuer: 'https://issuer.example',
-    tokenId: null,
-    subject: 'user_123',
-    clientId: null,
-    sessionId: null,
-    withoutSession: false,
-    issuedBefore: NOW - 5,
-    createdAt: NOW,
-    createdBy: null,
-    reason: null,
-    endsAt: NOW + DAY,
-    ...values,
-  }
-}
-
-function tokenOf(names: Partial<TokenNames>): TokenNames {
-  const { subject = 'y' } = names
-  const token = { issuer: 'https://issuer.example', tokenId: null, subject, subjects: [subject], clientId: null }
-  return { ...token, sessionId: null, ...names }
-}
-
-// A token is JSON: it can hold any character, and halves of surrogate pairs.
-const NAMES: readonly (readonly [string, string])[] = [
-  ['control characters', 'a\u0000b\n\u001b[2J\u202e'],
-  ['half of a surrogate pair', '\ud800 and \udfff'],
-  ['quotes and backslashes', `"\\u0000" \\ ' %_`],
-  ['8 KiB', `${'日'.repeat(2730)}ab`],
-]
 
 /** addTokenRevocation, tokenRevocations and readAudit. */
 export function testTokensAndAudit({ describe, testWith }: Suite): void {
@@ -125,7 +93,7 @@ export function testTokensAndAudit({ describe, testWith }: Suite): void {
       },
     )
 
-    for (const [what, name] of NAMES) {
+    for (const [what, name] of TOKEN_NAMES) {
       testWith(tokens, `name what a token can hold: ${what}`, async ({ store }) => {
         const group = { subject: null, issuedBefore: null }
         const all = [
