@@ -70,6 +70,10 @@ function describeIssuer(policy: IssuerPolicy): EffectiveIssuerPolicy {
   }
 }
 
+function describeKeySource(source: KeySource): string {
+  return source.kind === 'static' ? 'static' : `${source.kind} ${source.url.origin}${source.url.pathname}`
+}
+
 function describeGrant({ conditions, scopes }: Grant): EffectiveGrant {
   return { match: Object.fromEntries(conditions.map(({ claim, value }) => [claim.reference, value])), scopes }
 }
@@ -91,8 +95,4 @@ export function describePolicy(config: Configuration, label?: string): Effective
     realm: config.realm,
     timeoutMs: config.timeoutMs,
   }
-}
-
-function describeKeySource(source: KeySource): string {
-  return source.kind === 'static' ? 'static' : `${source.kind} ${source.url.origin}${source.url.pathname}`
 }

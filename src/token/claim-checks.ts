@@ -171,7 +171,7 @@ const rows: readonly ClaimRow[] = [
     found: ({ claims }, subject) => showClaim(claims, subject),
   }),
   ofConfigured('subjectAliases', {
-    name: 'aliases of the subject',
+    name: 'alias',
     holds: ({ claims }, aliases) => aliases.every((alias) => isTextOrNone(claimAt(claims, alias))),
     expected: (aliases) => `${aliases.map(showReference).join(', ')}: strings, not empty, or none`,
     found: ({ claims }, aliases) => aliases.map((alias) => showClaim(claims, alias)).join(', '),

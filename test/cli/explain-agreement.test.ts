@@ -186,3 +186,94 @@ test.each([
   expect(findings.at(-1)?.expected).toContain(`"https://strict.example" (the token has ${difference})`)
   expect(findings.at(-1)?.expected).toContain('"https://lenient.example"')
 })
+
+describe('of an issuer with options for its claims it shows', () => {
+  const dialect = createTestIssuer({ issuer: 'https://dialect.example' })
+  const config = resolveOptions(
+    {
+      issuer: [
+        {
+          issuer: dialect.issuer,
+          jwks: dialect.jwks,
+          clients: ['client_1'],
+          subjectClaim: 'oid',
+          subjectAliases: ['uid'],
+          sessionClaim: 'session.id',
+          scopeClaims: ['scp', 'realm_access.roles'],
+          scopes: 'union',
+          grants: [
+            { match: { oid: 'repo:acme/*' }, scopes: ['jobs:read'] },
+            { match: { oid: 'repo:acme/app:*' }, scopes: ['jobs:write', 'jobs:read'] },
+            { match: { 'pod.name': 'p' }, scopes: ['teams:read'] },
+          ],
+          required: { ver: '2.0' },
+        },
+      ],
+      keys: false,
+    },
+    {},
+  )
+  const explain = async (claims: Record<string, unknown>) => {
+    const token = dialect.mint({ scope: undefined, aud: undefined, oid: 'o', ver: '2.0', ...claims })
+    const explanation = await explainCredential(token, { ...service, config }, false)
+    return { ...conclude(explanation), findings: explanation.findings }
+  }
+
+  test.each<[what: string, claims: Record<string, unknown>, check: string, found: string, summary: RegExp]>([
+    ['whom it is about', {}, 'subject', '"o"', /^accepted as o without a scope/],
+    ['no subject', { oid: undefined }, 'subject', 'none', /^refused because its subject is none \(claims\)/],
+    ['another name of the subject', { uid: 7 }, 'alias', '7', /^refused because its alias is 7 \(claims\)/],
+    ['the client', { client_id: 'x' }, 'client of ours', '"x"', /^refused because its client is "x" \(audience\)/],
+    ['another audience', { aud: 'x' }, 'aud', '"x"', /^refused because it is for "x" \(audience\)/],
+    ['the session', { session: { id: 's' } }, 'session', '"s"', /^accepted as o/],
+    [
+      'a path that leads nowhere',
+      { session: ['s'] },
+      'session',
+      'something else than an object on the way',
+      /^refused because its session is something else than an object on the way/,
+    ],
+    [
+      'each claim that has scopes',
+      { scp: 'a b', realm_access: { roles: ['c'] } },
+      'scope',
+      '"a b" in "scp", ["c"] in "realm_access.roles"',
+      /^accepted as o with a b c /,
+    ],
+    ['that grants decide', {}, 'scope', 'none: grants decide', /^accepted/],
+    ['that no grant matches', {}, 'grants', 'none matches: no scope', /^accepted as o without a scope/],
+    [
+      'which grant matches',
+      { oid: 'repo:acme/app:main' },
+      'grants',
+      'grants[1]: jobs:write jobs:read',
+      /^accepted as repo:acme\/app:main with jobs:write jobs:read/,
+    ],
+    [
+      'that grants are not asked',
+      { oid: 'repo:acme/app:main', scp: 'x' },
+      'grants',
+      'not asked: the token has a claim for scopes',
+      /^accepted as repo:acme\/app:main with x/,
+    ],
+    [
+      'what grants cannot compare',
+      { pod: 'p' },
+      'grants',
+      'pod.name: something else than an object on the way',
+      /^refused because a claim that grants compare is pod\.name: something else/,
+    ],
+    [
+      'the claims that are required',
+      { ver: '1.0' },
+      'required claims',
+      'ver "1.0"',
+      /^refused because of the claims that the service requires it has ver "1\.0" \(claims\)/,
+    ],
+  ])('%s', async (_, claims, check, found, summary) => {
+    const explained = await explain(claims)
+    expect(explained.findings.find((finding) => finding.check === check)).toMatchObject({ found })
+    expect(explained.summary).toMatch(summary)
+    expect(explained.cure).not.toBe('')
+  })
+})

@@ -104,10 +104,18 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
     "its signature is not by the issuer's key",
     'get a new token from the issuer, and find out who made this one',
   ],
-  claims: ({ check, found, expected }) =>
-    check === 'required claims'
-      ? [`a claim that the service requires is another: ${found}`, `the issuer must send ${expected} (required)`]
-      : [`its ${check.split(' ')[0]} is ${found}`, `the issuer must send ${expected}`],
+  claims: ({ check, found, expected }) => {
+    if (check === 'required claims') {
+      return [
+        `of the claims that the service requires it has ${found}`,
+        `the service wants ${expected} (required): ask the issuer for another token`,
+      ]
+    }
+    if (check === 'grants') {
+      return [`a claim that grants compare is ${found}`, 'the issuer must send an object there, or leave it out']
+    }
+    return [`its ${check.split(' ')[0]} is ${found}`, `the issuer must send ${expected}`]
+  },
   audience: ({ check, found, expected }) =>
     check === 'client of ours'
       ? [
