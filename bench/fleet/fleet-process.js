@@ -60,9 +60,9 @@ subscribe('vantage-auth:store', (message) => {
 
 /** @type {Record<string, (given: any) => unknown>} */
 const commands = {
-  async open({ url }) {
+  async open({ url, options = { issuer: false } }) {
     const begunAt = performance.now()
-    verifier = createVerifier({ issuer: false, keys: url })
+    verifier = createVerifier({ ...options, keys: url })
     // Asks again as a readiness probe does: where eight start at once, the machine may be too busy for the first time limit.
     while (!(await isReady())) await delay(100)
     return { startMs: performance.now() - begunAt }

@@ -10,8 +10,9 @@ import { join } from 'node:path'
 /**
  * @param {number} services
  * @param {string} [url] of the store that all of them open
+ * @param {object} [options] of their verifiers, instead of one that takes keys alone
  */
-export async function startFleet(services, url) {
+export async function startFleet(services, url, options) {
   const processes = await Promise.all(Array.from({ length: services }, () => startService()))
   /**
    * Has all services do the same, and resolves to their answers.
@@ -20,7 +21,7 @@ export async function startFleet(services, url) {
    * @param {object} [given]
    */
   const all = (command, given) => Promise.all(processes.map(({ call }) => call(command, given)))
-  if (url) await all('open', { url })
+  if (url) await all('open', { url, options })
   return { processes, all, stop: () => processes.map((one) => one.process.kill()) }
 }
 

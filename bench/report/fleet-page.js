@@ -1,10 +1,10 @@
-/** The tables of docs/fleet.md, from the results of `npm run bench:fleet`. */
+/** The tables of docs/fleet.md, from the results of `npm run bench:fleet` and `npm run bench:logout`. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadResult } from '../shared/results.js'
 import { circumstancesOf, fillIn, grouped, table } from './generated-parts.js'
 
-/** @import { FleetResults, Spread } from '../shared/types.d.ts' */
+/** @import { FleetResults, LogoutResults, Spread } from '../shared/types.d.ts' */
 
 const PAGE = join(import.meta.dirname, '../../docs/fleet.md')
 
@@ -16,10 +16,13 @@ export function writeFleetPage() {
 export function renderFleetPage() {
   const page = readFileSync(PAGE, 'utf8')
   const result = loadResult('fleet')
-  if (result === undefined) return page
-  const { revocation, keys, usage, writes } = result.results
+  const logout = loadResult('logout')
+  const { revocation, keys, usage, writes } = result?.results ?? {}
   return fillIn(page, {
-    fleet: circumstancesOf('npm run bench:fleet', result),
+    ...(result && { fleet: circumstancesOf('npm run bench:fleet', result) }),
+    ...(logout && {
+      logout: `${circumstancesOf('npm run bench:logout', logout)}\n\n${logoutTable(logout.results)}`,
+    }),
     ...(revocation && { revocation: revocationTable(revocation) }),
     ...(keys && { keys: keyTable(keys) }),
     ...(usage && { usage: usageTable(usage) }),
@@ -35,10 +38,32 @@ const CASES = {
   stall: 'network stalled for 8 s',
 }
 
+/** @param {Spread} spread */
+const figures = ({ p50, p99, max }) => [p50, p99, max].map((ms) => ms.toFixed(0)).join(' / ')
+
+/** @param {LogoutResults} stores */
+export function logoutTable(stores) {
+  const rows = Object.entries(stores).map(([name, one]) => [
+    name,
+    one.untilAllRefuse.n,
+    figures(one.untilAllRefuse),
+    figures(one.acceptedAfterAnswer),
+    figures(one.untilAllRefuseFromCall),
+    one.acceptedAfterRefusal,
+  ])
+  const head = [
+    '',
+    'sessions ended',
+    'until all refuse, from the 200 of the receiver, ms: p50 / p99 / max',
+    'last accepted after the 200, ms',
+    'until all refuse, from the request to end the session, ms',
+    'accepted after a refusal',
+  ]
+  return table(head, rows)
+}
+
 /** @param {NonNullable<FleetResults['revocation']>} cases */
 function revocationTable(cases) {
-  /** @param {Spread} spread */
-  const figures = ({ p50, p99, max }) => [p50, p99, max].map((ms) => ms.toFixed(0)).join(' / ')
   const rows = Object.entries(cases).map(([name, one]) => [
     CASES[name],
     one.untilAllRefuse.n,

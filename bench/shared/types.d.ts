@@ -133,6 +133,20 @@ export interface FleetResults {
   }
 }
 
+/** Ends of sessions at the issuer, by key store. Times in milliseconds, from the answer of the receiver. */
+export type LogoutResults = Record<
+  string,
+  {
+    /** When the last service refused the token. */
+    untilAllRefuse: Spread
+    /** When a service accepted the token for the last time. */
+    acceptedAfterAnswer: Spread
+    /** From the request to end the session. */
+    untilAllRefuseFromCall: Spread
+    acceptedAfterRefusal: number
+  }
+>
+
 /** Every result that is kept in `bench/results`, by its name there. */
 export interface Results {
   decisions: DecisionResults
@@ -140,4 +154,5 @@ export interface Results {
   http: HttpResults
   growth: GrowthResults
   fleet: FleetResults
+  logout: LogoutResults
 }
