@@ -104,6 +104,9 @@ export const requireAnyScope: guards.ScopeGuard<Hook> = guard(guards.requireAnyS
 /** Lets a request pass that came with this kind of credential; answers 401 otherwise. */
 export const requireKind = guard(guards.requireKind)
 
+/** Lets a request pass whose subject signed in as demanded (RFC 9470); answers 401 otherwise. */
+export const requireAuthentication = guard(guards.requireAuthentication)
+
 /** Lets a request pass of which `check(auth, request)` says `true`; answers 403 for `false`, and everything else is a 500. */
 export const authorize: (name: string, check: guards.RuleCheck<FastifyRequest>) => Hook = guard(
   guards.authorize<FastifyRequest>,

@@ -53,6 +53,9 @@ export const requireAnyScope: guards.ScopeGuard<Middleware> = guard(guards.requi
 /** Lets a request pass that came with this kind of credential; answers 401 otherwise. */
 export const requireKind = guard(guards.requireKind)
 
+/** Lets a request pass whose subject signed in as demanded (RFC 9470); answers 401 otherwise. */
+export const requireAuthentication = guard(guards.requireAuthentication)
+
 /** Lets a request pass of which `check(auth, ctx)` says `true`; answers 403 for `false`, and everything else is a 500. */
 export const authorize: (name: string, check: guards.RuleCheck<Context>) => Middleware = guard(
   guards.authorize<Context>,

@@ -11,6 +11,7 @@ export {
   type AnyAuthError,
   AuthError,
   type ErrorBody,
+  InsufficientAuthenticationError,
   InsufficientScopeError,
   InvalidRequestError,
   InvalidTokenError,

@@ -143,6 +143,8 @@ export interface CacheOptions {
 /** Options and environment, checked once and frozen. */
 export interface Configuration {
   readonly issuers: readonly IssuerPolicy[]
+  /** The same in the policy of each issuer. */
+  readonly clockToleranceSeconds: number
   /** `false`: every API key is refused. While a store is awaited, none can be decided. */
   readonly keys: ConfiguredKeyStore | AwaitedKeyStore | false
   readonly environment: Environment
@@ -293,6 +295,7 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     keySetMaxStaleMs: 1000 * keySetMaxStaleSeconds,
     storeMaxStaleMs: 1000 * storeMaxStaleSeconds,
     issuers,
+    clockToleranceSeconds: policy.clockToleranceSeconds,
     keys,
   })
 }

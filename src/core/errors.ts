@@ -1,4 +1,4 @@
-import { formatChallenge } from './challenge.js'
+import { type Challenge, formatChallenge } from './challenge.js'
 
 /**
  * Which check of a credential failed. For logs and telemetry only: the client is told the same for each of them.
@@ -30,6 +30,7 @@ export type Reason =
  * |---|---|---|
  * | those of {@link Reason} | 401 | a check of the credential failed |
  * | `kind` | 401 | the route takes the other kind of credential: `requireKind()` |
+ * | `authentication` | 401 | the route asks for a different or more recent sign-in: `requireAuthentication()` |
  * | `missing` | 401 | there is no bearer credential |
  * | `repeated` | 400 | there are several Authorization header lines |
  * | `scope` | 403 | the credential lacks a scope |
@@ -38,13 +39,21 @@ export type Reason =
  *
  * The list is closed within a major version.
  */
-export type RefusalReason = Reason | 'kind' | 'missing' | 'repeated' | 'scope' | 'rule' | 'unavailable'
+export type RefusalReason =
+  | Reason
+  | 'kind'
+  | 'authentication'
+  | 'missing'
+  | 'repeated'
+  | 'scope'
+  | 'rule'
+  | 'unavailable'
 
 /**
  * What may be logged of the credential that an {@link AuthError} is about. Frozen.
  *
  * It is only what the credential claims, and anybody can write that, unless the error's `reason` says that the credential
- * itself was found to be genuine: `expired`, `revoked`, `scope`, `kind`, `rule`.
+ * itself was found to be genuine: `expired`, `revoked`, `scope`, `kind`, `authentication`, `rule`.
  */
 export interface RefusedCredential {
   /** Whether it was read as an API key, which begins with `vak_`, or as an access token. */
@@ -57,7 +66,12 @@ export interface RefusedCredential {
 
 /** The body of a refusal, as the Vantage API documents it. */
 export interface ErrorBody {
-  error: 'invalid_token' | 'invalid_request' | 'insufficient_scope' | 'temporarily_unavailable'
+  error:
+    | 'invalid_token'
+    | 'invalid_request'
+    | 'insufficient_scope'
+    | 'insufficient_user_authentication'
+    | 'temporarily_unavailable'
   error_description: string
 }
 
@@ -88,6 +102,7 @@ const MISSING_CODE = 'ERR_VANTAGE_CREDENTIALS_MISSING'
 const REQUEST_CODE = 'ERR_VANTAGE_REQUEST_INVALID'
 const TOKEN_CODE = 'ERR_VANTAGE_TOKEN_INVALID'
 const SCOPE_CODE = 'ERR_VANTAGE_SCOPE_INSUFFICIENT'
+const AUTHENTICATION_CODE = 'ERR_VANTAGE_AUTHENTICATION_INSUFFICIENT'
 const UNAVAILABLE_CODE = 'ERR_VANTAGE_UNAVAILABLE'
 const KEY_STORE_CODE = 'ERR_VANTAGE_KEY_STORE'
 const KEY_NOT_FOUND_CODE = 'ERR_VANTAGE_KEY_NOT_FOUND'
@@ -103,8 +118,8 @@ export abstract class AuthError extends StacklessError {
   /** Why, for logs and telemetry. `DecisionEvent.reason` is the same. Never sent to the client. */
   abstract readonly reason: RefusalReason
   /**
-   * What is known of the credential. Before the reasons `expired`, `revoked`, `scope`, `kind` and `rule` it is only what
-   * the credential claims. `undefined` where there is none to tell of: for the reasons `missing` and `repeated`, for an
+   * What is known of the credential. Before the reasons `expired`, `revoked`, `scope`, `kind`, `authentication` and `rule`
+   * it is only what the credential claims. `undefined` where there is none to tell of: for the reasons `missing` and `repeated`, for an
    * empty one, and in an error that the application made without it. Not in `toJSON()`.
    */
   readonly credential: RefusedCredential | undefined
@@ -149,16 +164,22 @@ const INSUFFICIENT_SCOPE: ErrorBody = {
   error: 'insufficient_scope',
   error_description: 'The request requires higher privileges than provided',
 }
+const INSUFFICIENT_AUTHENTICATION: ErrorBody = {
+  error: 'insufficient_user_authentication',
+  error_description: 'The request requires a different or more recent authentication',
+}
 const UNAVAILABLE: ErrorBody = {
   error: 'temporarily_unavailable',
   error_description: 'The credentials cannot be verified at the moment',
 }
 
-function challengeHeaders(realm: string, body?: ErrorBody, scope?: readonly string[]): Record<string, string> {
-  return {
-    'Cache-Control': 'no-store',
-    'WWW-Authenticate': formatChallenge({ realm, error: body?.error, description: body?.error_description, scope }),
-  }
+function challengeHeaders(
+  realm: string,
+  body?: ErrorBody,
+  { scope, acrValues, maxAgeSeconds }: Pick<Challenge, 'scope' | 'acrValues' | 'maxAgeSeconds'> = {},
+): Record<string, string> {
+  const challenge = { realm, error: body?.error, description: body?.error_description, scope, acrValues, maxAgeSeconds }
+  return { 'Cache-Control': 'no-store', 'WWW-Authenticate': formatChallenge(challenge) }
 }
 
 /**
@@ -226,11 +247,43 @@ export class InsufficientScopeError extends AuthError {
   constructor(realm: string, required: readonly string[], credential?: RefusedCredential, rule?: string) {
     // RFC 6750 §3: `scope` has one scope at least. Without it a client does not ask for another token.
     const scope = required.length > 0 ? required : undefined
-    super(403, INSUFFICIENT_SCOPE, challengeHeaders(realm, INSUFFICIENT_SCOPE, scope), credential)
+    super(403, INSUFFICIENT_SCOPE, challengeHeaders(realm, INSUFFICIENT_SCOPE, { scope }), credential)
     this.reason = rule === undefined ? 'scope' : 'rule'
     // A copy: what an observer does to its list changes no other.
     this.required = Object.freeze([...required])
     this.rule = rule
+  }
+}
+
+/**
+ * The credential is good, and the route asks for a sign-in of another kind, or for one that is not as long ago:
+ * `requireAuthentication()`. The client has its user sign in again, as the challenge says, and comes with the new token.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9470#section-3 RFC 9470 §3}
+ */
+export class InsufficientAuthenticationError extends AuthError {
+  static readonly code = AUTHENTICATION_CODE
+  readonly code = AUTHENTICATION_CODE
+  readonly reason = 'authentication'
+  /** The authentication contexts of which the route requires one, in its order; none where any will do. */
+  readonly acrValues: readonly string[]
+  /** How many seconds ago the subject may have signed in, at most; `undefined` where any time will do. */
+  readonly maxAgeSeconds: number | undefined
+  static {
+    this.prototype.name = 'InsufficientAuthenticationError'
+  }
+
+  /** @param required one of the two at least; a value of `acrValues` is printable ASCII without space, `"` and `\` */
+  constructor(
+    realm: string,
+    required: { readonly acrValues?: readonly string[] | undefined; readonly maxAgeSeconds?: number | undefined },
+    credential?: RefusedCredential,
+  ) {
+    const { acrValues = [], maxAgeSeconds } = required
+    const wanted = { acrValues: acrValues.length > 0 ? acrValues : undefined, maxAgeSeconds }
+    super(401, INSUFFICIENT_AUTHENTICATION, challengeHeaders(realm, INSUFFICIENT_AUTHENTICATION, wanted), credential)
+    this.acrValues = Object.freeze([...acrValues])
+    this.maxAgeSeconds = maxAgeSeconds
   }
 }
 
@@ -265,6 +318,7 @@ export type AnyAuthError =
   | InvalidRequestError
   | InvalidTokenError
   | InsufficientScopeError
+  | InsufficientAuthenticationError
   | UnavailableError
 
 /** Whether a value is an {@link AuthError}, also one of the other module format's build in the same process. */

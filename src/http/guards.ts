@@ -5,28 +5,15 @@ import { formatGiven } from '../core/given.js'
 import { checkScopes, grantsAll, grantsAny, type Scope, type SomeScopes } from '../core/scope.js'
 import { publishRefusal } from '../core/telemetry.js'
 import { authTestAnswer } from './answers.js'
+import type { Guard } from './guard.js'
 import { type PortableMiddleware, runCheck, type Verdict } from './middleware.js'
 import { MountError, notMounted } from './mount-error.js'
 import { findOutcome } from './outcome.js'
 import { isThenable } from './thenable.js'
 import { refuseUncalled } from './uncalled.js'
 
-/**
- * What a route demands of a request that a `vantageAuth()` let through. A request without an Auth never reaches
- * `check`: it is answered 401.
- *
- * A new guard is one function below that returns a Guard, and one line in each adapter.
- */
-export interface Guard<R extends object = object> {
-  /** How the application wrote it, for the messages of mistakes: `requireScope('jobs:read')`. */
-  readonly name: string
-  /**
-   * @param realm of the mount, which refusals name
-   * @param timeoutMs of the mount's verifier: how long a check that asks somebody may take
-   * @throws what it throws is refused if it is an AuthError, and a failure of the application otherwise
-   */
-  check(auth: Auth, request: R, realm: string, timeoutMs: number): Verdict | Promise<Verdict>
-}
+export type { Guard } from './guard.js'
+export { requireAuthentication } from './require-authentication.js'
 
 /** How an adapter exports a guard of scopes. */
 export type ScopeGuard<M> = <List extends Scope[]>(...scopes: SomeScopes<List>) => M
@@ -49,7 +36,7 @@ export function requireKind(kind: Auth['kind']): Guard {
   }
   return {
     name: `requireKind('${kind}')`,
-    check: (auth, _request, realm) =>
+    check: (auth, _request, { realm }) =>
       auth.kind === kind ? 'pass' : new InvalidTokenError(realm, 'kind', credentialOf(auth)),
   }
 }
@@ -78,7 +65,7 @@ export function authorize<R extends object>(name: string, check: RuleCheck<R>): 
     new MountError(`the check of authorize('${name}') ${problem}`, cause === undefined ? undefined : { cause })
   return {
     name: `authorize('${name}')`,
-    check(auth, request, realm, timeoutMs) {
+    check(auth, request, { realm, timeoutMs }) {
       const judge = (answer: unknown): Verdict => {
         if (answer === true) return 'pass'
         if (answer === false) return new InsufficientScopeError(realm, [], credentialOf(auth), name)
@@ -111,7 +98,7 @@ function scopeGuard(caller: string, scopes: readonly unknown[], grants: typeof g
   const required = checkScopes(caller, scopes)
   return {
     name: `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`,
-    check(auth, _request, realm) {
+    check(auth, _request, { realm }) {
       return grants(auth.scopes, required) ? 'pass' : new InsufficientScopeError(realm, required, credentialOf(auth))
     },
   }
@@ -124,9 +111,7 @@ export function guardMiddleware<R extends object>(guard: Guard<R>): PortableMidd
     if (outcome === undefined) return actions.fail(notMounted(guard.name))
     const { auth, mount } = outcome
     const check = () =>
-      auth === undefined
-        ? new MissingCredentialsError(mount.realm)
-        : guard.check(auth, request, mount.realm, mount.timeoutMs)
+      auth === undefined ? new MissingCredentialsError(mount.realm) : guard.check(auth, request, mount)
     return runCheck(check, mount, request, actions, (error) => publishRefusal(error, auth, 'guard'))
   }
 }

@@ -5,6 +5,7 @@ import { isRealm } from '../core/challenge.js'
 import { DEFAULT_TIMEOUT_MS } from '../core/deadline.js'
 import { type AnyAuthError, isAuthError, MissingCredentialsError } from '../core/errors.js'
 import { createVerifier, type Verifier } from '../verifier/verifier.js'
+import { timeOf } from '../verifier/verifier-time.js'
 import { type Message, readAuthorizationLines } from './authorization-lines.js'
 import { askSkip } from './hooks.js'
 import { type PortableMiddleware, runCheck } from './middleware.js'
@@ -115,6 +116,7 @@ export function createMount<R extends object>(
   const settings: MountSettings = {
     realm: realmOf(verifier),
     timeoutMs: timeoutOf(verifier),
+    time: timeOf(verifier),
     forwardErrors,
     exposeAs,
     isAlternative,

@@ -1,6 +1,7 @@
 import type { Auth } from '../core/auth.js'
 import { type AnyAuthError, MissingCredentialsError, UnavailableError } from '../core/errors.js'
 import { ofProcess } from '../core/of-process.js'
+import type { VerifierTime } from '../verifier/verifier-time.js'
 import { notMounted } from './mount-error.js'
 import { refuseUncalled } from './uncalled.js'
 
@@ -17,6 +18,8 @@ export interface MountSettings {
   readonly realm: string
   /** How long a rule may take to answer. */
   readonly timeoutMs: number
+  /** The clock of the mount's verifier, and what it tolerates. */
+  readonly time: VerifierTime
   readonly forwardErrors: boolean
   /** Name under which handlers find the Auth; `false` where they find it by `getAuth()` alone. */
   readonly exposeAs: string | false

@@ -33,6 +33,7 @@ import { connectStore } from './connected-store.js'
 import { createIsRevoked, type IsRevoked } from './is-revoked.js'
 import { createLoggableCredentials } from './loggable-credentials.js'
 import type { Basis } from './refusals.js'
+import { noteTime } from './verifier-time.js'
 
 type HeaderLines = string | readonly string[] | undefined
 
@@ -321,7 +322,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     await connected?.close(deadline)
   }
 
-  return {
+  const verifier: Verifier = {
     authenticate: (request) =>
       decisionsObserved()
         ? observeDecision((trace) => answer(request?.authorization, trace))
@@ -345,6 +346,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       return closing
     },
   }
+  noteTime(verifier, { now: clock, clockToleranceSeconds: config.clockToleranceSeconds })
+  return verifier
 }
 
 function sortKeys(keys: Configuration['keys']): { awaited?: AwaitedKeyStore; configured?: ConfiguredKeyStore } {

@@ -16,6 +16,7 @@ describe('the defaults', () => {
   test('are those of the documentation', () => {
     const { clock, fetch, ...rest } = resolve()
     expect(rest).toEqual({
+      clockToleranceSeconds: 5,
       issuers: [
         {
           issuer: ISSUER,

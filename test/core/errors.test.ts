@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import {
   type AnyAuthError,
   AuthError,
+  InsufficientAuthenticationError,
   InsufficientScopeError,
   InvalidRequestError,
   InvalidTokenError,
@@ -71,6 +72,19 @@ const answers: {
       'Cache-Control': 'no-store',
       'WWW-Authenticate':
         'Bearer realm="vantage", error="insufficient_scope", error_description="The request requires higher privileges than provided", scope="jobs:write jobs:read"',
+    },
+  },
+  {
+    error: () => new InsufficientAuthenticationError('vantage', { acrValues: ['phr', 'mfa'], maxAgeSeconds: 60 }),
+    name: 'InsufficientAuthenticationError',
+    code: 'ERR_VANTAGE_AUTHENTICATION_INSUFFICIENT',
+    reason: 'authentication',
+    status: 401,
+    body: '{"error":"insufficient_user_authentication","error_description":"The request requires a different or more recent authentication"}',
+    headers: {
+      'Cache-Control': 'no-store',
+      'WWW-Authenticate':
+        'Bearer realm="vantage", error="insufficient_user_authentication", error_description="The request requires a different or more recent authentication", acr_values="phr mfa", max_age="60"',
     },
   },
   {
@@ -251,4 +265,15 @@ test('puts the limit of stack traces back when its construction throws', () => {
   const after = Error.stackTraceLimit
   Error.stackTraceLimit = before
   expect(after).toBe(before)
+})
+
+test('an InsufficientAuthenticationError has a copy of what is demanded, and names only that', () => {
+  const acrValues = ['mfa']
+  const error = new InsufficientAuthenticationError('vantage', { acrValues })
+  acrValues.push('pwd')
+  expect([error.acrValues, error.maxAgeSeconds]).toEqual([['mfa'], undefined])
+  expect(error.headers['WWW-Authenticate']).toMatch(/authentication", acr_values="mfa"$/)
+  const byAge = new InsufficientAuthenticationError('vantage', { maxAgeSeconds: 0 })
+  expect([byAge.acrValues, byAge.maxAgeSeconds]).toEqual([[], 0])
+  expect(byAge.headers['WWW-Authenticate']).toMatch(/authentication", max_age="0"$/)
 })

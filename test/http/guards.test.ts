@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import {
   type AnyAuthError,
   createVerifier,
@@ -20,6 +19,7 @@ import {
 } from '../../src/http/guards.js'
 import type { Verdict } from '../../src/http/middleware.js'
 import { getAuth } from '../../src/http/outcome.js'
+import { decisions as observeDecisions } from '../support/decisions.js'
 import { actions, enter, type Request } from '../support/portable.js'
 import { forbidden, invalid, keys, missing, options } from '../support/requests.js'
 
@@ -36,10 +36,8 @@ afterEach(() => {
 
 /** What telemetry is told from now on. */
 function decisions(): DecisionEvent[] {
-  const events: DecisionEvent[] = []
-  const listen = (event: unknown) => void events.push(event as DecisionEvent)
-  subscribe('vantage-auth:decision', listen)
-  endings.push(() => unsubscribe('vantage-auth:decision', listen))
+  const { events, end } = observeDecisions()
+  endings.push(end)
   return events
 }
 
@@ -228,7 +226,7 @@ describe('a guard of any kind', () => {
   /** What a guard by tenant would be. */
   const tenant = (check: Guard['check']) => guardMiddleware({ name: "requireTenant('acme')", check })
 
-  test('is given the Auth, the request, the realm and the time limit', async () => {
+  test('is given the Auth, the request and how the mount refuses', async () => {
     const request = await accepted({ realm: 'own' })
     const seen: unknown[] = []
     const guard = tenant((...given) => {
@@ -236,7 +234,11 @@ describe('a guard of any kind', () => {
       return 'pass'
     })
     expect(guard(request, actions)).toBe('passed')
-    expect(seen).toEqual([getAuth(request), request, 'own', 3000])
+    expect(seen).toMatchObject([
+      getAuth(request),
+      request,
+      { realm: 'own', timeoutMs: 3000, time: { clockToleranceSeconds: 5 } },
+    ])
   })
 
   test.each([

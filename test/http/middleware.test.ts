@@ -11,6 +11,7 @@ const mount = {
   exposeAs: 'auth',
   forwardErrors: false,
   isAlternative: false,
+  time: { now: Date.now, clockToleranceSeconds: 0 },
   reauthenticate: () => Promise.reject(new Error('not asked here')),
 }
 const thrown = new Error('out of paper')

@@ -103,6 +103,8 @@ function exhaustive(error: AnyAuthError): number {
       return error.reason.length
     case 'ERR_VANTAGE_SCOPE_INSUFFICIENT':
       return error.required.length
+    case 'ERR_VANTAGE_AUTHENTICATION_INSUFFICIENT':
+      return error.acrValues.length + (error.maxAgeSeconds ?? 0)
     case 'ERR_VANTAGE_UNAVAILABLE':
       return error.statusCode
   }

@@ -152,6 +152,7 @@ describe('every entry', () => {
     'findAuth',
     'getAuth',
     'requireAnyScope',
+    'requireAuthentication',
     'requireKind',
     'requireScope',
     'vantageAuth',
@@ -160,6 +161,7 @@ describe('every entry', () => {
     'vantage-auth': [
       'AuthError',
       'DOCUMENTED_SCOPES',
+      'InsufficientAuthenticationError',
       'InsufficientScopeError',
       'InvalidRequestError',
       'InvalidTokenError',

@@ -96,6 +96,7 @@ export function isRefusal({ outcome }: DecisionEvent): boolean {
     case 'request_invalid':
     case 'token_invalid':
     case 'scope_insufficient':
+    case 'authentication_insufficient':
     case 'unavailable':
       return true
   }

@@ -38,6 +38,7 @@ export interface Route {
   readonly all?: Scopes
   readonly any?: Scopes
   readonly kind?: Auth['kind']
+  readonly signIn?: { readonly acr?: string | readonly string[]; readonly maxAgeSeconds?: number }
   /** Of `authorize('rule', …)`. */
   readonly rule?: (auth: Auth, request: object) => boolean | Promise<boolean>
   /** What it returns is the body; the adapter's `authTest()` when there is none. */
@@ -111,11 +112,12 @@ function startExpress(create: typeof express): Framework['start'] {
     for (const step of before) app.use(middleware(step))
     for (const options of mounts) app.use(onExpress.vantageAuth(options))
     for (const step of after) app.use(middleware(step))
-    for (const { method = 'get', path, all, any, kind, rule, answer } of routes) {
+    for (const { method = 'get', path, all, any, kind, signIn, rule, answer } of routes) {
       const guards = [
         ...(all ? [onExpress.requireScope(...all)] : []),
         ...(any ? [onExpress.requireAnyScope(...any)] : []),
         ...(kind ? [onExpress.requireKind(kind)] : []),
+        ...(signIn ? [onExpress.requireAuthentication(signIn)] : []),
         ...(rule ? [onExpress.authorize('rule', rule)] : []),
       ]
       const handler: express.RequestHandler = answer
@@ -188,10 +190,11 @@ function startKoa(Application: typeof Koa): Framework['start'] {
     for (const step of before) app.use(middleware(step))
     for (const options of mounts) app.use(onKoa.vantageAuth(options))
     for (const step of after) app.use(middleware(step))
-    for (const { method = 'get', path, all, any, kind, rule, answer } of routes) {
+    for (const { method = 'get', path, all, any, kind, signIn, rule, answer } of routes) {
       if (all) router[method](path, onKoa.requireScope(...all))
       if (any) router[method](path, onKoa.requireAnyScope(...any))
       if (kind) router[method](path, onKoa.requireKind(kind))
+      if (signIn) router[method](path, onKoa.requireAuthentication(signIn))
       if (rule) router[method](path, onKoa.authorize('rule', rule))
       router[method](
         path,
@@ -248,11 +251,12 @@ function startFastify(create: typeof fastify): Framework['start'] {
     app.after(() => {
       for (const step of after) addStep(step)
     })
-    for (const { method = 'get', path, all, any, kind, rule, answer } of routes) {
+    for (const { method = 'get', path, all, any, kind, signIn, rule, answer } of routes) {
       const onRequest = [
         ...(all ? [onFastify.requireScope(...all)] : []),
         ...(any ? [onFastify.requireAnyScope(...any)] : []),
         ...(kind ? [onFastify.requireKind(kind)] : []),
+        ...(signIn ? [onFastify.requireAuthentication(signIn)] : []),
         ...(rule ? [onFastify.authorize('rule', rule)] : []),
       ]
       app[method](

@@ -68,6 +68,15 @@ export const forbidden = (scope: string, realm = 'vantage') =>
       'www-authenticate': `Bearer realm="${realm}", error="insufficient_scope", error_description="The request requires higher privileges than provided", scope="${scope}"`,
     },
   )
+/** @param demanded what the challenge says besides */
+export const insufficientAuthentication = (demanded: string) =>
+  answer(
+    401,
+    '{"error":"insufficient_user_authentication","error_description":"The request requires a different or more recent authentication"}',
+    {
+      'www-authenticate': `Bearer realm="vantage", error="insufficient_user_authentication", error_description="The request requires a different or more recent authentication", ${demanded}`,
+    },
+  )
 export const unavailable = answer(
   503,
   '{"error":"temporarily_unavailable","error_description":"The credentials cannot be verified at the moment"}',
@@ -136,6 +145,7 @@ const ROUTES = (of: () => Framework['adapter']): readonly Route[] => [
   { method: 'post', path: '/v1/jobs', all: ['jobs:write'], answer: () => 'created' },
   { path: '/both', all: ['clusters:read', 'jobs:read', 'storage:write'], answer: () => 'both' },
   { path: '/any', any: ['teams:write', 'jobs:write'], answer: () => 'any' },
+  { path: '/payout', signIn: { acr: ['phr', 'mfa'], maxAgeSeconds: 60 }, answer: () => 'paid' },
   { path: '/open', answer: (call) => `open to ${of().findAuth(call.request)?.subject ?? 'nobody'}` },
   { path: '/view', answer: (call) => `seen ${(call.auth as { subject?: string } | undefined)?.subject ?? 'nobody'}` },
   { path: '/me', answer: (call) => of().getAuth(call.request).subject },
@@ -364,6 +374,10 @@ const brokenKeys: Record<string, string> = {
   'a key with something behind it': `${keys.read}a`,
 }
 
+/** A token of somebody who signed in like that. */
+const signedIn = (acr: string, auth_time: number) => issuer.mint({ acr, auth_time, exp: 4102444799 })
+const staleSignIn = insufficientAuthentication('acr_values="phr mfa", max_age="60"')
+
 export const ROWS: readonly Row[] = [
   // Let through.
   plain('a key with the scope', { path: '/v1/jobs', ...bearer(keys.read) }, handled('jobs')),
@@ -378,6 +392,20 @@ export const ROWS: readonly Row[] = [
     { path: '/open', headers: [['AUTHORIZATION', `Bearer ${keys.read}`]] },
     handled('open to svc_read'),
   ),
+  plain('a fresh sign-in of the kind', { path: '/payout', ...bearer(signedIn('mfa', now)) }, handled('paid')),
+  plain('a sign-in of another kind', { path: '/payout', ...bearer(signedIn('pwd', now)) }, staleSignIn),
+  plain('a sign-in long ago', { path: '/payout', ...bearer(signedIn('mfa', now - 3600)) }, staleSignIn),
+  plain('the same token again', { path: '/payout', ...bearer(signedIn('mfa', now - 3600)) }, staleSignIn),
+  plain('a sign-in in the future', { path: '/payout', ...bearer(signedIn('mfa', now + 3600)) }, staleSignIn),
+  plain('a token without a sign-in', { path: '/payout', ...bearer(token) }, staleSignIn),
+  plain('a key, where a sign-in is asked for', { path: '/payout', ...bearer(keys.read) }, staleSignIn),
+  plain('nobody, where a sign-in is asked for', { path: '/payout' }, missing()),
+  {
+    name: 'HEAD, where a sign-in is asked for',
+    service: 'plain',
+    request: { method: 'HEAD', path: '/payout', ...bearer(token) },
+    answer: withoutBody(staleSignIn),
+  },
   plain('getAuth', { path: '/me', ...bearer(token) }, handled('user_123')),
   plain('the view', { path: '/view', ...bearer(token) }, handled('seen user_123')),
   plain(
