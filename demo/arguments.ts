@@ -10,7 +10,7 @@ Usage: npm run demo -- [options]
   --interactive   show a page to sign in and consent on, instead of consenting at once
   --port N        authorization server on port N, the APIs on N+1 to N+3, the dashboard on N+4
                   (default: free ports)
-  --json          print one line of JSON instead: addresses, API key, client (use npm run -s)
+  --json          print one line of JSON instead: addresses, credentials, client (use npm run -s)
   --help          this text
 `
 

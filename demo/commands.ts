@@ -9,7 +9,7 @@ import type { Demo } from './start.js'
  * @param state the `state` of the authorization request: URL-safe characters
  */
 export function formatCommands(demo: Demo, { interactive, state }: { interactive: boolean; state: string }): string {
-  const { issuer, api, console: keyConsole, apiKey, clientId, clientSecret, redirectUri } = demo
+  const { issuer, api, console: keyConsole, apiKey, clientId, clientSecret, redirectUri, endSession } = demo
   const url = api.express
   return `# The Vantage API on this machine. Paste what follows into another shell. Ctrl-C ends it.
 #
@@ -69,6 +69,17 @@ curl -s -w '\\n%{http_code}\\n' -H "Authorization: Bearer not-a-credential" \\
 curl -s -w '\\n%{http_code}\\n' -X POST -H \\
   "Authorization: Bearer ${apiKey}" \\
   ${url}/v1/jobs
+
+# End all sessions, as a sign-out does. The authorization server tells the API on Express of it
+curl -s -w '\\n' -X POST ${endSession}
+
+# From then on all three refuse the access token of above, before its end
+curl -s -o /dev/null -w '%{http_code}\\n' -H "Authorization: Bearer $ACCESS_TOKEN" \\
+  ${api.express}/v1/jobs
+curl -s -o /dev/null -w '%{http_code}\\n' -H "Authorization: Bearer $ACCESS_TOKEN" \\
+  ${api.koa}/v1/jobs
+curl -s -o /dev/null -w '%{http_code}\\n' -H "Authorization: Bearer $ACCESS_TOKEN" \\
+  ${api.fastify}/v1/jobs
 
 # Test the authentication setup
 curl -s -w '\\n' -H \\

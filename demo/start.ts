@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensurePage } from '../scripts/page.js'
 import { createKeyring } from '../src/keyring/keyring.js'
-import { startExpressApi } from './api-express.js'
+import { EVENTS_PATH, serveExpressApi } from './api-express.js'
 import { startFastifyApi } from './api-fastify.js'
 import { startKoaApi } from './api-koa.js'
 import { startAuthorizationServer } from './authorization-server.js'
 import { startDashboard } from './dashboard.js'
+import { listen } from './loopback.js'
 import { addSampleKeys } from './sample-keys.js'
 
 export interface DemoOptions {
@@ -28,13 +30,18 @@ export interface Demo {
   readonly clientId: string
   readonly clientSecret: string
   readonly redirectUri: string
+  /** An access token, issued in a session of the documented user. */
+  readonly accessToken: string
+  /** A POST to it ends the session of the access token that comes with it; without one, all sessions. */
+  readonly endSession: string
   /** Ends all of it, and removes the key store. Idempotent. */
   close(): Promise<void>
 }
 
 // The documented answer of /v1/auth/test shows this user, with these scopes.
 const ACCOUNT = 'user_123'
-const KEY_SCOPES = ['jobs:read', 'clusters:read'] as const
+/** Of the key, and of the access token. */
+const SCOPES = ['jobs:read', 'clusters:read'] as const
 const AUDIENCE = 'https://api.vantage.omnivector.solutions'
 const CLIENT_ID = 'demo-client'
 /** The tenant of each account of the dashboard. */
@@ -73,22 +80,33 @@ export async function startDemo({ port, interactive }: DemoOptions): Promise<Dem
       name: 'Vantage dashboard',
       accounts: Object.keys(TENANTS),
     }
+    // The API on Express hears of ended sessions, at an address that the authorization server is told when it starts.
+    const expressServer = createServer()
+    const { url: express, close: closeExpressServer } = await listen(expressServer, nextPort(1))
+    closers.push(closeExpressServer)
     const server = await startAuthorizationServer({
       port: nextPort(0),
       interactive,
       audience: AUDIENCE,
       account: ACCOUNT,
-      clients: [{ clientId: CLIENT_ID, clientSecret, name: 'Demo client' }, dashboardClient],
+      clients: [
+        { clientId: CLIENT_ID, clientSecret, name: 'Demo client', backchannelLogoutUri: express + EVENTS_PATH },
+        dashboardClient,
+      ],
     })
     closers.push(server.close)
 
+    const policy = { issuer: server.issuer, audience: AUDIENCE, keys }
+    const closeExpressApi = serveExpressApi(expressServer, { ...policy, logoutAudience: CLIENT_ID })
+    // Its requests end first.
+    closers.push(() => closeExpressServer().then(closeExpressApi))
     const urls: string[] = []
-    for (const [index, startApi] of [startExpressApi, startKoaApi, startFastifyApi].entries()) {
-      const api = await startApi({ port: nextPort(index + 1), issuer: server.issuer, audience: AUDIENCE, keys })
+    for (const [index, startApi] of [startKoaApi, startFastifyApi].entries()) {
+      const api = await startApi({ ...policy, port: nextPort(index + 2) })
       closers.push(api.close)
       urls.push(api.url)
     }
-    const [express, koa, fastify] = urls as [string, string, string]
+    const [koa, fastify] = urls as [string, string]
 
     const dashboard = await startDashboard({
       port: nextPort(4),
@@ -107,6 +125,8 @@ export async function startDemo({ port, interactive }: DemoOptions): Promise<Dem
       clientId: CLIENT_ID,
       clientSecret,
       redirectUri: server.redirectUri,
+      accessToken: await server.openSession(CLIENT_ID, SCOPES),
+      endSession: server.endSession,
       close,
     }
   } catch (error) {
@@ -125,7 +145,7 @@ async function createKey(store: string): Promise<string> {
   try {
     const { key } = await keyring.create({
       subject: ACCOUNT,
-      scopes: [...KEY_SCOPES],
+      scopes: [...SCOPES],
       tenant: TENANTS.ada,
       name: 'Demo key',
       actor: 'demo',

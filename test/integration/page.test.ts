@@ -33,6 +33,8 @@ interface DemoLine {
   clientId: string
   clientSecret: string
   redirectUri: string
+  accessToken: string
+  endSession: string
 }
 
 /** A demo in a process of its own. */
@@ -236,7 +238,30 @@ describe('the product page', () => {
       clientId: expect.any(String),
       clientSecret: expect.any(String),
       redirectUri: `${line.issuer}/callback`,
+      accessToken: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+      endSession: `${line.issuer}/demo/end-session`,
     })
+  })
+
+  test('ends the session of its access token, which all three APIs refuse from then on, and no other', async () => {
+    const other = await clientCredentialsToken()
+    const statuses = (credential: string) =>
+      Promise.all(
+        FRAMEWORKS.map(async (framework) => {
+          const response = await fetch(`${line.api[framework]}/v1/jobs`, {
+            headers: { authorization: `Bearer ${credential}` },
+          })
+          await response.text()
+          return response.status
+        }),
+      )
+    for (const credential of [line.accessToken, other, line.apiKey]) {
+      expect(await statuses(credential)).toEqual([200, 200, 200])
+    }
+    const ended = await fetch(line.endSession, { method: 'POST' })
+    expect([ended.status, await ended.json()]).toEqual([200, { ended: expect.any(Number) }])
+    expect(await statuses(line.accessToken)).toEqual([401, 401, 401])
+    for (const credential of [other, line.apiKey]) expect(await statuses(credential)).toEqual([200, 200, 200])
   })
 
   describe.each(FRAMEWORKS)('on %s', (framework) => {
@@ -394,11 +419,10 @@ describe('the commands that the demo prints', () => {
       expires_in: 3600,
       scope: 'jobs:read clusters:read',
     }
-    expect(answers).toHaveLength(10)
-    const [withKey, code, exchanged, withToken, credentials, bad, badStatus, denied, deniedStatus, self] = answers as [
-      string,
-      ...string[],
-    ]
+    expect(answers).toHaveLength(14)
+    const [withKey, code, exchanged, withToken, credentials, bad, badStatus, denied, deniedStatus, ...rest] =
+      answers as [string, ...string[]]
+    const [ended, onExpress, onKoa, onFastify, self] = rest
     expect(withKey).toBe(JOBS)
     expect(code).toMatch(/^[\w-]{20,}$/)
     expect(JSON.parse(exchanged as string)).toEqual(token)
@@ -406,6 +430,8 @@ describe('the commands that the demo prints', () => {
     expect(JSON.parse(credentials as string)).toEqual(token)
     expect([bad, badStatus]).toEqual([INVALID_TOKEN, '401'])
     expect([denied, deniedStatus]).toEqual([INSUFFICIENT_SCOPE, '403'])
+    expect(ended).toMatch(/^\{"ended":[1-9]\}$/)
+    expect([onExpress, onKoa, onFastify]).toEqual(['401', '401', '401'])
     expect(JSON.parse(self as string)).toEqual({
       authenticated: true,
       user_id: 'user_123',
