@@ -12,6 +12,7 @@ import { recordMetrics } from '../../src/core/metrics.js'
 import { publishRefusal } from '../../src/core/telemetry.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { outcomeOf } from '../support/outcome.js'
+import { createWorld, postEvent, postForm } from '../support/providers.js'
 import { createOwnStore, createTestKey } from '../support/stored-keys.js'
 import { createTestIssuer } from '../support/tokens.js'
 
@@ -164,12 +165,31 @@ describe('recordMetrics', () => {
     expect(names.join()).not.toMatch(/example|user-|somebody|vak_/)
   })
 
+  test('counts what a revocation receiver is sent, by outcome, reason and kind', async () => {
+    const { meterProvider, points } = createSdk()
+    stops.push(recordMetrics({ meterProvider }))
+    const world = createWorld()
+    stops.push(() => world.close())
+    const { provider, receiver } = world
+    const request = postForm(provider.logoutToken())
+    await receiver.handle(request)
+    await receiver.handle(request)
+    await receiver.handle(postEvent(provider.logoutToken()))
+    await receiver.handle({ ...request, method: 'GET' })
+    expect(await points()).toEqual({
+      'vantage_auth.revocations.received{kind=logout_token,outcome=revoked}': 1,
+      'vantage_auth.revocations.received{kind=logout_token,outcome=repeated}': 1,
+      'vantage_auth.revocations.received{kind=security_event,outcome=refused,reason=type}': 1,
+      'vantage_auth.revocations.received{outcome=refused,reason=method}': 1,
+    })
+  })
+
   test('stops when it is told to', async () => {
     const { meterProvider, points } = createSdk()
     const stop = recordMetrics({ meterProvider })
     channel('vantage-auth:key-set').publish({ issuer: 'https://issuer.example', fetchedAt: Date.now() })
     stop()
-    for (const name of ['decision', 'key-set', 'store']) {
+    for (const name of ['decision', 'key-set', 'store', 'revocation']) {
       expect(channel(`vantage-auth:${name}`).hasSubscribers).toBe(false)
     }
     expect(await points()).toEqual({})

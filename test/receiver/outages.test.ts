@@ -1,0 +1,223 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createKeyring } from '../../src/keyring/keyring.js'
+import { createLossNotices } from '../../src/receiver/notices.js'
+import type { KeyStore } from '../../src/store/contract.js'
+import { memoryKeyStore } from '../../src/store/memory.js'
+import { createWorld, PROVIDER, postEvent, postForm, postRevocation, type World } from '../support/providers.js'
+
+let world: World
+afterEach(() => world.close())
+
+const UNAVAILABLE =
+  '{"error":"temporarily_unavailable","error_description":"The credentials cannot be verified at the moment"}'
+
+function all(): ReturnType<typeof postForm>[] {
+  const { provider } = world
+  return [
+    postForm(provider.logoutToken()),
+    postEvent(provider.securityEvent()),
+    postRevocation(provider.revocationToken()),
+  ]
+}
+
+describe('an outage is 503 with Retry-After, for every kind', () => {
+  async function expectOutage(): Promise<void> {
+    for (const request of all()) {
+      const { status, headers, body } = await world.receiver.handle(request)
+      expect([status, body]).toEqual([503, UNAVAILABLE])
+      expect(Number(headers['Retry-After'])).toBeGreaterThanOrEqual(1)
+      expect(headers['Cache-Control']).toBe('no-store')
+    }
+    expect(world.events.map(({ outcome, issuer }) => [outcome, issuer])).toEqual(
+      all().map(() => ['unavailable', PROVIDER]),
+    )
+  }
+
+  test('of the keys', async () => {
+    const fetch = async () => {
+      throw new Error('ECONNREFUSED')
+    }
+    world = createWorld({ sender: { jwks: undefined, fetch } })
+    await expectOutage()
+    expect(await world.keyring.tokenRevocations()).toEqual([])
+  })
+
+  test('of a store that fails', async () => {
+    const store: KeyStore = {
+      ...memoryKeyStore(),
+      addTokenRevocationsOnce: () => Promise.reject(new Error('ECONNREFUSED')),
+    }
+    world = createWorld({ store })
+    await expectOutage()
+  })
+
+  test('of a store that is silent', async () => {
+    const store: KeyStore = { ...memoryKeyStore(), addTokenRevocationsOnce: () => new Promise(() => {}) }
+    world = createWorld({ store, options: { timeoutMs: 20 } })
+    await expectOutage()
+  })
+
+  test('of a store without revocations of events', async () => {
+    const { addTokenRevocationsOnce: _, ...store } = memoryKeyStore()
+    world = createWorld({ store })
+    await expectOutage()
+  })
+
+  test('and what tells nothing needs no store', async () => {
+    const store: KeyStore = {
+      ...memoryKeyStore(),
+      addTokenRevocationsOnce: () => Promise.reject(new Error('ECONNREFUSED')),
+    }
+    world = createWorld({ store })
+    const events = { 'https://schemas.openid.net/secevent/ssf/event-type/verification': {} }
+    const { status } = await world.receiver.handle(postEvent(world.provider.securityEvent({ events })))
+    expect(status).toBe(202)
+  })
+
+  test('a clock that fails is one as well', async () => {
+    let broken = false
+    world = createWorld({
+      options: {
+        clock: () => {
+          if (broken) throw new Error('no time')
+          return world.time * 1000
+        },
+      },
+    })
+    const requests = all()
+    broken = true
+    for (const request of requests) expect((await world.receiver.handle(request)).status).toBe(503)
+  })
+})
+
+describe('a key that is not known yet', () => {
+  test('is fetched', async () => {
+    let keys: readonly object[] = []
+    world = createWorld({
+      sender: { jwks: undefined, jwksUri: `${PROVIDER}/jwks`, fetch: async () => Response.json({ keys }) },
+    })
+    keys = world.provider.jwks.keys
+    expect((await world.receiver.handle(postForm(world.provider.logoutToken()))).status).toBe(200)
+  })
+})
+
+describe('under way at a time', () => {
+  test('are 500 writes; what is beyond is 503, and what anybody can send takes no place of theirs', async () => {
+    const release: (() => void)[] = []
+    const store = memoryKeyStore()
+    const slow: KeyStore = {
+      ...store,
+      addTokenRevocationsOnce: (...given) =>
+        new Promise((resolve) => {
+          release.push(() => resolve(store.addTokenRevocationsOnce?.(...given) as Promise<boolean>))
+        }),
+    }
+    world = createWorld({ store: slow, options: { timeoutMs: 20_000 } })
+    const { provider, receiver } = world
+    const first = Array.from({ length: 500 }, () => receiver.handle(postForm(provider.logoutToken())))
+    await vi.waitFor(() => expect(release).toHaveLength(500))
+    expect((await receiver.handle(postForm(provider.logoutToken()))).status).toBe(503)
+    // Forged ones are refused as ever.
+    expect((await receiver.handle(postForm(provider.logoutToken({}, { kid: 'other' })))).status).toBe(400)
+    for (const settle of release) settle()
+    expect(new Set((await Promise.all(first)).map(({ status }) => status))).toEqual(new Set([200]))
+    const after = receiver.handle(postForm(provider.logoutToken()))
+    await vi.waitFor(() => expect(release).toHaveLength(501))
+    release[500]?.()
+    expect((await after).status).toBe(200)
+  })
+})
+
+describe('close', () => {
+  test('waits for what is under way; afterwards everything is 503', async () => {
+    let release = () => {}
+    const store = memoryKeyStore()
+    const slow: KeyStore = {
+      ...store,
+      addTokenRevocationsOnce: (...given) =>
+        new Promise((resolve) => {
+          release = () => resolve(store.addTokenRevocationsOnce?.(...given) as Promise<boolean>)
+        }),
+    }
+    world = createWorld({ store: slow })
+    const { provider, receiver } = world
+    const answer = receiver.handle(postForm(provider.logoutToken()))
+    await vi.waitFor(() => release.name !== '' && expect(release.toString()).toContain('resolve'))
+    const order: string[] = []
+    void answer.then(() => order.push('answered'))
+    const closed = receiver.close().then(() => order.push('closed'))
+    expect((await receiver.handle(postForm(provider.logoutToken()))).status).toBe(503)
+    release()
+    await closed
+    expect([(await answer).status, order]).toEqual([200, ['answered', 'closed']])
+    await receiver.close()
+    expect((await receiver.handle({ ...postForm('x'), method: 'GET' })).status).toBe(503)
+  })
+})
+
+describe('a logout token that was lost is told of, since its sender does not repeat it', () => {
+  test('on standard error, without text of the token', async () => {
+    const lines: string[] = []
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      lines.push(String(text))
+      return true
+    })
+    const store: KeyStore = {
+      ...memoryKeyStore(),
+      addTokenRevocationsOnce: () => Promise.reject(new Error('ECONNREFUSED')),
+    }
+    world = createWorld({ store, options: { outageNotices: true } })
+    for (const request of [...all(), ...all()]) await world.receiver.handle(request)
+    write.mockRestore()
+    const told = lines.filter((line) => line.includes('revoke by hand'))
+    expect(told).toHaveLength(1)
+    expect(told[0]).toBe(
+      `vantage-auth: issuer ${PROVIDER}: a logout token was answered 503, and the issuer does not repeat them. Look up in its log whose sessions ended, and revoke by hand: vantage-auth tokens revoke --issuer ${PROVIDER} --session-id …, or --subject …\n`,
+    )
+    expect(lines.join('')).toContain('vantage-auth: key store of the revocation receiver failed: ECONNREFUSED')
+    expect(lines.join('')).not.toMatch(/u1|s1|event-\d/)
+  })
+
+  test('once a minute, with their number, for each issuer', () => {
+    world = createWorld()
+    let now = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+    const lines: string[] = []
+    const losses = createLossNotices(true, (line) => lines.push(line))
+    losses.lost('https://a.example')
+    for (let i = 0; i < 3; i++) losses.lost('https://a.example')
+    losses.lost('https://b.example')
+    now = 60_000
+    losses.lost('https://a.example')
+    clock.mockRestore()
+    expect(lines.map((line) => line.split(' answered')[0])).toEqual([
+      'issuer https://a.example: a logout token was',
+      'issuer https://b.example: a logout token was',
+      'issuer https://a.example: 4 logout tokens were',
+    ])
+  })
+})
+
+test('on SQLite: written by one process, a repetition for the next one', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vantage-receiver-'))
+  try {
+    const url = `sqlite:${join(folder, 'keys.db')}`
+    const clock = () => world.time * 1000
+    world = createWorld({ keyring: createKeyring(url, { clock }) })
+    const request = postForm(world.provider.logoutToken())
+    expect((await world.receiver.handle(request)).status).toBe(200)
+    const first = world
+    const { jwks } = first.provider
+    const second = createWorld({ keyring: createKeyring(url, { clock }), sender: { jwks } })
+    expect((await second.receiver.handle(request)).status).toBe(200)
+    expect(second.events).toMatchObject([{ outcome: 'repeated', revocations: 0 }])
+    expect(await second.keyring.tokenRevocations()).toHaveLength(2)
+    await second.close()
+  } finally {
+    await world.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
