@@ -6,6 +6,10 @@ import type { Configuration } from './options.js'
 /** What a verifier requires of credentials. No secrets: stores as role, host, port and database, or path; URLs without their query. */
 export interface EffectivePolicy {
   readonly issuers: readonly EffectiveIssuerPolicy[]
+  /** There where the application is asked for issuers that are not in the list. */
+  readonly resolveIssuer?: true
+  readonly issuerTtlSeconds?: number
+  readonly maxIssuers?: number
   /** `false`: every API key is refused. `null`: there is no store yet, and API keys are 503. */
   readonly keys: { readonly store: string; readonly environment: Configuration['environment'] } | false | null
   readonly cache: { readonly maxEntries: number; readonly maxBytes: number; readonly ttlSeconds: number } | false
@@ -84,9 +88,14 @@ function referenceOf({ reference }: Claim): ClaimReference {
 
 /** @param label what may be shown of the store in use; without it there is none */
 export function describePolicy(config: Configuration, label?: string): EffectivePolicy {
-  const { cache, environment } = config
+  const { cache, environment, resolver } = config
   return {
     issuers: config.issuers.map(describeIssuer),
+    ...(resolver && {
+      resolveIssuer: true,
+      issuerTtlSeconds: resolver.ttlMs / 1000,
+      maxIssuers: resolver.maxIssuers,
+    }),
     keys: label === undefined ? (config.keys === false ? false : null) : { store: label, environment },
     cache: cache && { maxEntries: cache.maxEntries, maxBytes: cache.maxBytes, ttlSeconds: cache.ttlMs / 1000 },
     keySetMaxStaleSeconds: config.keySetMaxStaleMs / 1000,

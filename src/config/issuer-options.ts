@@ -4,6 +4,8 @@ import type { ScopeSeparator } from '../core/scope.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
 import type { ClaimReference } from '../token/claim-reference.js'
 import type { ClaimValue } from '../token/grants.js'
+import { keyUsesOf } from '../token/issuer/issuer.js'
+import { SIGNATURE_USES } from '../token/key-set.js'
 import type { IssuerPolicy, Profile, ScopeRule } from '../token/policy.js'
 import {
   checkFlag,
@@ -26,18 +28,35 @@ import {
   checkScopeRule,
   type GrantOptions,
 } from './claim-options.js'
-import { checkIssuer, DEFAULT_ISSUER } from './issuer-identifier.js'
+import { checkIssuer, checkTrustDomain, DEFAULT_ISSUER, issuerOfTrustDomain } from './issuer-identifier.js'
 import { resolveKeySource } from './key-source.js'
+import { expandTenants, TENANT_PLACEHOLDER } from './tenants.js'
 
 /** What this service requires of the access tokens of one issuer. */
 export interface IssuerOptions {
   /**
    * Issuer identifier that the `iss` claim must equal, character for character. It also decides where keys come from: a
-   * token never chooses its own issuer. An https URL without query and fragment; http only on loopback.
+   * token never chooses its own issuer. An https URL without query and fragment; http only on loopback. An entry has this or
+   * `trustDomain`.
    *
    * @see {@link https://www.rfc-editor.org/rfc/rfc9068#section-4 RFC 9068 §4}
    */
-  issuer: string
+  issuer?: string | undefined
+  /**
+   * Tenants of an issuer that has one identifier for each, with `{tenantid}` in `issuer`. Each is an issuer of its own, with
+   * its own keys, and `auth.issuer` is its own. `{tenantid}` may also stand in `jwksUri`, and in the values of `required`
+   * (`required: { tid: '{tenantid}' }`). Texts without white space and `/ ? # % @ \\ { }`; no tenant beside these is accepted.
+   */
+  tenants?: readonly string[] | undefined
+  /**
+   * In place of `issuer`: name of a SPIFFE trust domain, such as `acme.org`, for tokens of workloads (JWT-SVID). It takes
+   * tokens without `iss` whose `sub` begins with `spiffe://acme.org/`; `auth.issuer` is `spiffe://acme.org`. Needs `jwksUri`
+   * or `jwks`, whose keys may have `use` `jwt-svid` as well. `typ` is JWT, JOSE or none, and all else as under the profile
+   * `lenient`. A token with an `iss` goes by that alone.
+   *
+   * @see {@link https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md JWT-SVID}
+   */
+  trustDomain?: string | undefined
   /** Name of the preset that the entry came from, for `describe()`. It decides nothing. 1 to 64 characters. Default: none. */
   preset?: string | undefined
   /** The resource that this service is. One of them must be in the `aud` claim. Default: the `audience` option. */
@@ -141,7 +160,7 @@ const SCOPE_SEPARATORS = ['space', 'comma'] as const
 const PROFILES = ['rfc9068', 'lenient'] as const
 
 /** The options that say where keys come from. {@link resolveEntry} reads each by its name. */
-const SOURCE_NAMES = ['issuer', 'jwksUri', 'jwks', 'fetch', 'allowInsecureHttp'] as const
+const SOURCE_NAMES = ['issuer', 'tenants', 'trustDomain', 'jwksUri', 'jwks', 'fetch', 'allowInsecureHttp'] as const
 
 type OwnName = Exclude<keyof IssuerOptions, (typeof SOURCE_NAMES)[number]>
 type OwnPolicy = { [N in OwnName]: NonNullable<IssuerPolicy[N]> }
@@ -168,6 +187,9 @@ const OWN: { readonly [N in OwnName]: (given: Setting) => OwnPolicy[N] } = {
 }
 const OWN_NAMES = namesOf(OWN)
 
+/** Every option of an entry. */
+export const ENTRY_NAMES = [...SOURCE_NAMES, ...OWN_NAMES]
+
 /**
  * What an entry alone can say. Who a client is, and what a claim of a workload means, is a matter of one issuer: another one
  * could write the same names.
@@ -175,7 +197,10 @@ const OWN_NAMES = namesOf(OWN)
 const NOT_SHARED = { preset: undefined, clients: undefined, requireClient: undefined, grants: undefined }
 
 /** The policy of every issuer that has no options of its own. */
-export type SharedPolicy = Omit<IssuerPolicy, 'issuer' | 'keySource' | 'scopeSeparator' | keyof typeof NOT_SHARED> & {
+export type SharedPolicy = Omit<
+  IssuerPolicy,
+  'issuer' | 'trustDomain' | 'keySource' | 'scopeSeparator' | keyof typeof NOT_SHARED
+> & {
   /** `undefined`: it depends on the issuer, see {@link IssuerOptions.scopeSeparator}. */
   readonly scopeSeparator: ScopeSeparator | undefined
 }
@@ -205,9 +230,15 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
       'is for a single issuer; with several, put it into the entry of its issuer: issuer: [{ issuer, jwksUri }]',
     )
   }
-  const policies = entries.map((entry, index) => {
-    if (typeof entry !== 'string') return resolveEntry(entry, `issuer[${index}]`, shared)
+  const policies = entries.flatMap((entry, index) => {
+    if (typeof entry !== 'string') return resolveEntries(entry, `issuer[${index}]`, shared)
     const issuer = checkIssuer(entry, settings.issuer.name)
+    if (issuer.includes(TENANT_PLACEHOLDER)) {
+      throw new ArgumentError(
+        settings.issuer.name,
+        `has ${TENANT_PLACEHOLDER}; name the accepted tenants in an entry: issuer: [{ issuer, tenants }]`,
+      )
+    }
     const none = optionSetting(undefined, '')
     const { jwksUri, jwks } = single ? settings : { jwksUri: none, jwks: none }
     const insecure = ({ fromEnvironment }: Setting) => fromEnvironment && settings.allowInsecureEnvironment
@@ -218,11 +249,12 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
       fetch: none,
       mayBeInsecure: insecure,
       algorithms: shared.algorithms,
+      uses: SIGNATURE_USES,
     })
     // An issuer that is given as the one text is the product's own, wherever it runs. Others need not write commas like it.
     const isOwn = single && !Array.isArray(settings.issuer.value)
     const scopeSeparator = shared.scopeSeparator ?? (isOwn ? 'comma' : separatorOf(issuer))
-    return Object.freeze({ ...NOT_SHARED, ...shared, scopeSeparator, issuer, keySource })
+    return Object.freeze({ ...NOT_SHARED, ...shared, scopeSeparator, issuer, trustDomain: undefined, keySource })
   })
   if (new Set(policies.map(({ issuer }) => issuer)).size < policies.length) {
     throw new ArgumentError(settings.issuer.name, 'names one issuer twice; put both audiences into one entry')
@@ -243,11 +275,20 @@ function readEntries({ value, name, fromEnvironment }: Setting): readonly (strin
   )
 }
 
-/** An entry of a list. Each of its own options replaces the shared one. */
+/** The policies of an entry of a list: one, or one for each of its tenants. */
+function resolveEntries(entry: object, at: string, shared: SharedPolicy): readonly IssuerPolicy[] {
+  const given = readOptions(entry, ENTRY_NAMES, `${at} option`)
+  return expandTenants(given, at).map((one) => resolveGiven(one, at, shared))
+}
+
+/** An entry without tenants. Each of its own options replaces the shared one. */
 export function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
-  const given = readOptions(entry, [...SOURCE_NAMES, ...OWN_NAMES], `${at} option`)
+  return resolveGiven(readOptions(entry, ENTRY_NAMES, `${at} option`), at, shared)
+}
+
+function resolveGiven(given: GivenEntry, at: string, shared: SharedPolicy): IssuerPolicy {
   const setting = (name: keyof IssuerOptions) => optionSetting(given[name], `${at}.${name}`)
-  const issuer = checkIssuer(given.issuer, `${at}.issuer`)
+  const { issuer, trustDomain } = readIdentifier(given, at)
   const insecure = given.allowInsecureHttp ?? false
   if (given.allowInsecureHttp === null || typeof insecure !== 'boolean') {
     throw new ArgumentError(`${at}.allowInsecureHttp`, 'must be true or false')
@@ -258,16 +299,40 @@ export function resolveEntry(entry: object, at: string, shared: SharedPolicy): I
   }
   for (const name of OWN_NAMES) if (given[name] !== undefined) readOwn(name)
   const scopeSeparator = own.scopeSeparator ?? shared.scopeSeparator ?? separatorOf(issuer)
-  const policy = { ...NOT_SHARED, ...shared, ...own, scopeSeparator, issuer }
+  const profile = trustDomain === undefined ? (own.profile ?? shared.profile) : profileOfWorkloads(own.profile, at)
+  const policy = { ...NOT_SHARED, ...shared, ...own, profile, scopeSeparator, issuer, trustDomain }
   const keySource = resolveKeySource({
-    issuer: setting('issuer'),
+    issuer: trustDomain === undefined ? setting('issuer') : undefined,
     jwksUri: setting('jwksUri'),
     jwks: setting('jwks'),
     fetch: setting('fetch'),
     mayBeInsecure: () => insecure,
     algorithms: policy.algorithms,
+    uses: keyUsesOf(policy),
   })
   return Object.freeze({ ...policy, keySource })
+}
+
+type GivenEntry = { readonly [N in keyof IssuerOptions]?: unknown }
+
+/** Whose tokens an entry is for. */
+function readIdentifier(given: GivenEntry, at: string): Pick<IssuerPolicy, 'issuer' | 'trustDomain'> {
+  if (given.trustDomain === undefined)
+    return { issuer: checkIssuer(given.issuer, `${at}.issuer`), trustDomain: undefined }
+  if (given.issuer !== undefined) {
+    throw new ArgumentError(`${at}.trustDomain`, `and ${at}.issuer exclude each other; give each an entry of its own`)
+  }
+  const trustDomain = checkTrustDomain(given.trustDomain, `${at}.trustDomain`)
+  return { issuer: issuerOfTrustDomain(trustDomain), trustDomain }
+}
+
+/** The shared profile is not for them: no JWT-SVID has the `typ` of RFC 9068. */
+function profileOfWorkloads(own: Profile | undefined, at: string): Profile {
+  if (own !== 'rfc9068') return 'lenient'
+  throw new ArgumentError(
+    `${at}.profile`,
+    'cannot be "rfc9068" for a trust domain, whose tokens never follow it; leave it out',
+  )
 }
 
 /** The default for an entry of a list. */

@@ -18,16 +18,18 @@ export interface KeySourceSettings {
   /** Whether a URL may be http outside loopback. */
   mayBeInsecure(url: Setting): boolean
   readonly algorithms: readonly string[]
+  /** What the `use` of its keys may be. */
+  readonly uses: readonly string[]
 }
 
 export function resolveKeySource(settings: KeySourceSettings): KeySource {
-  const { issuer, jwksUri, jwks, mayBeInsecure, algorithms } = settings
+  const { issuer, jwksUri, jwks, mayBeInsecure, algorithms, uses } = settings
   if (jwks.value !== undefined) {
     for (const other of [jwksUri, settings.fetch]) {
       if (other.value === undefined || other.fromEnvironment) continue
       throw new ArgumentError(jwks.name, `and ${other.name} exclude each other; leave one out`)
     }
-    return Object.freeze({ kind: 'static', jwks: checkStaticKeys(jwks, algorithms) })
+    return Object.freeze({ kind: 'static', jwks: checkStaticKeys(jwks, algorithms, uses) })
   }
   const fetch = settings.fetch.value === undefined ? undefined : checkFetch(settings.fetch)
   if (jwksUri.value !== undefined) {
@@ -60,7 +62,11 @@ function checkFetchable(setting: Setting, mayBeInsecure: (url: Setting) => boole
 }
 
 /** A copy of a static key set with which a token can be verified at all. */
-function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]): JSONWebKeySet {
+function checkStaticKeys(
+  { value, name }: Setting,
+  algorithms: readonly string[],
+  uses: readonly string[],
+): JSONWebKeySet {
   const list = keysOf(value)
   if (list !== undefined && list.length > MAX_KEYS) throw new ArgumentError(name, `holds more than ${MAX_KEYS} keys`)
   const copies = Array.from(list ?? [], copyKey)
@@ -74,7 +80,7 @@ function checkStaticKeys({ value, name }: Setting, algorithms: readonly string[]
       throw new ArgumentError(`${name}.keys[${index}]`, 'is a private or symmetric key; give public keys only')
     }
   }
-  const set = parseKeySet({ keys })
+  const set = parseKeySet({ keys }, uses)
   const kids = new Set(keys.map(({ kid }) => (typeof kid === 'string' ? kid : undefined)))
   if (!algorithms.some((alg) => [...kids].some((kid) => set.match(alg, kid).keys.length > 0))) {
     throw new ArgumentError(

@@ -37,6 +37,7 @@ import {
   resolveIssuers,
   type SharedPolicy,
 } from './issuer-options.js'
+import { checkResolver, createIssuerResolver, type IssuerResolver, type ResolveIssuer } from './issuer-resolver.js'
 import { type AwaitedKeyStore, type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
 import { tellDefaults } from './start-notices.js'
 
@@ -45,10 +46,27 @@ export type { IssuerOptions }
 /** What a verifier accepts. Each option wins over its environment variable; an empty variable is unset. */
 export interface VerifierOptions {
   /**
-   * The issuer or issuers of access tokens; `false` accepts API keys only.
+   * The issuer or issuers of access tokens; `false` accepts API keys only, and tokens of `resolveIssuer`.
    * [`VANTAGE_ISSUER`] Default: `https://auth.vantage.omnivector.solutions`.
    */
   issuer?: string | readonly (string | IssuerOptions)[] | false | undefined
+  /**
+   * Tells of issuers that `issuer` does not name, at run time: an entry as in `issuer`, whose `issuer` must equal `iss`, or
+   * `undefined` for one that is not accepted (401, which stands for 30 seconds). It is asked before anything of the token is
+   * verified, so `iss` is the text of anybody. It is asked only for an https URL (http on loopback) of at most 512 characters
+   * without user, query and fragment, in the spelling of URLs; about 100 issuers at a time at most, beyond that is 503; and never for
+   * one that `issuer` names. Anything else that it answers, a throw, a rejection, or silence for `timeoutMs` is 503. No entry
+   * may have `tenants` or `trustDomain`. With `issuer: false` there are no issuers but those. Default: none.
+   */
+  resolveIssuer?: ResolveIssuer | undefined
+  /**
+   * How long an entry of `resolveIssuer` stands, in seconds, 1 to 86 400. Then it is asked again: `undefined` ends the issuer
+   * and its cached tokens, another entry takes the place of the first, and while there is no answer its tokens are 503.
+   * Default: 300.
+   */
+  issuerTtlSeconds?: number | undefined
+  /** Most issuers of `resolveIssuer` that are kept, 1 to 100 000. The one that was unused longest goes. Default: 1000. */
+  maxIssuers?: number | undefined
   /** [`VANTAGE_AUDIENCE`] Default: `https://api.vantage.omnivector.solutions`. See {@link IssuerOptions.audience}. */
   audience?: string | readonly string[] | undefined
   /** [`VANTAGE_JWKS_URI`, where the issuer comes from the environment or is the default] For a single issuer. */
@@ -145,6 +163,8 @@ export interface Configuration {
   readonly issuers: readonly IssuerPolicy[]
   /** The same in the policy of each issuer. */
   readonly clockToleranceSeconds: number
+  /** Tells of more issuers at run time. */
+  readonly resolver: IssuerResolver | undefined
   /** `false`: every API key is refused. While a store is awaited, none can be decided. */
   readonly keys: ConfiguredKeyStore | AwaitedKeyStore | false
   readonly environment: Environment
@@ -231,6 +251,9 @@ const SETTINGS = {
     DEFAULT_ENVIRONMENT,
     'VANTAGE_ENVIRONMENT',
   ),
+  resolveIssuer: reader<ResolveIssuer | undefined>(({ value, name }) => checkResolver(value, name), undefined),
+  issuerTtlSeconds: number({ min: 1, max: 86_400 }, 300),
+  maxIssuers: integer({ min: 1, max: 100_000 }, 1000),
   cache: reader(({ value }) => resolveCache(value), resolveCache({})),
   isRevoked: reader<Configuration['isRevoked']>(({ value, name }) => checkFunction(value, name), undefined),
   keySetMaxStaleSeconds: number({ min: 1, max: 604_800 }, 3600),
@@ -273,7 +296,8 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     optionSetting(given[name], name)
 
   const policy = readAll(POLICY, setting)
-  const { keySetMaxStaleSeconds, storeMaxStaleSeconds, ...others } = readAll(SETTINGS, setting)
+  const { keySetMaxStaleSeconds, storeMaxStaleSeconds, resolveIssuer, issuerTtlSeconds, maxIssuers, ...others } =
+    readAll(SETTINGS, setting)
   const allowInsecure = variableSetting('VANTAGE_ALLOW_INSECURE_HTTP')
   const sources = {
     issuer: setting('issuer', 'VANTAGE_ISSUER'),
@@ -296,6 +320,7 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
     storeMaxStaleMs: 1000 * storeMaxStaleSeconds,
     issuers,
     clockToleranceSeconds: policy.clockToleranceSeconds,
+    resolver: resolveIssuer && createIssuerResolver(resolveIssuer, policy, { issuerTtlSeconds, maxIssuers }),
     keys,
   })
 }

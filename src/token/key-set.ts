@@ -6,6 +6,11 @@ export const MAX_KEYS = 1000
 /** Most keys of one `kid` that are tried on a token. */
 const MAX_CANDIDATES = 4
 
+/** What the `use` of a key may say, if it says anything (RFC 7517 §4.2). */
+export const SIGNATURE_USES: readonly string[] = ['sig']
+/** In the key set of a trust domain keys for workloads' tokens have a use of their own (SPIFFE Trust Domain and Bundle §4.2.2). */
+export const SVID_USES: readonly string[] = ['sig', 'jwt-svid']
+
 /** One public key of an issuer. */
 export interface VerificationKey {
   readonly kid: string | undefined
@@ -63,10 +68,11 @@ export function hasPrivateMember(jwk: object): boolean {
  * outside 2048-8192 bits or with an exponent below 3, contradicting `use`, `key_ops` or `alg`. So are entries that cannot
  * be read: one of them never costs the others.
  *
+ * @param uses what the `use` of a key may be; one without it is for any use
  * @throws {TypeError} when the value is no key set, or a larger one than {@link MAX_KEYS}
  * @see {@link https://www.rfc-editor.org/rfc/rfc7517#section-5 RFC 7517 §5}
  */
-export function parseKeySet(value: unknown): KeySet {
+export function parseKeySet(value: unknown, uses: readonly string[] = SIGNATURE_USES): KeySet {
   const list = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : undefined
   if (!Array.isArray(list)) throw new TypeError('the answer is not a JSON Web Key Set')
   if (list.length > MAX_KEYS) throw new TypeError(`the key set holds more than ${MAX_KEYS} keys`)
@@ -75,7 +81,7 @@ export function parseKeySet(value: unknown): KeySet {
   for (const jwk of list) {
     if (typeof jwk !== 'object' || jwk === null) continue
     const identity = identityOf(jwk)
-    if (identity !== undefined && !entries.has(identity)) entries.set(identity, createEntry(jwk))
+    if (identity !== undefined && !entries.has(identity)) entries.set(identity, createEntry(jwk, uses))
   }
   return createKeySet(entries)
 }
@@ -144,8 +150,8 @@ function identityOf(jwk: Record<string, unknown>): string | undefined {
   }
 }
 
-function createEntry(jwk: JsonWebKey & Record<string, unknown>): KeyEntry {
-  const usable = isUsable(jwk)
+function createEntry(jwk: JsonWebKey & Record<string, unknown>, uses: readonly string[]): KeyEntry {
+  const usable = isUsable(jwk, uses)
   const kid = typeof jwk.kid === 'string' ? jwk.kid : undefined
   let current = true
   let imported: { readonly key: VerificationKey | undefined } | undefined
@@ -175,9 +181,9 @@ function createEntry(jwk: JsonWebKey & Record<string, unknown>): KeyEntry {
   }
 }
 
-function isUsable(jwk: Record<string, unknown>): boolean {
+function isUsable(jwk: Record<string, unknown>, uses: readonly string[]): boolean {
   if (hasPrivateMember(jwk)) return false
-  if (jwk.use !== undefined && jwk.use !== 'sig') return false
+  if (jwk.use !== undefined && !uses.some((use) => use === jwk.use)) return false
   if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))) return false
   return true
 }

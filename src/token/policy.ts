@@ -33,7 +33,10 @@ export interface RequiredClaim {
 
 /** The checked policy for one issuer. What is `undefined` is not configured, and nothing is looked at for it. */
 export interface IssuerPolicy {
+  /** The `iss` claim; for a trust domain `spiffe://` and its name, which its tokens have in `sub` alone. */
   readonly issuer: string
+  /** Name of the SPIFFE trust domain, where the tokens are those of workloads (JWT-SVID). */
+  readonly trustDomain: string | undefined
   /** Name of the preset that the options came from, for people. */
   readonly preset: string | undefined
   readonly audience: readonly string[]

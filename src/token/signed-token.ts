@@ -3,8 +3,8 @@ import type { Algorithm } from './algorithms.js'
 import { MAX_TOKEN_BYTES } from './encoding.js'
 import type { Issuer } from './issuer/issuer.js'
 import { type JsonObject, own } from './json-object.js'
+import { alg, encoding, extensions, headerText, kid, payload, shape } from './jws.js'
 import { verifySignature } from './signature.js'
-import { alg, encoding, extensions, headerText, type Issuers, kid, payload, shape } from './unverified-token.js'
 
 /**
  * A signed token that is no access token, parsed. Nothing in it is verified: without its signature anybody could have
@@ -21,9 +21,6 @@ export interface UnverifiedToken {
 /** Why a token is refused before its claims are looked at. */
 export type TokenFault = Extract<Reason, 'malformed' | 'type' | 'algorithm' | 'key' | 'signature'>
 
-/** The steps taken here do not look at issuers. */
-const NO_ISSUERS: Issuers = new Map()
-
 /**
  * Parses a signed token of another kind than access tokens, by the same steps. It does not verify the signature and looks
  * at no claim.
@@ -33,17 +30,17 @@ const NO_ISSUERS: Issuers = new Map()
  */
 export function parseSignedToken(text: string, isType: (typ: unknown) => boolean): UnverifiedToken | TokenFault {
   // Longer ones would be cut while they are decoded.
-  const parts = text.length > MAX_TOKEN_BYTES ? null : shape.read(text, NO_ISSUERS)
-  if (parts === null || encoding.read(parts, NO_ISSUERS) === null) return 'malformed'
-  const header = headerText.read(parts, NO_ISSUERS)
+  const parts = text.length > MAX_TOKEN_BYTES ? null : shape.read(text)
+  if (parts === null || encoding.read(parts) === null) return 'malformed'
+  const header = headerText.read(parts)
   if (header === null) return 'malformed'
   if (!isType(own(header, 'typ'))) return 'type'
-  if (extensions.read(header, NO_ISSUERS) === null) return 'malformed'
-  const algorithm = alg.read(header, NO_ISSUERS)
+  if (extensions.read(header) === null) return 'malformed'
+  const algorithm = alg.read(header)
   if (algorithm === null) return 'algorithm'
-  const claims = payload.read(parts, NO_ISSUERS)
+  const claims = payload.read(parts)
   if (claims === null) return 'malformed'
-  const keyId = kid.read(header, NO_ISSUERS)
+  const keyId = kid.read(header)
   if (keyId === null) return 'key'
   return { text, alg: algorithm, kid: keyId, claims }
 }

@@ -43,7 +43,7 @@ export function connectStore(
     notices,
   )
   const revocations =
-    config.issuers.length > 0 && keepsTokenRevocations(store)
+    acceptsTokens(config) && keepsTokenRevocations(store)
       ? createRevocationList(store, keys.changes, config, notices.tokens)
       : undefined
   // Of an application's own store only `find` is needed.
@@ -60,6 +60,10 @@ export function connectStore(
       if (owned) await settledBy(deadline, store.close())
     },
   }
+}
+
+function acceptsTokens({ issuers, resolver }: Configuration): boolean {
+  return issuers.length > 0 || resolver !== undefined
 }
 
 function keepsTokenRevocations(store: KeyStore): store is KeyStore & Required<Pick<KeyStore, 'tokenRevocations'>> {

@@ -17,12 +17,11 @@ export interface LoggableCredentials {
 export function createLoggableCredentials(issuers: Issuers): LoggableCredentials {
   const anyToken: RefusedCredential = Object.freeze({ kind: 'access_token' })
   const anyKey: RefusedCredential = Object.freeze({ kind: 'api_key' })
-  const tokens = new Map(
-    [...issuers.keys()].map((issuer) => [issuer, Object.freeze({ kind: 'access_token', issuer } as const)]),
-  )
+  const tokens = new Map(Array.from(issuers.values(), ({ policy: { issuer } }) => [issuer, tokenOf(issuer)]))
 
+  /** One that the application has told of is as good as configured. */
   function token(issuer: Issuer | undefined): RefusedCredential {
-    return (issuer && tokens.get(issuer.policy.issuer)) ?? anyToken
+    return issuer === undefined ? anyToken : (tokens.get(issuer.policy.issuer) ?? tokenOf(issuer.policy.issuer))
   }
 
   function key(id: string | undefined): RefusedCredential {
@@ -58,4 +57,8 @@ export function createLoggableCredentials(issuers: Issuers): LoggableCredentials
       }
     },
   }
+}
+
+function tokenOf(issuer: string): RefusedCredential {
+  return Object.freeze({ kind: 'access_token', issuer })
 }

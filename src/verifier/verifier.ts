@@ -24,15 +24,16 @@ import {
 import { createOutageNotices, NO_NOTICES } from '../core/outage-notices.js'
 import { decisionsObserved, observeDecision, publishStore, type Trace } from '../core/telemetry.js'
 import { checkClaims } from '../token/access-token.js'
-import { createIssuer } from '../token/issuer/issuer.js'
+import { createIssuer, type Issuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
 import { type VerifiedAccessToken, verifyAccessToken } from '../token/signature.js'
-import { parseAccessToken } from '../token/unverified-token.js'
+import { type Issuers, parseAccessToken } from '../token/unverified-token.js'
 import { createCaches } from './caches.js'
 import { connectStore } from './connected-store.js'
 import { createIsRevoked, type IsRevoked } from './is-revoked.js'
 import { createLoggableCredentials } from './loggable-credentials.js'
 import type { Basis } from './refusals.js'
+import { createResolvedIssuers, isAskable, type ResolvedIssuers } from './resolved-issuers.js'
 import { noteTime } from './verifier-time.js'
 
 type HeaderLines = string | readonly string[] | undefined
@@ -52,7 +53,7 @@ export interface Verifier {
    */
   authenticate(request: { readonly authorization: HeaderLines }): Auth | Promise<Auth>
   /**
-   * Resolves, for good, once each key set and the store have loaded once. Until then each call tries, and rejects with
+   * Resolves, for good, once the key set of each configured issuer and the store have loaded once. Until then each call tries, and rejects with
    * what is missing. For a readiness probe.
    */
   ready(): Promise<void>
@@ -75,18 +76,33 @@ export interface Verifier {
  */
 export function createVerifier(options: VerifierOptions = {}): Verifier {
   const config = resolveOptions(options)
-  if (config.issuers.length === 0 && config.keys === false) warnNothingAccepted()
+  if (config.issuers.length === 0 && config.resolver === undefined && config.keys === false) warnNothingAccepted()
   const { clock, realm, timeoutMs } = config
   const notices = config.outageNotices ? createOutageNotices() : NO_NOTICES
-  const issuers = new Map(config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config, notices)]))
+  const configuredIssuers = new Map(
+    config.issuers.map((policy) => [policy.issuer, createIssuer(policy, config, notices)]),
+  )
+  const resolved = createResolved()
+  const issuers = withResolved(configuredIssuers, resolved?.get)
   const caches = config.cache === false ? undefined : createCaches(config.cache)
   const { awaited, configured } = sortKeys(config.keys)
   let connected = configured && connectStore(configured, config, caches, notices)
   const awaitedNotice = awaited && notices.about('default key store', awaited)
-  const loggable = createLoggableCredentials(issuers)
+  const loggable = createLoggableCredentials(withResolved(configuredIssuers, resolved?.known))
   const isRevokedWithoutStore = createIsRevoked(undefined, config.isRevoked, timeoutMs, notices)
   let wasReady = false
   let closing: Promise<void> | undefined
+
+  function createResolved(): ResolvedIssuers | undefined {
+    if (config.resolver === undefined) return undefined
+    const notice = notices.about('resolveIssuer of the application', config.resolver.ask)
+    return createResolvedIssuers(
+      config.resolver,
+      config,
+      notice,
+      config.outageNotices ? createOutageNotices : undefined,
+    )
+  }
 
   /** Connects a store whose file was absent at start, once it is there. From then on tokens obey its revocations. */
   function connectAwaitedStore(): void {
@@ -122,10 +138,12 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return looksLikeApiKey(text) ? decideApiKey(text, trace, asked) : decideAccessToken(text, trace, asked)
   }
 
+  /** @param told the issuer that the application has named for this token */
   function decideAccessToken(
     text: string,
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
+    told?: Issuer,
   ): Decision | Promise<Decision> {
     const digest = fingerprint(text)
     const now = clock()
@@ -141,8 +159,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const refusal = rememberedRefusal(digest, now, trace)
     if (refusal !== undefined) return refusal
 
-    const token = parseAccessToken(text, issuers)
+    const token = parseAccessToken(text, told === undefined ? issuers : onlyIssuer(told))
     const claimed = loggable.token(token.issuer)
+    if ('reason' in token && resolved !== undefined && token.foreignIss !== undefined && isAskable(token.foreignIss)) {
+      return decideByTold(resolved.resolve(token.foreignIss), text, trace, asked)
+    }
     if ('reason' in token) return refuseAndRemember(digest, token.reason, claimed, token.issuer)
     const { issuer, alg, kid } = token
     const askForKeys = (attempt: number): Decision | Promise<Decision> => {
@@ -179,6 +200,19 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       return admit(auth, now, text, asked)
     }
     return askForKeys(1)
+  }
+
+  /** The application was asked whose token it is. A refusal is not remembered by the token: how long it stands is known there. */
+  function decideByTold(
+    told: Issuer | undefined | Promise<Issuer | undefined>,
+    text: string,
+    trace: Trace | undefined,
+    asked: IsRevoked | undefined,
+  ): Decision | Promise<Decision> {
+    if (told instanceof Promise) return told.then((issuer) => decideByTold(issuer, text, trace, asked))
+    return told === undefined
+      ? refused('issuer', loggable.token(undefined))
+      : decideAccessToken(text, trace, asked, told)
   }
 
   function decideApiKey(
@@ -318,7 +352,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const deadline = performance.now() + timeoutMs
     // First: what is closed here is no outage.
     notices.close()
-    for (const issuer of issuers.values()) issuer.close()
+    for (const issuer of configuredIssuers.values()) issuer.close()
+    resolved?.close()
     await connected?.close(deadline)
   }
 
@@ -333,7 +368,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       // A store that comes later does not take back what was said.
       if (wasReady) return
       connectAwaitedStore()
-      const loads = [...issuers.values()].map((issuer) => issuer.ready())
+      const loads = [...configuredIssuers.values()].map((issuer) => issuer.ready())
       if (connected !== undefined) loads.push(connected.ready())
       await allReady(loads)
       wasReady = true
@@ -353,6 +388,17 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 function sortKeys(keys: Configuration['keys']): { awaited?: AwaitedKeyStore; configured?: ConfiguredKeyStore } {
   if (keys === false) return {}
   return 'look' in keys ? { awaited: keys } : { configured: keys }
+}
+
+/** The configured issuers come first: of those the application is never asked. */
+function withResolved(configured: ReadonlyMap<string, Issuer>, get: ResolvedIssuers['get'] | undefined): Issuers {
+  if (get === undefined) return configured
+  return { get: (iss) => configured.get(iss) ?? get(iss), values: () => configured.values(), isOpen: true }
+}
+
+/** For a token that is known to name it. */
+function onlyIssuer(issuer: Issuer): Issuers {
+  return { get: () => issuer, values: () => [issuer], isOpen: true }
 }
 
 function deliver(decision: Decision): Auth {

@@ -61,12 +61,16 @@ function examineRuntime(): Examination {
 
 /** Whom the service trusts, and whether anybody has said so. */
 function describeTrust({ config, defaults }: Service): Examination[] {
-  if (config.issuers.length === 0) return [ok('issuer', null, 'none: API keys only')]
-  return config.issuers.flatMap(({ issuer, audience, profile }) => [
+  const resolved =
+    config.resolver === undefined
+      ? []
+      : [ok('issuer', null, 'those of resolveIssuer as well, which is not called here')]
+  if (config.issuers.length === 0 && resolved.length === 0) return [ok('issuer', null, 'none: API keys only')]
+  const configured = config.issuers.flatMap(({ issuer, trustDomain, audience, profile }) => [
     ok(
       'issuer',
       issuer,
-      `profile ${profile}${defaults.issuer ? ', by default: VANTAGE_ISSUER or the option issuer changes it' : ''}`,
+      `${trustDomain === undefined ? '' : 'a trust domain, '}profile ${profile}${defaults.issuer ? ', by default: VANTAGE_ISSUER or the option issuer changes it' : ''}`,
     ),
     ok(
       'audience',
@@ -74,6 +78,7 @@ function describeTrust({ config, defaults }: Service): Examination[] {
       `${audience.join(', ')}${defaults.audience ? ', by default: VANTAGE_AUDIENCE or the option audience changes it' : ''}`,
     ),
   ])
+  return [...configured, ...resolved]
 }
 
 const STYLES: Readonly<Record<Examination['result'], Style>> = {

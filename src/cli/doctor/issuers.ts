@@ -3,6 +3,7 @@ import { describeCause, LONGEST_REPORT } from '../../core/cause.js'
 import { formatSpan } from '../../core/duration.js'
 import { createDiscovery, metadataUrls } from '../../token/issuer/discovery.js'
 import { fetchJson } from '../../token/issuer/fetch-json.js'
+import { keyUsesOf } from '../../token/issuer/issuer.js'
 import { createLoadedKeySet } from '../../token/issuer/loaded-key-set.js'
 import { momentOf } from '../../token/issuer/moment.js'
 import { deadlineAfter } from '../../token/issuer/timers.js'
@@ -50,13 +51,14 @@ async function examineMetadata(
 }
 
 async function examineKeySet(
-  { issuer, algorithms }: IssuerPolicy,
+  policy: IssuerPolicy,
   url: URL,
   { fetch, timeoutMs, clock, keySetMaxStaleMs }: Configuration,
 ): Promise<Examination> {
+  const { issuer, algorithms } = policy
   const { signal, clear } = deadlineAfter(timeoutMs, new AbortController().signal)
   try {
-    const loaded = createLoadedKeySet(algorithms, keySetMaxStaleMs)
+    const loaded = createLoadedKeySet(algorithms, keySetMaxStaleMs, keyUsesOf(policy))
     loaded.replace((await fetchJson(fetch, url, signal)).body, momentOf(clock()), 1)
     return ok('key set', issuer, countOf(loaded.set?.size ?? 0))
   } catch (error) {

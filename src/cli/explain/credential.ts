@@ -16,6 +16,7 @@ import { own } from '../../token/json-object.js'
 import type { VerificationKey } from '../../token/key-set.js'
 import { verifyAccessToken } from '../../token/signature.js'
 import { parseAccessToken, type UnverifiedAccessToken } from '../../token/unverified-token.js'
+import { isAskable } from '../../verifier/resolved-issuers.js'
 import { isRevokedBy } from '../../verifier/revocation-list.js'
 import type { Service } from '../service.js'
 import { type Finding, failed, findingOf, open, passed } from './finding.js'
@@ -119,7 +120,11 @@ async function explainToken(text: string, service: Service, mayFetch: boolean): 
   const findings: Finding[] = []
   try {
     const token = parseAccessToken(text, issuers, (check) => findings.push(findingOf(nameIssuers(check, text, config))))
-    if ('reason' in token) return { findings, ...REFUSED }
+    if ('reason' in token) {
+      const { foreignIss } = token
+      const mayBeResolved = config.resolver !== undefined && foreignIss !== undefined && isAskable(foreignIss)
+      return { findings: mayBeResolved ? [...findings.slice(0, -1), NOT_RESOLVED] : findings, ...REFUSED }
+    }
     const hasKeys = mayFetch || token.policy.keySource.kind === 'static'
     findings.push(...(hasKeys ? await judgeSignature(token) : [NO_KEYS]))
     const now = config.clock() / 1000
@@ -142,13 +147,22 @@ async function explainToken(text: string, service: Service, mayFetch: boolean): 
   }
 }
 
+const NOT_RESOLVED = open(
+  'iss',
+  'an issuer that the options name, or that resolveIssuer knows',
+  'the issuer is one that resolveIssuer is asked for, and no function of the application is called here',
+  'give what it answers for this issuer as an entry of the option issuer',
+)
+
 /** The verifier's own check says no more than that the issuer is unknown: it compares, and does not ask what is like it. */
 function nameIssuers(check: CheckReport, text: string, { issuers }: Configuration): CheckReport {
   if (check.name !== 'iss' || check.passed) return check
   if (issuers.length === 0) return { ...check, expected: 'none: the service accepts API keys only (issuer: false)' }
   const claims = decodeObject(text.split('.')[1] ?? '')
   const iss = claims && own(claims, 'iss')
-  const configured = issuers.map(({ issuer }) => issuer)
+  const configured = issuers.filter(({ trustDomain }) => trustDomain === undefined).map(({ issuer }) => issuer)
+  const goesBySub = claims !== null && !Object.hasOwn(claims, 'iss') && configured.length < issuers.length
+  if (goesBySub || configured.length === 0) return check
   if (typeof iss !== 'string')
     return { ...check, expected: `a text, one of ${configured.map((issuer) => JSON.stringify(issuer)).join(', ')}` }
   return {

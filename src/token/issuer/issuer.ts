@@ -1,7 +1,7 @@
 import { UnavailableError } from '../../core/errors.js'
 import { ofProcess } from '../../core/of-process.js'
 import { NO_NOTICES, type OutageNotices } from '../../core/outage-notices.js'
-import { type KeySet, parseKeySet, type VerificationKey } from '../key-set.js'
+import { type KeySet, parseKeySet, SIGNATURE_USES, SVID_USES, type VerificationKey } from '../key-set.js'
 import type { IssuerPolicy } from '../policy.js'
 import { createBackOff } from './back-off.js'
 import { createDiscovery } from './discovery.js'
@@ -60,14 +60,14 @@ export function createIssuer(
   notices: OutageNotices = NO_NOTICES,
 ): Issuer {
   const source = policy.keySource
-  if (source.kind === 'static') return createStaticIssuer(policy, parseKeySet(source.jwks))
+  if (source.kind === 'static') return createStaticIssuer(policy, parseKeySet(source.jwks, keyUsesOf(policy)))
 
   const { clock, timeoutMs } = settings
   const fetch = source.fetch ?? settings.fetch
   const closing = new AbortController()
   const backOff = createBackOff()
   const identity = identityOf(policy.issuer, source.url, fetch)
-  const loaded = createLoadedKeySet(policy.algorithms, settings.keySetMaxStaleMs)
+  const loaded = createLoadedKeySet(policy.algorithms, settings.keySetMaxStaleMs, keyUsesOf(policy))
   const discovery = createDiscovery(
     policy.issuer,
     source,
@@ -155,6 +155,11 @@ export function createIssuer(
       closing.abort(new Error('the verifier is closed'))
     },
   }
+}
+
+/** What the `use` of an issuer's keys may be. */
+export function keyUsesOf({ trustDomain }: Pick<IssuerPolicy, 'trustDomain'>): readonly string[] {
+  return trustDomain === undefined ? SIGNATURE_USES : SVID_USES
 }
 
 const fetches = ofProcess('fetches', () => ({ numbers: new WeakMap<object, number>(), last: 0 }))

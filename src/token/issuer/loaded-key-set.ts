@@ -32,8 +32,13 @@ export interface LoadedKeySet {
 /**
  * @param algorithms the accepted ones. A set must have a key for one of them
  * @param maxStaleMs largest age of a set that serves during an outage; a shorter one than 10 minutes shortens the freshness too
+ * @param uses what the `use` of its keys may be
  */
-export function createLoadedKeySet(algorithms: readonly string[], maxStaleMs: number): LoadedKeySet {
+export function createLoadedKeySet(
+  algorithms: readonly string[],
+  maxStaleMs: number,
+  uses?: readonly string[],
+): LoadedKeySet {
   const freshMs = Math.min(FRESH_MS, maxStaleMs)
   let loaded: { readonly set: KeySet; readonly fetchedAt: Moment; readonly fetchNumber: number } | undefined
   let generation = 0
@@ -60,7 +65,7 @@ export function createLoadedKeySet(algorithms: readonly string[], maxStaleMs: nu
     },
     isRefreshDue: (now) => loaded !== undefined && ageOf(loaded.fetchedAt, now) >= freshMs * REFRESH_AT,
     replace(value, fetchedAt, fetchNumber) {
-      const next = parseKeySet(value)
+      const next = parseKeySet(value, uses)
       // An issuer that publishes no usable key is out of order: its keys are not withdrawn.
       if (!next.canVerify(algorithms)) throw new TypeError('the key set holds no key that can verify a token')
       loaded = { set: loaded === undefined ? next : takeOver(loaded.set, next), fetchedAt, fetchNumber }
