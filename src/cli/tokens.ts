@@ -12,6 +12,7 @@ const NAMES = [
   ['token-id', 'jti'],
   ['subject', 'sub'],
   ['client-id', 'client_id'],
+  ['session-id', 'sid'],
 ] as const
 
 /** As services have it by default (`clockToleranceSeconds`). */
@@ -19,11 +20,11 @@ const DEFAULT_TOLERANCE_SECONDS = 5
 const MAX_TOLERANCE_SECONDS = 300
 
 const revoke: Command = {
-  usage: '--issuer URL (--token-id ID | --subject TEXT | --client-id TEXT) [options]',
+  usage: '--issuer URL (--token-id ID | --subject TEXT | --client-id TEXT | --session-id ID) [options]',
   summary: 'have the services of this store refuse access tokens',
   about: [
     'It cannot be taken back. A token that does not say when it was issued counts as issued before.',
-    'One of --issuer, --token-id, --subject and --client-id may be -: then its text is read from standard input, whatever characters it has, without the line break at its end.',
+    'One of --issuer, --token-id, --subject, --client-id and --session-id may be -: then its text is read from standard input, whatever characters it has, without the line break at its end.',
   ],
   options: {
     issuer: {
@@ -34,9 +35,10 @@ const revoke: Command = {
     'token-id': { value: 'ID', help: 'the one token with this jti claim' },
     subject: { value: 'TEXT', help: 'tokens of this subject' },
     'client-id': { value: 'TEXT', help: 'tokens of this client' },
+    'session-id': { value: 'ID', help: 'tokens of this session, as their sid claim says; without --issued-before all' },
     'issued-before': {
       value: 'TIME',
-      help: 'with --subject and --client-id: that were issued before, or in the same second, such as 2026-11-25T12:00:00Z or now (default now)',
+      help: 'that were issued before, or in the same second, such as 2026-11-25T12:00:00Z or now (default now; not with --token-id)',
     },
     'clock-tolerance': {
       value: 'SECONDS',
@@ -59,18 +61,20 @@ const revoke: Command = {
   async run(given) {
     const names = NAMES.map(([flag]) => given.text(flag))
     if (names.slice(1).filter((value) => value !== undefined).length !== 1) {
-      throw new UsageError('one of --token-id, --subject and --client-id is needed')
+      throw new UsageError('one of --token-id, --subject, --client-id and --session-id is needed')
     }
     const issuedBefore = readIssuedBefore(given)
     const texts = await replaceDash(names)
     for (const [i, [flag, claim]] of NAMES.entries()) refuseToken(texts[i], flag, claim)
-    const [issuer, tokenId, subject, clientId] = texts
+    const [issuer, tokenId, subject, clientId, sessionId] = texts
     const selector =
       tokenId !== undefined
         ? { issuer, tokenId }
         : subject !== undefined
           ? { issuer, subject, issuedBefore }
-          : { issuer, clientId, issuedBefore }
+          : clientId !== undefined
+            ? { issuer, clientId, issuedBefore }
+            : { issuer, sessionId, issuedBefore }
     const options = {
       reason: given.text('reason'),
       actor: given.text('actor'),
@@ -102,7 +106,7 @@ const list: Command = {
 export const tokensCommands: Readonly<Record<string, Command>> = { revoke, list }
 
 /** A token that was issued up to now may bear a later time, by as much as the services tolerate. */
-function readIssuedBefore(given: Arguments): Date | string {
+function readIssuedBefore(given: Arguments): Date | string | undefined {
   const before = given.text('issued-before')
   const tolerance = readWhole(given, 'clock-tolerance')
   for (const flag of ['issued-before', 'clock-tolerance']) {
@@ -111,7 +115,9 @@ function readIssuedBefore(given: Arguments): Date | string {
   }
   if (tolerance !== undefined && !(tolerance <= MAX_TOLERANCE_SECONDS))
     throw new UsageError(`--clock-tolerance must be a number of seconds from 0 to ${MAX_TOLERANCE_SECONDS}`)
-  if (before === undefined || before === 'now')
+  const isOfSession = given.text('session-id') !== undefined
+  if (before === undefined && isOfSession && tolerance === undefined) return undefined
+  if (before === 'now' || (before === undefined && !isOfSession))
     return new Date(Date.now() + 1000 * (tolerance ?? DEFAULT_TOLERANCE_SECONDS))
   if (tolerance !== undefined) throw new UsageError('--clock-tolerance goes with --issued-before now alone')
   return before
@@ -140,6 +146,7 @@ function printRevocations(revocations: readonly TokenRevocation[]): void {
       'TOKEN',
       { title: 'SUBJECT', cut: true },
       { title: 'CLIENT', cut: true },
+      { title: 'SESSION', cut: true },
       'ISSUED BEFORE',
       'REVOKED',
       { title: 'BY', cut: true },
@@ -151,6 +158,7 @@ function printRevocations(revocations: readonly TokenRevocation[]): void {
       one.tokenId,
       one.subject,
       one.clientId,
+      one.withoutSession ? 'tokens without one' : one.sessionId,
       one.issuedBefore && formatInstant(one.issuedBefore),
       formatInstant(one.createdAt),
       one.createdBy,

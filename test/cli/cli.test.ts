@@ -287,9 +287,13 @@ describe('tokens', () => {
     ['--token-id', 'a\u0000b \u001b[2J\n', '$(rm) `x` "\'" \\'],
     ['--subject', '  ', 'Größe 日本'],
     ['--client-id', '-'.repeat(8192), '\ufeff-'],
+    ['--session-id', 'a\u0000b', '$(rm) "'],
   ])('name %s as standard input has it, with any character', async (flag, first, second) => {
     await keys('migrate')
-    const member = { '--token-id': 'tokenId', '--subject': 'subject', '--client-id': 'clientId' }[flag] ?? ''
+    const member =
+      { '--token-id': 'tokenId', '--subject': 'subject', '--client-id': 'clientId', '--session-id': 'sessionId' }[
+        flag
+      ] ?? ''
     for (const [name, input] of [
       [first, `${first}\n`],
       [second, second],
@@ -321,6 +325,7 @@ describe('tokens', () => {
 
   test.each([
     [['--token-id', 'x', '--clock-tolerance', '5']],
+    [['--session-id', 'x', '--clock-tolerance', '5']],
     [['--subject', 'u', '--clock-tolerance', '301']],
     [['--subject', 'u', '--clock-tolerance', '5s']],
     [['--subject', 'u', '--issued-before', '2026-11-25T12:00:00Z', '--clock-tolerance', '5']],
@@ -341,10 +346,24 @@ describe('tokens', () => {
     expect(revocations).toMatchObject([{ clientId: 'c', reason: 'gone' }, { tokenId: 'jti' }, { subject: 'u' }])
   })
 
+  test('of a session are revoked all, or those that were issued before an instant', async () => {
+    await keys('migrate')
+    const revoke = async (...words: string[]) =>
+      JSON.parse((await tokens('revoke', '--issuer', issuer, '--session-id', 'sid', '--json', ...words)).stdout)
+    expect(await revoke('--issued-before', '2026-11-25T12:00:00Z')).toMatchObject({
+      sessionId: 'sid',
+      issuedBefore: '2026-11-25T12:00:00.000Z',
+    })
+    expect(Date.parse((await revoke('--issued-before', 'now')).issuedBefore)).toBeGreaterThan(Date.now() - 60_000)
+    expect(await revoke()).toMatchObject({ sessionId: 'sid', subject: null, issuedBefore: null })
+    expect((await tokens('list')).stdout).toMatch(/ SESSION .*\n\S+ +- +- +- +sid +- /)
+  })
+
   test.each([
     ['no issuer', ['--subject', 'u']],
     ['nothing that is revoked', ['--issuer', issuer]],
     ['two things that are revoked', ['--issuer', issuer, '--subject', 'u', '--token-id', 'jti']],
+    ['a session and a client', ['--issuer', issuer, '--session-id', 's', '--client-id', 'c']],
     ['an instant for one token', ['--issuer', issuer, '--token-id', 'jti', '--issued-before', 'now']],
     ['an issuer that is empty', ['--issuer', '', '--subject', 'u']],
     ['an instant without a time zone', ['--issuer', issuer, '--subject', 'u', '--issued-before', '2026-11-25T12:00']],

@@ -8,7 +8,7 @@ export const grants: Command = {
   summary: 'print the SQL that gives a role of PostgreSQL what it needs',
   about: [
     'It connects to nothing. The owner of the tables runs the statements, once keys migrate has made them: pipe them into psql.',
-    'service: verifies credentials. administrator: all commands but keys migrate, and the console. reader: the commands that change nothing. receiver: revokes access tokens, and nothing else.',
+    'service: verifies credentials. administrator: all commands but keys migrate, and the console. reader: the commands that change nothing. receiver: revokes the access tokens that events of an issuer name, and nothing else.',
   ],
   options: {
     role: { value: 'NAME', help: 'the role, which is there already (default vantage_ and the first word)' },
