@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { AccessTokenAuth } from '../core/auth.js'
+import { type AccessTokenAuth, subjectsOf } from '../core/auth.js'
 import type { StoredTokenRevocation } from '../store/contract.js'
 
 /** Revocations of tokens, arranged so that one is found, added and removed without a look at the others. */
@@ -37,12 +37,13 @@ interface SameName {
   widest: Entry | undefined
 }
 
+/** What revocations name tokens by. */
+const KINDS = ['tokenIds', 'subjects', 'subjectsWithoutSession', 'clients', 'sessions'] as const
+
+type Kind = (typeof KINDS)[number]
+
 /** The revocations of one issuer, by name. */
-interface IssuerRevocations {
-  readonly tokenIds: Map<string, SameName>
-  readonly subjects: Map<string, SameName>
-  readonly clients: Map<string, SameName>
-}
+type IssuerRevocations = { readonly [K in Kind]: Map<string, SameName> }
 
 export function createRevocationIndex(): RevocationIndex {
   const issuers = new Map<string, IssuerRevocations>()
@@ -51,9 +52,11 @@ export function createRevocationIndex(): RevocationIndex {
   let firstEnd = Number.POSITIVE_INFINITY
 
   function ofIssuer(issuer: string): IssuerRevocations {
-    const known = issuers.get(issuer) ?? { tokenIds: new Map(), subjects: new Map(), clients: new Map() }
-    issuers.set(issuer, known)
-    return known
+    const known = issuers.get(issuer)
+    if (known !== undefined) return known
+    const created = Object.fromEntries(KINDS.map((kind) => [kind, new Map()])) as unknown as IssuerRevocations
+    issuers.set(issuer, created)
+    return created
   }
 
   function remove(id: string): void {
@@ -73,15 +76,18 @@ export function createRevocationIndex(): RevocationIndex {
       return entries.size
     },
 
-    lists({ issuer, tokenId, subject, clientId, claims }) {
-      const revoked = issuers.get(issuer)
+    lists(auth) {
+      const revoked = issuers.get(auth.issuer)
       if (revoked === undefined) return false
+      const { tokenId, clientId, sessionId, claims } = auth
       // A token that does not say when it was issued counts as issued before any instant.
       const issuedAt = Math.floor(claims.iat ?? Number.NEGATIVE_INFINITY)
       return (
         (tokenId !== null && revoked.tokenIds.has(tokenId)) ||
-        refuses(revoked.subjects.get(subject), issuedAt) ||
-        (clientId !== null && refuses(revoked.clients.get(clientId), issuedAt))
+        (clientId !== null && refuses(revoked.clients.get(clientId), issuedAt)) ||
+        (sessionId !== null && refuses(revoked.sessions.get(sessionId), issuedAt)) ||
+        refusesOneOf(revoked.subjects, auth, issuedAt) ||
+        (sessionId === null && refusesOneOf(revoked.subjectsWithoutSession, auth, issuedAt))
       )
     },
 
@@ -107,8 +113,8 @@ export function createRevocationIndex(): RevocationIndex {
         if (endsAt <= now) remove(id)
         else firstEnd = Math.min(firstEnd, endsAt)
       }
-      for (const [issuer, { tokenIds, subjects, clients }] of issuers) {
-        if (tokenIds.size + subjects.size + clients.size === 0) issuers.delete(issuer)
+      for (const [issuer, revoked] of issuers) {
+        if (KINDS.every((kind) => revoked[kind].size === 0)) issuers.delete(issuer)
       }
     },
   }
@@ -138,6 +144,11 @@ function refuses(revocations: SameName | undefined, issuedAt: number): boolean {
   return revocations.widest !== undefined && issuedAt <= revocations.widest.until
 }
 
+/** Whether a revocation names the subject of a token, by any name that it has. */
+function refusesOneOf(revoked: ReadonlyMap<string, SameName>, auth: AccessTokenAuth, issuedAt: number): boolean {
+  return revoked.size > 0 && subjectsOf(auth).some((subject) => refuses(revoked.get(subject), issuedAt))
+}
+
 function findWidest(entries: Iterable<Entry>): Entry | undefined {
   let widest: Entry | undefined
   for (const entry of entries) if (widest === undefined || entry.until > widest.until) widest = entry
@@ -147,7 +158,7 @@ function findWidest(entries: Iterable<Entry>): Entry | undefined {
 interface ReadRevocation {
   readonly id: string
   readonly issuer: string
-  readonly kind: keyof IssuerRevocations
+  readonly kind: Kind
   readonly name: string
   readonly until: number
   readonly endsAt: number
@@ -155,20 +166,42 @@ interface ReadRevocation {
 
 function read(revocation: unknown): ReadRevocation {
   const given = (revocation ?? {}) as Partial<StoredTokenRevocation>
-  const { id, issuer, tokenId, subject, clientId, issuedBefore, endsAt } = given
-  const kind = typeof tokenId === 'string' ? 'tokenIds' : typeof subject === 'string' ? 'subjects' : 'clients'
-  const name = { tokenIds: tokenId, subjects: subject, clients: clientId }[kind]
-  // `iat` has whole seconds: the second in which the instant lies is refused as well.
-  const until = kind === 'tokenIds' ? Number.POSITIVE_INFINITY : Math.floor(Number(issuedBefore ?? Number.NaN) / 1000)
+  const { id, issuer, issuedBefore, endsAt } = given
+  const [kind, name] = readName(given)
   if (
     typeof id !== 'string' ||
     typeof issuer !== 'string' ||
     typeof name !== 'string' ||
-    Number.isNaN(until) ||
     typeof endsAt !== 'number' ||
     Number.isNaN(endsAt)
   ) {
-    throw new TypeError('A KeyStore answered what is not a StoredTokenRevocation')
+    throw new TypeError(NO_REVOCATION)
   }
-  return { id, issuer, kind, name, until, endsAt }
+  return { id, issuer, kind, name, until: readUntil(kind, issuedBefore), endsAt }
+}
+
+const NO_REVOCATION = 'A KeyStore answered what is not a StoredTokenRevocation'
+
+/** A store that knows of no sessions leaves out what it knows nothing of. */
+function readName({
+  tokenId,
+  subject,
+  clientId,
+  sessionId,
+  withoutSession = false,
+}: Partial<StoredTokenRevocation>): readonly [kind: Kind, name: unknown] {
+  if (typeof tokenId === 'string') return ['tokenIds', tokenId]
+  if (typeof sessionId === 'string') return ['sessions', sessionId]
+  if (typeof subject !== 'string') return ['clients', clientId]
+  if (typeof withoutSession !== 'boolean') throw new TypeError(NO_REVOCATION)
+  return [withoutSession ? 'subjectsWithoutSession' : 'subjects', subject]
+}
+
+function readUntil(kind: Kind, issuedBefore: unknown): number {
+  // Without an instant, all tokens of a session.
+  if (kind === 'tokenIds' || (kind === 'sessions' && issuedBefore === null)) return Number.POSITIVE_INFINITY
+  // `iat` has whole seconds: the second in which the instant lies is refused as well.
+  const until = Math.floor(Number(issuedBefore ?? Number.NaN) / 1000)
+  if (Number.isNaN(until)) throw new TypeError(NO_REVOCATION)
+  return until
 }

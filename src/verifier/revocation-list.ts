@@ -1,6 +1,6 @@
 import type { StoreChanges } from '../api-key/store-changes.js'
 import { StoreFailure } from '../api-key/store-queue.js'
-import type { AccessTokenAuth } from '../core/auth.js'
+import { type AccessTokenAuth, subjectsOf } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
 import { UnavailableError } from '../core/errors.js'
 import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
@@ -123,8 +123,9 @@ export function createRevocationList(
   }
 }
 
-function namesOf({ issuer, tokenId, subject, clientId }: AccessTokenAuth): TokenNames {
-  return { issuer, tokenId, subject, subjects: [subject], clientId, sessionId: null }
+function namesOf(auth: AccessTokenAuth): TokenNames {
+  const { issuer, tokenId, subject, clientId, sessionId } = auth
+  return { issuer, tokenId, subject, subjects: subjectsOf(auth), clientId, sessionId }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { AccessTokenAuth } from '../../src/core/auth.js'
+import { type AccessTokenAuth, noteSubjects } from '../../src/core/auth.js'
 import type { StoredTokenRevocation } from '../../src/store/contract.js'
 import { createRevocationIndex, indexRevocations } from '../../src/verifier/revocation-index.js'
 
@@ -18,10 +18,18 @@ function revocation(id: string, values: Partial<StoredTokenRevocation>): StoredT
   return { id, issuer: ISSUER, ...names, createdAt: 0, createdBy: null, reason: null, endsAt: 1e15, ...values }
 }
 
-function token(values: { tokenId?: string; subject?: string; clientId?: string; iat?: number; issuer?: string }) {
+function token(values: {
+  tokenId?: string
+  subject?: string
+  clientId?: string
+  sessionId?: string
+  iat?: number
+  issuer?: string
+}) {
   const { iat, ...names } = values
   const claims = iat === undefined ? {} : { iat }
-  return { issuer: ISSUER, tokenId: null, subject: 'u', clientId: null, ...names, claims } as unknown as AccessTokenAuth
+  const others = { issuer: ISSUER, tokenId: null, subject: 'u', clientId: null, sessionId: null }
+  return { ...others, ...names, claims } as unknown as AccessTokenAuth
 }
 
 describe('an index of revocations', () => {
@@ -38,6 +46,61 @@ describe('an index of revocations', () => {
       expect(index.lists(token({ ...names, iat: SECOND + 1 }))).toBe(false)
       expect(index.lists(token(names))).toBe(true)
       expect(index.lists(token({ ...names, issuer: `${ISSUER}/` }))).toBe(false)
+    }
+  })
+
+  test('refuses the tokens of a session, all of them or those up to an instant', () => {
+    const index = createRevocationIndex()
+    index.add(revocation('a', { sessionId: 'ended' }))
+    index.add(revocation('b', { sessionId: 'before', issuedBefore: 1000 * SECOND }))
+    expect(index.lists(token({ sessionId: 'ended', iat: SECOND + 1e6 }))).toBe(true)
+    expect(index.lists(token({ sessionId: 'before', iat: SECOND }))).toBe(true)
+    expect(index.lists(token({ sessionId: 'before', iat: SECOND + 1 }))).toBe(false)
+    expect(index.lists(token({ sessionId: 'other', iat: SECOND }))).toBe(false)
+    expect(index.lists(token({ iat: SECOND }))).toBe(false)
+    expect(index.lists(token({ sessionId: 'ended', issuer: `${ISSUER}/` }))).toBe(false)
+    index.remove('a')
+    expect(index.lists(token({ sessionId: 'ended' }))).toBe(false)
+  })
+
+  test('refuses, of a subject without a session, only the tokens that carry none', () => {
+    const index = createRevocationIndex()
+    index.add(revocation('a', { subject: 'u', withoutSession: true, issuedBefore: 1000 * SECOND }))
+    expect(index.lists(token({ iat: SECOND }))).toBe(true)
+    expect(index.lists(token({ iat: SECOND + 1 }))).toBe(false)
+    expect(index.lists(token({ iat: SECOND, sessionId: 's' }))).toBe(false)
+    index.add(revocation('b', { subject: 'u', issuedBefore: 1000 * SECOND }))
+    expect(index.lists(token({ iat: SECOND, sessionId: 's' }))).toBe(true)
+  })
+
+  test('compares every name that the subject of a token has', () => {
+    const index = createRevocationIndex()
+    const auth = token({ subject: 'ann@example.com', iat: SECOND })
+    noteSubjects(auth, ['00u1'])
+    index.add(revocation('a', { subject: '00u1', issuedBefore: 1000 * SECOND }))
+    expect(index.lists(auth)).toBe(true)
+    expect(index.lists(token({ subject: 'ann@example.com', iat: SECOND }))).toBe(false)
+    index.remove('a')
+    index.add(revocation('b', { subject: '00u1', withoutSession: true, issuedBefore: 1000 * SECOND }))
+    expect(index.lists(auth)).toBe(true)
+    index.remove('b')
+    index.add(revocation('c', { subject: 'ann@example.com', issuedBefore: 1000 * SECOND }))
+    expect(index.lists(auth)).toBe(true)
+  })
+
+  test('reads what a store that knows of no sessions answers, and nothing that it half understands', () => {
+    const { sessionId: _, withoutSession: __, ...old } = revocation('a', { subject: 'u', issuedBefore: 1000 * SECOND })
+    const index = createRevocationIndex()
+    index.add(old)
+    expect(index.lists(token({ sessionId: 's', iat: SECOND }))).toBe(true)
+    for (const wrong of [
+      revocation('b', { sessionId: 's', issuedBefore: 'soon' as never }),
+      revocation('b', { sessionId: 's', issuedBefore: undefined as never }),
+      revocation('b', { sessionId: 7 as never }),
+      revocation('b', { subject: 'u', withoutSession: 1 as never, issuedBefore: 1 }),
+      revocation('b', { subject: 'u', withoutSession: true }),
+    ]) {
+      expect(() => index.add(wrong)).toThrow(TypeError)
     }
   })
 
