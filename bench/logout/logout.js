@@ -28,11 +28,17 @@ const stores = {
 const results = {}
 let passed = true
 for (const [name, { measure, boundMs }] of Object.entries(stores)) {
-  // A short run shares its machine with others: it fails when two runs exceed twice the bound.
+  // A short run shares its machine with others: it fails when two runs exceed twice the bound, or two are broken off, as
+  // when the issuer waits 2.5 s in vain for the receiver.
   const tolerableMs = values.short ? 2 * boundMs : boundMs
   for (let attempts = values.short ? 2 : 1; attempts > 0; attempts--) {
-    results[name] = await measure(size)
-    if (results[name].untilAllRefuse.p99 <= tolerableMs) break
+    try {
+      results[name] = await measure(size)
+      if (results[name].untilAllRefuse.p99 <= tolerableMs) break
+    } catch (error) {
+      if (attempts === 1) throw error
+      console.log(`${name}: ${error}; once more`)
+    }
   }
   const { untilAllRefuse, acceptedAfterRefusal } = results[name]
   passed &&= untilAllRefuse.p99 <= tolerableMs && acceptedAfterRefusal === 0
