@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyring } from '../../src/keyring/keyring.js'
@@ -168,6 +168,63 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
     ]) {
       await expect(server.sql(as(grantee), statement), statement).rejects.toMatchObject({ code: '42501' })
     }
+  })
+
+  test('a receiver takes no revocation back, speaks for nobody, and writes nothing that is no revocation', async () => {
+    const place = `"${SCHEMA.replaceAll('"', '""')}"`
+    const owner = postgresKeyStore({ connectionString: url, schema: SCHEMA })
+    const ring = createKeyring(owner)
+    const inForce = [
+      await ring.revokeTokens(TOKENS),
+      await ring.revokeTokens({ issuer: TOKENS.issuer, sessionId: 's' }),
+    ]
+    const revoke = (row: object, { at = 'now()', digest = randomBytes(32).toString('hex') } = {}) => {
+      const whole = { id: randomUUID(), issuer: TOKENS.issuer, escaped: 0, without_session: 0, created_by: 'receiver' }
+      const instants = { issued_before: new Date(0), created_at: new Date(), ends_at: '9999-12-31T00:00:00Z' }
+      const rows = JSON.stringify([{ ...whole, ...instants, ...row }]).replaceAll("'", "''")
+      return server.sql(
+        as('receiver'),
+        `SELECT ${place}.vantage_revoke_tokens_once('sha256:${digest}', '9999-12-31', ${at}, '${rows}'::json) AS added`,
+      )
+    }
+    const ids = async () => (await ring.tokenRevocations()).map(({ id }) => id)
+    // By an earlier instant, for a shorter time, of fewer tokens, or as if all had ended.
+    await revoke({ subject: TOKENS.subject })
+    await revoke({ subject: TOKENS.subject, issued_before: '9999-01-01T00:00:00Z', ends_at: new Date() })
+    await revoke({ subject: TOKENS.subject, issued_before: '9999-01-01T00:00:00Z', without_session: 1 })
+    await revoke({ session_id: 's' })
+    await revoke({ client_id: 'c' }, { at: "'9999-12-31'" })
+    expect(await ids()).toEqual(expect.arrayContaining(inForce.map(({ id }) => id)))
+
+    const before = await ids()
+    for (const [row, code] of [
+      [{ subject: 'x', created_by: 'ann' }, '23514'],
+      [{ subject: 'x', created_by: null }, '23514'],
+      [{ subject: 'x', created_by: 'receivers' }, '23514'],
+      [{ subject: '"x","issuer":"https://b.example"', escaped: 1 }, '22P02'],
+      [{ subject: '{"a":1}', escaped: 1 }, '23514'],
+      [{ subject: 'x', token_id: 'y' }, '23514'],
+      [{ subject: 'x', issued_before: null }, '23514'],
+      [{ id: inForce[0]?.id, subject: 'x' }, '23505'],
+    ] as const) {
+      await expect(revoke(row), JSON.stringify(row)).rejects.toMatchObject({ code })
+    }
+    await expect(revoke({ subject: 'x' }, { digest: 'jti' })).rejects.toMatchObject({ code: '23514' })
+    expect(await ids()).toEqual(before)
+    expect(await revoke({ subject: JSON.stringify('a\u0000b'), escaped: 1 })).toEqual([{ added: true }])
+    expect((await ring.tokenRevocations())[0]?.subject).toBe('a\u0000b')
+    // What was meant to stay until the year 9999 ends in a year.
+    const [kept] = await server.sql(
+      url,
+      `SELECT max(ends_at) < now() + interval '368 days' AS soon FROM ${place}.vantage_token_events`,
+    )
+    expect(kept).toEqual({ soon: true })
+    for (const statement of ['SELECT * FROM', 'DELETE FROM', 'TRUNCATE'])
+      for (const table of ['vantage_token_events', 'vantage_token_revocations', 'vantage_keys', 'vantage_audit'])
+        await expect(server.sql(as('receiver'), `${statement} ${place}.${table}`)).rejects.toMatchObject({
+          code: '42501',
+        })
+    await owner.close()
   })
 
   test('a keyring with migrate: false makes no table in an empty database, and migrates no old schema', async () => {

@@ -19,7 +19,11 @@ interface Candidate {
   readonly another?: () => KeyStore
   /** Adds revocations, with the same column for each and the ids `prefix` 1 to `count`. */
   fill(store: KeyStore, prefix: string, count: number, column: 'token_id' | 'subject', endsAt: number): Promise<unknown>
+  /** Adds revocations of sessions, or events, that end in the year 2033. */
+  fillEvents(store: KeyStore, count: number, of: 'sessions' | 'events'): Promise<unknown>
 }
+
+const digestOf = (i: number) => `sha256:${i.toString(16).padStart(64, '0')}`
 
 const FILL_COLUMNS = 'id, issuer, token_id, subject, issued_before, created_at, ends_at'
 
@@ -51,8 +55,22 @@ function sqliteCandidate(driver: SqliteDriver): Candidate {
         driver,
       )
     },
+    async fillEvents(_, count, of) {
+      const insert =
+        of === 'events'
+          ? `vantage_token_events (digest, ends_at) SELECT 'sha256:' || printf('%064x', i), 2000000000000`
+          : `vantage_token_revocations (id, issuer, session_id, created_at, ends_at) SELECT i, 'https://issuer.example', 'x' || i, 1, 2000000000000`
+      sql(
+        path,
+        `WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ${count})
+          INSERT INTO ${insert} FROM numbers`,
+        driver,
+      )
+    },
   }
 }
+
+const event = { digest: digestOf(0), createdAt: 1_764_072_000_000, endsAt: 2_000_000_000_000 }
 
 function revocation(values: Partial<StoredTokenRevocation>): StoredTokenRevocation {
   return {
@@ -63,7 +81,7 @@ function revocation(values: Partial<StoredTokenRevocation>): StoredTokenRevocati
     clientId: null,
     sessionId: null,
     withoutSession: false,
-    issuedBefore: values.tokenId ? null : 1_764_072_000_000,
+    issuedBefore: values.tokenId || values.sessionId ? null : 1_764_072_000_000,
     createdAt: 1_764_072_000_000,
     createdBy: null,
     reason: null,
@@ -98,6 +116,13 @@ function postgresCandidate(): Candidate {
           FROM generate_series(1, ${count}) AS i`,
       )
     },
+    async fillEvents(_, count, of) {
+      const insert =
+        of === 'events'
+          ? `vantage_token_events (digest, ends_at) SELECT 'sha256:' || lpad(to_hex(i), 64, '0'), to_timestamp(2000000000)`
+          : `vantage_token_revocations (id, issuer, session_id, created_at, ends_at) SELECT i, 'https://issuer.example', 'x' || i, now(), to_timestamp(2000000000)`
+      await (await server)?.sql(url, `INSERT INTO ${insert} FROM generate_series(1, ${count}) AS i`)
+    },
   }
 }
 
@@ -109,6 +134,12 @@ const candidates: Candidate[] = [
       for (let i = 1; i <= count; i++) {
         const [tokenId, subject] = column === 'token_id' ? [`x${i}`, null] : [null, `x${i}`]
         await store.addTokenRevocation?.(revocation({ id: `${prefix}${i}`, tokenId, subject, createdAt: 1, endsAt }))
+      }
+    },
+    async fillEvents(store, count, of) {
+      for (let i = 1; i <= count; i++) {
+        if (of === 'sessions') await store.addTokenRevocation?.(revocation({ id: `${i}`, sessionId: `x${i}` }))
+        else await store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(i) }, [])
       }
     },
   },
@@ -123,7 +154,7 @@ if (loadSqliteDriver().name === 'node:sqlite') {
 
 if (postgresIsThere()) candidates.push(postgresCandidate())
 
-describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
+describe.each(candidates)('a key store: $name', ({ create, another, fill, fillEvents }) => {
   keyStoreContract({ create, another, describe, test })
 
   // What the stores of this package promise beyond the contract.
@@ -138,6 +169,7 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
     const store = await create()
     for (const method of [
       'addTokenRevocation',
+      'addTokenRevocationsOnce',
       'tokenRevocations',
       'findTokenRevocations',
       'readAudit',
@@ -163,6 +195,7 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
       store.addUsage([]),
       store.readUsage(key.id, '2026-11-25'),
       store.addTokenRevocation?.({} as never),
+      store.addTokenRevocationsOnce?.(event, []),
       store.tokenRevocations?.(0),
       store.findTokenRevocations?.({
         issuer: '',
@@ -242,6 +275,34 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill }) => {
     const found = (await store.tokenRevocations?.(0)) ?? []
     expect(new Set(found.map(({ id }) => id)).size).toBe(110_000)
     expect(found).toHaveLength(110_000)
+    await store.close()
+  }, 120_000)
+
+  test('keeps 100 000 revocations of sessions, with subjects without one, and these leave room for subjects', async () => {
+    const store = await createReady()
+    const add = (values: Partial<StoredTokenRevocation>) => store.addTokenRevocation?.(revocation(values))
+    await fillEvents(store, 99_999, 'sessions')
+    await add({ id: 'without', subject: 's', withoutSession: true })
+    const full = /^There are 100000 revocations of sessions in force.*Revoke by subject or by client instead/
+    await expect(add({ id: 'more', sessionId: 'more' })).rejects.toThrow(full)
+    await expect(add({ id: 'more', subject: 't', withoutSession: true })).rejects.toThrow(full)
+    const both = [revocation({ id: 'one', tokenId: 'one' }), revocation({ id: 'more', sessionId: 'more' })]
+    const byReceiver = both.map((one) => ({ ...one, createdBy: 'receiver' }))
+    await expect(store.addTokenRevocationsOnce?.(event, byReceiver)).rejects.toThrow(full)
+    // In place of the one that it replaces; and what replaces one of them takes no room here.
+    await add({ id: 'again', subject: 's', withoutSession: true })
+    await add({ id: 'all', subject: 's' })
+    expect(await store.addTokenRevocationsOnce?.(event, byReceiver)).toBe(true)
+    await store.close()
+  }, 120_000)
+
+  test('keeps 200 000 events, and knows each of them while there is no room for another', async () => {
+    const store = await createReady()
+    await fillEvents(store, 200_000, 'events')
+    await expect(store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(0) }, [])).rejects.toThrow(
+      /^There are 200000 events of issuers noted/,
+    )
+    expect(await store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(7) }, [])).toBe(false)
     await store.close()
   }, 120_000)
 
