@@ -1,9 +1,9 @@
 import { isAct } from '../core/actor.js'
 import { formatChoice } from '../core/choice.js'
-import { formatSpan } from '../core/duration.js'
 import type { Reason } from '../core/errors.js'
 import { show } from './check-report.js'
 import { claimAt, showClaim, showReference } from './claim-reference.js'
+import { audiences, isTime, kindOfAudience, kindOfTime, showInstant, showTime, timeOf } from './claim-values.js'
 import { grantFor, strayClaimOf } from './grants.js'
 import { clientOf, isText } from './identity.js'
 import { type JsonObject, own } from './json-object.js'
@@ -43,9 +43,6 @@ export interface ClaimCheck extends Described {
 }
 
 const ID_TOKEN_HASHES = ['at_hash', 'c_hash', 's_hash'] as const
-
-/** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
-const MAX_TIME = 253_402_300_799
 
 const rows: readonly ClaimRow[] = [
   // What kind of token it is comes first, because the other claims mean something else in a token of another kind. It does
@@ -359,45 +356,5 @@ function isMet(claims: JsonObject, { claim, values }: RequiredClaim): boolean {
   return values.some((value) => value === found)
 }
 
-function audiences(claims: JsonObject): readonly string[] | undefined {
-  const aud = own(claims, 'aud')
-  if (aud === undefined) return []
-  if (typeof aud === 'string') return [aud]
-  return Array.isArray(aud) && aud.every((entry) => typeof entry === 'string') ? aud : undefined
-}
-
-/** A claim in seconds since the epoch, NaN if it is not a time: every comparison with it fails. */
-function timeOf(claims: JsonObject, name: string): number {
-  const value = own(claims, name)
-  return isTime(value) ? value : Number.NaN
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && value <= MAX_TIME
-}
-
 /** What is found by a check that the policy does not ask for. */
 export const NOT_LOOKED_AT = 'not looked at'
-
-// What it says is for the next check.
-function kindOfAudience(value: unknown): string {
-  if (typeof value === 'string') return 'a string'
-  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
-    ? `${value.length} strings`
-    : show(value)
-}
-
-function kindOfTime(value: unknown): string {
-  return isTime(value) ? 'a time' : show(value)
-}
-
-function showInstant(seconds: number): string {
-  return new Date(seconds * 1000).toISOString()
-}
-
-function showTime(value: unknown, nowSeconds: number): string {
-  if (!isTime(value)) return show(value)
-  const instant = showInstant(value)
-  const distance = formatSpan(Math.abs(value - nowSeconds))
-  return value > nowSeconds ? `${instant}, in ${distance}` : `${instant}, ${distance} ago`
-}

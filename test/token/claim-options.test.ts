@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import type { IssuerOptions } from '../../src/config/options.js'
 import { subjectsOf } from '../../src/core/auth.js'
+import { createKeyring } from '../../src/keyring/keyring.js'
+import { memoryKeyStore } from '../../src/store/memory.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { outcomeOf } from '../support/outcome.js'
 import { createTestIssuer } from '../support/tokens.js'
@@ -77,4 +79,33 @@ test('one issuer does not map scopes, or grant them, as another does', async () 
   }
   expect(await scopesOf(issuer.mint({ scope: undefined }))).toEqual(['d'])
   expect(await scopesOf(other.mint({ scope: undefined }))).toEqual([])
+})
+
+test('a revocation finds a token by each name of its subject, by its client and by its session', async () => {
+  const store = memoryKeyStore()
+  const keyring = createKeyring(store)
+  const entry: IssuerOptions = {
+    ...issuer.options,
+    subjectClaim: 'oid',
+    subjectAliases: ['uid'],
+    sessionClaim: 'session.id',
+    clientIdClaim: 'app.id',
+  }
+  const verifier = createVerifier({ issuer: [entry], keys: store })
+  const mint = (n: string) =>
+    issuer.mint({ sub: `sub${n}`, oid: `oid${n}`, uid: `uid${n}`, session: { id: `sid${n}` }, app: { id: `app${n}` } })
+  const issuedBefore = new Date(Date.now() + 60_000)
+  const selectors = [
+    { subject: 'sub1', issuedBefore },
+    { subject: 'oid2', issuedBefore },
+    { subject: 'uid3', issuedBefore },
+    { clientId: 'app4', issuedBefore },
+    { sessionId: 'sid5' },
+  ]
+  const tokens = [1, 2, 3, 4, 5, 6].map((n) => mint(String(n)))
+  for (const token of tokens) expect(await outcomeOf(verifier, token)).toBe('accepted')
+  for (const selector of selectors) await keyring.revokeTokens({ issuer: issuer.issuer, ...selector } as never)
+  const outcomes = await Promise.all(tokens.map((token) => outcomeOf(verifier, token)))
+  expect(outcomes).toEqual([...Array(5).fill('revoked'), 'accepted'])
+  await verifier.close()
 })
