@@ -73,6 +73,7 @@ export interface StoreEvent {
     | 'usage_failed'
     | 'usage_dropped'
     | 'superseded_key_in_use'
+    | 'session_unknown'
   /** State of the change feed, with `feed`. */
   state?: 'live' | 'polling' | 'down'
   /** Public id of the key, with `change` and `superseded_key_in_use`; `undefined` when all keys are meant. */
@@ -81,6 +82,11 @@ export interface StoreEvent {
   successorId?: string
   /** With `change`, how long it travelled: from the store's clock to this process's. `undefined` where the store cannot say. */
   lagMs?: number | undefined
+  /**
+   * With `session_unknown`: the configured issuer of which sessions are revoked while a token was accepted that says no
+   * session. Once for each issuer and process.
+   */
+  issuer?: string
   /** Number of uses, with `usage_*`. */
   count?: number
   /** What went wrong, as the store said it. */

@@ -17,6 +17,8 @@ export interface RevocationCopy {
   checkComplete(epoch: number | undefined): boolean
   /** Whether the copy has a revocation of a token. */
   lists(auth: AccessTokenAuth): boolean
+  /** Whether the copy has revocations of sessions of an issuer. */
+  endsSessionsOf(issuer: string): boolean
   /** Takes note of a change that the store tells of. */
   hear(change: TokenChange): void
   /**
@@ -120,6 +122,7 @@ export function createRevocationCopy(
     },
 
     lists: (auth) => index.lists(auth),
+    endsSessionsOf: (issuer) => index.endsSessionsOf(issuer),
 
     hear(change) {
       underWay?.news.push(change)

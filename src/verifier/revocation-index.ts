@@ -6,6 +6,8 @@ import type { StoredTokenRevocation } from '../store/contract.js'
 export interface RevocationIndex {
   /** Whether a verified token is among them. */
   lists(auth: AccessTokenAuth): boolean
+  /** Whether there are revocations of sessions of an issuer. */
+  endsSessionsOf(issuer: string): boolean
   /**
    * Adds a revocation, in place of one with the same id.
    *
@@ -90,6 +92,8 @@ export function createRevocationIndex(): RevocationIndex {
         (sessionId === null && refusesOneOf(revoked.subjectsWithoutSession, auth, issuedAt))
       )
     },
+
+    endsSessionsOf: (issuer) => (issuers.get(issuer)?.sessions.size ?? 0) > 0,
 
     add(revocation) {
       const { id, issuer, kind, name, until, endsAt } = read(revocation)

@@ -7,6 +7,7 @@ import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import type { KeyStore, TokenChange, TokenNames } from '../store/contract.js'
 import { createRevocationCopy, indexAnswer } from './revocation-copy.js'
 import { indexRevocations } from './revocation-index.js'
+import { tellSessionUnknown } from './session-unknown.js'
 import { createTokenQuestions } from './token-questions.js'
 
 /** Tells which access tokens a store revokes. */
@@ -102,7 +103,10 @@ export function createRevocationList(
   return {
     has(auth) {
       const epoch = changes.currentEpoch()
-      return copy.checkComplete(epoch) ? copy.lists(auth) : confirm(auth, epoch)
+      if (!copy.checkComplete(epoch)) return confirm(auth, epoch)
+      if (copy.lists(auth)) return true
+      if (auth.sessionId === null && copy.endsSessionsOf(auth.issuer)) tellSessionUnknown(auth.issuer)
+      return false
     },
 
     hear(change) {
