@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IssuerOptions } from '../config/issuer-options.js'
 import { auth0 } from '../presets/auth0.js'
 import { cognito } from '../presets/cognito.js'
+import { entra } from '../presets/entra.js'
 import { keycloak } from '../presets/keycloak.js'
 import { okta } from '../presets/okta.js'
 
@@ -73,17 +74,11 @@ export const PROVIDERS: { readonly [P in TestProvider]: TokenShape } = {
   entra: {
     issuer: `https://login.microsoftonline.com/${ENTRA_TENANT}/v2.0`,
     typ: 'JWT',
+    // Its one tenant written out, so that the issuer can be another.
     entry: ({ audience }) => ({
-      preset: 'entra',
-      issuer: `https://login.microsoftonline.com/${ENTRA_TENANT}/v2.0`,
-      audience,
-      profile: 'lenient',
-      subjectClaim: 'oid',
-      tenantClaim: 'tid',
-      clientIdClaim: 'azp',
-      requireClient: true,
+      ...entra({ tenants: [ENTRA_TENANT], audience }),
+      tenants: undefined,
       required: { tid: ENTRA_TENANT },
-      scopeClaims: ['scp', 'roles'],
     }),
     client: 'azp',
     scope: 'scp',

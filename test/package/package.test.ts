@@ -198,11 +198,13 @@ describe('every entry', () => {
     'vantage-auth/presets': [
       'auth0',
       'cognito',
+      'entra',
       'githubActions',
       'googleServiceAccount',
       'keycloak',
       'kubernetes',
       'okta',
+      'spiffe',
     ],
     'vantage-auth/otel': ['recordMetrics'],
   }

@@ -12,11 +12,13 @@ export const DOCS = resolve(import.meta.dirname, '../../docs/providers')
 export const PAGES: { readonly [P in Preset]: string } = {
   keycloak: 'keycloak.md',
   auth0: 'auth0.md',
+  entra: 'entra.md',
   okta: 'okta.md',
   cognito: 'cognito.md',
   googleServiceAccount: 'google-service-account.md',
   kubernetes: 'kubernetes.md',
   githubActions: 'github-actions.md',
+  spiffe: 'spiffe.md',
 }
 
 /** What a provider's page shows. */

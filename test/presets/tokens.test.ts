@@ -53,6 +53,8 @@ const SID: Row = {
 /** The claim that names the client, which ID tokens lack. */
 const CLIENT: Row = { changed: ['other', { clientId: 'other' }], removed: 'claims', otherType: [42, 'claims'] }
 
+const ENTRA_TENANT = 'aaaabbbb-0000-cccc-1111-dddd2222eeee'
+const ENTRA_ISSUER = `https://login.microsoftonline.com/${ENTRA_TENANT}/v2.0`
 const COGNITO_ISSUER = 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Abc123xyz'
 
 const TABLES: readonly Table[] = [
@@ -169,6 +171,77 @@ const TABLES: readonly Table[] = [
         'type',
       ],
       ['a token of another tenant', { iss: 'https://evil.eu.auth0.com/' }, 'issuer'],
+    ],
+  },
+  {
+    preset: 'entra',
+    header: { typ: 'JWT' },
+    places: [
+      {
+        issuer: ENTRA_ISSUER,
+        metadata: `${ENTRA_ISSUER}/.well-known/openid-configuration`,
+        jwksUri: `https://login.microsoftonline.com/${ENTRA_TENANT}/discovery/v2.0/keys`,
+      },
+    ],
+    seen: {
+      issuer: ENTRA_ISSUER,
+      subject: '690222be-ff1a-4d56-abd1-7e4f7d38e474',
+      clientId: '00001111-aaaa-2222-bbbb-3333cccc4444',
+      tenant: ENTRA_TENANT,
+      scopes: ['access_as_user'],
+      sessionId: null,
+      tokenId: null,
+    },
+    rows: {
+      aud: { ...AUD, changed: ['00000003-0000-0000-c000-000000000000', 'audience'] },
+      iss: {
+        ...ISS,
+        changed: ['https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0', 'issuer'],
+      },
+      iat: IAT,
+      nbf: NBF,
+      exp: EXP,
+      aio: ignored('x', 42),
+      azp: CLIENT,
+      azpacr: ignored('1', 1),
+      name: ignored('x', 42),
+      oid: SUB,
+      preferred_username: ignored('x', 42),
+      rh: ignored('x', 42),
+      scp: { changed: ['Jobs.Read', { scopes: ['Jobs.Read'] }], removed: { scopes: [] }, otherType: [42, 'claims'] },
+      // The subject is oid.
+      sub: { changed: ['other', SAME], removed: 'claims', otherType: [42, 'claims'] },
+      tid: {
+        changed: ['9188040d-6c67-4c5b-b112-36a304b66dad', 'claims'],
+        removed: 'claims',
+        otherType: [42, 'claims'],
+      },
+      uti: ignored('x', 42),
+      ver: ignored('1.0', 2),
+    },
+    added: [
+      [{ scp: undefined, roles: ['Jobs.Read.All'], idtyp: 'app' }, { scopes: ['Jobs.Read.All'] }],
+      [{ roles: ['Admin'] }, SAME],
+      [{ scp: undefined, roles: { Admin: true } }, 'claims'],
+      [{ sid: 's' }, { sessionId: 's' }],
+    ],
+    others: [
+      [
+        'an ID token',
+        { aud: '00001111-aaaa-2222-bbbb-3333cccc4444', azp: undefined, azpacr: undefined, scp: undefined },
+        'audience',
+      ],
+      [
+        'an ID token of an application that is its own API',
+        { azp: undefined, azpacr: undefined, scp: undefined, roles: ['Admin'] },
+        'claims',
+      ],
+      ['an ID token with nonce and at_hash', { azp: undefined, scp: undefined, ...ID_TOKEN_CLAIMS }, 'type'],
+      [
+        'a token of version 1',
+        { iss: `https://sts.windows.net/${ENTRA_TENANT}/`, azp: undefined, appid: 'a', ver: '1.0' },
+        'issuer',
+      ],
     ],
   },
   {
@@ -454,6 +527,37 @@ const TABLES: readonly Table[] = [
       ['a token for another service', { aud: 'sts.amazonaws.com' }, 'audience'],
     ],
   },
+  {
+    preset: 'spiffe',
+    header: { typ: 'JWT' },
+    places: [{ issuer: '', metadata: '', jwksUri: 'https://spire.acme.org/keys' }],
+    seen: {
+      issuer: 'spiffe://acme.org',
+      subject: 'spiffe://acme.org/jobs/worker',
+      clientId: null,
+      tenant: null,
+      scopes: ['jobs:read'],
+      sessionId: null,
+      tokenId: null,
+    },
+    rows: {
+      sub: { changed: ['spiffe://evil.org/jobs/worker', 'issuer'], removed: 'issuer', otherType: [42, 'issuer'] },
+      aud: { ...AUD, changed: [['spiffe://acme.org/other'], 'audience'] },
+      exp: EXP,
+      iat: IAT,
+    },
+    added: [
+      [{ sub: 'spiffe://acme.org/web' }, { subject: 'spiffe://acme.org/web', scopes: [] }],
+      [{ jti: 'x' }, { tokenId: 'x' }],
+    ],
+    others: [
+      ['a token with an iss', { iss: 'https://spire.acme.org' }, 'issuer'],
+      ['a token whose iss is the trust domain', { iss: 'spiffe://acme.org' }, 'issuer'],
+      ['a domain that begins like it', { sub: 'spiffe://acme.org.evil.com/jobs/worker' }, 'issuer'],
+      ['the trust domain itself', { sub: 'spiffe://acme.org' }, 'issuer'],
+      ['an ID token', { nonce: 'n' }, 'type'],
+    ],
+  },
 ]
 
 test('there is a table for every preset', async () => {
@@ -464,7 +568,7 @@ test('there is a table for every preset', async () => {
 describe.each(TABLES)('$preset', ({ preset, header, places, seen, rows, added, others }) => {
   let provider: Provider
   beforeAll(() => {
-    provider = createProvider(preset, { header, places })
+    provider = createProvider(preset, { header, places, use: preset === 'spiffe' ? 'jwt-svid' : 'sig' })
   })
   afterAll(() => provider.close())
 
