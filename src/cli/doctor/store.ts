@@ -18,6 +18,7 @@ import { UsageError } from '../command.js'
 import type { ServiceStore } from '../service.js'
 import { type Examination, notMeasured, ok, warning, wrong } from './examination.js'
 import { probePostgres, probeSqlite } from './feed.js'
+import { examineRevocations } from './revocations.js'
 
 /** A store answers within its own limits, which are longer than a service's patience. */
 const LIMIT_MS = 20_000
@@ -30,11 +31,8 @@ const READS_CHANGES = 'SELECT on vantage_changes'
  *
  * @param probe whether a key may be written back as it is, to measure how long that travels
  */
-export async function examineStore(
-  keys: ServiceStore,
-  probe: boolean,
-  { timeoutMs }: Configuration,
-): Promise<Examination[]> {
+export async function examineStore(keys: ServiceStore, probe: boolean, config: Configuration): Promise<Examination[]> {
+  const { timeoutMs } = config
   const migrate = migrateCommandOf(keys)
   if (keys.kind === 'none') return [ok('store', null, `none: every API key is refused, since ${keys.because}`)]
   if (keys.kind === 'memory') return [ok('store', null, keys.because)]
@@ -51,7 +49,8 @@ export async function examineStore(
     return [wrong('driver', null, describeCause(error, LONGEST_REPORT), 'install it beside vantage-auth')]
   }
   try {
-    return await answerWithin(LIMIT_MS, 'the store', examineOpen(store, keys, migrate, probe, timeoutMs))
+    const examined = await answerWithin(LIMIT_MS, 'the store', examineOpen(store, keys, migrate, probe, timeoutMs))
+    return [...examined, ...(await examineRevocations(store, config, LIMIT_MS))]
   } catch (error) {
     return [wrong('store', null, describeCause(error, LONGEST_REPORT), 'services answer 503 until it is in order')]
   } finally {

@@ -2,14 +2,14 @@ import { digestApiKey, looksLikeApiKey } from '../../api-key/format.js'
 import { parsePresentedKey } from '../../api-key/presented-key.js'
 import { checkStoredKey, judgeStoredKey, reportStoredKey } from '../../api-key/verdict.js'
 import type { Configuration } from '../../config/options.js'
-import type { Auth } from '../../core/auth.js'
+import { type AccessTokenAuth, type Auth, subjectsOf } from '../../core/auth.js'
 import { describeCause, LONGEST_REPORT } from '../../core/cause.js'
 import { parseAuthorization } from '../../core/credentials.js'
 import { answerWithin } from '../../core/deadline.js'
 import { isAuthError } from '../../core/errors.js'
 import type { KeyStore, StoredKey } from '../../store/contract.js'
 import { claimedAuth, reportClaims } from '../../token/access-token.js'
-import type { CheckReport } from '../../token/check-report.js'
+import { type CheckReport, show } from '../../token/check-report.js'
 import { decodeObject } from '../../token/encoding.js'
 import { createIssuer } from '../../token/issuer/issuer.js'
 import { own } from '../../token/json-object.js'
@@ -140,6 +140,7 @@ async function explainToken(text: string, service: Service, mayFetch: boolean): 
       if ('fault' in answer) findings.push(answer.fault)
       else
         findings.push(revoked ? failed('revoked', 'no', 'yes, by the store', 'revoked') : passed('revoked', 'no', 'no'))
+      findings.push(findingOf(namesOf(auth)))
     }
     return { findings, auth, stored: undefined }
   } finally {
@@ -153,6 +154,18 @@ const NOT_RESOLVED = open(
   'the issuer is one that resolveIssuer is asked for, and no function of the application is called here',
   'give what it answers for this issuer as an entry of the option issuer',
 )
+
+/** By what a token can be revoked, at the keyring or by what its provider tells. Every token passes: this is told, not checked. */
+function namesOf(auth: AccessTokenAuth): CheckReport {
+  const { tokenId, sessionId, clientId } = auth
+  const names = [
+    sessionId === null ? 'no session: the end of one does not end it' : `session ${show(sessionId)}`,
+    `subject ${subjectsOf(auth).map(show).join(' or ')}`,
+    tokenId === null ? 'no token id' : `token id ${show(tokenId)}`,
+    clientId === null ? 'no client' : `client ${show(clientId)}`,
+  ]
+  return { name: 'names', passed: true, reason: 'revoked', expected: 'what revokes it', found: names.join(', ') }
+}
 
 /** The verifier's own check says no more than that the issuer is unknown: it compares, and does not ask what is like it. */
 function nameIssuers(check: CheckReport, text: string, { issuers }: Configuration): CheckReport {
