@@ -15,7 +15,7 @@ const said = ofProcess('said', () => new Set<string>())
 /**
  * Whether this is the first time in the life of the process, in either build, that somebody asks for `what`.
  *
- * @param what a constant of the code: the set of them is never emptied
+ * @param what one of a few that the caller bounds: the set of them is never emptied
  */
 export function isFirst(what: string): boolean {
   if (said.has(what)) return false

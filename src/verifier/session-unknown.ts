@@ -1,4 +1,5 @@
 import { ofProcess } from '../core/of-process.js'
+import { warnOnce } from '../core/process-warning.js'
 import { publishStore } from '../core/telemetry.js'
 
 /** Bounds the set. Issuers come from configurations, which have a few each. */
@@ -13,12 +14,10 @@ const told = ofProcess('sessions-unknown', () => new Set<string>())
 export function tellSessionUnknown(issuer: string): void {
   if (told.has(issuer) || told.size >= MOST_ISSUERS) return
   told.add(issuer)
-  process.emitWarning(
+  warnOnce(
+    'VANTAGE_SESSION_UNKNOWN',
     `Sessions of ${issuer} are revoked, and a token of it was accepted that says no session: the end of a session does not end such a token`,
-    {
-      code: 'VANTAGE_SESSION_UNKNOWN',
-      detail: 'More: docs/codes.md#vantage_session_unknown in the package vantage-auth',
-    },
+    issuer,
   )
   publishStore(() => ({ event: 'session_unknown', issuer }))
 }
