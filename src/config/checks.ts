@@ -17,16 +17,19 @@ export function optionSetting(value: unknown, name: string): Setting {
  * Reads each option once, so that what was checked is what is used, whatever a getter or a proxy answers later.
  *
  * @param what what the message calls an option
+ * @param cureOf says of an unknown one where it belongs
  * @throws {TypeError} for an unknown one, and for one that is inherited: it would be in force or not by accident
  */
 export function readOptions<Name extends string>(
   given: unknown,
   names: readonly Name[],
   what: string,
+  cureOf?: (unknown: string) => string | undefined,
 ): { readonly [N in Name]: unknown } {
   if (!isRecord(given))
     throw new TypeError(`${what.replace(/\boption\b/, 'options')} must be an object with ${names.join(', ')}`)
-  for (const name of Object.keys(given)) if (!(names as readonly string[]).includes(name)) reject(name, names, what)
+  for (const name of Object.keys(given))
+    if (!(names as readonly string[]).includes(name)) reject(name, names, what, cureOf)
   const values = {} as Record<Name, unknown>
   for (const name of names) {
     if (name in given && !Object.hasOwn(given, name)) {
@@ -38,9 +41,14 @@ export function readOptions<Name extends string>(
 }
 
 /** Most unknown options are misspelt ones. */
-function reject(name: string, names: readonly string[], what: string): never {
+function reject(
+  name: string,
+  names: readonly string[],
+  what: string,
+  cureOf: ((unknown: string) => string | undefined) | undefined,
+): never {
   const near = names.find((candidate) => candidate.toLowerCase() === name.toLowerCase())
-  const cure = near ? `did you mean ${near}?` : `there are ${names.join(', ')}`
+  const cure = near ? `did you mean ${near}?` : (cureOf?.(name) ?? `there are ${names.join(', ')}`)
   throw new TypeError(`unknown ${what} ${near ? JSON.stringify(name) : formatGiven(name)}; ${cure}`)
 }
 

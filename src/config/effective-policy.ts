@@ -1,6 +1,7 @@
 import type { Claim, ClaimReference } from '../token/claim-reference.js'
 import type { ClaimValue, Grant } from '../token/grants.js'
 import type { IssuerPolicy, KeySource } from '../token/policy.js'
+import { keyOfClaim } from './claim-options.js'
 import type { Configuration } from './options.js'
 
 /** What a verifier requires of credentials. No secrets: stores as role, host, port and database, or path; URLs without their query. */
@@ -70,7 +71,7 @@ function describeIssuer(policy: IssuerPolicy): EffectiveIssuerPolicy {
     tenantClaim: policy.tenantClaim?.reference,
     clientIdClaim: policy.clientIdClaim?.reference,
     sessionClaim: policy.sessionClaim?.reference,
-    required: required && Object.fromEntries(required.map(({ claim, values }) => [claim.reference, values])),
+    required: required && Object.fromEntries(required.map(({ claim, values }) => [keyOfClaim(claim), values])),
   }
 }
 
@@ -79,7 +80,7 @@ function describeKeySource(source: KeySource): string {
 }
 
 function describeGrant({ conditions, scopes }: Grant): EffectiveGrant {
-  return { match: Object.fromEntries(conditions.map(({ claim, value }) => [claim.reference, value])), scopes }
+  return { match: Object.fromEntries(conditions.map(({ claim, value }) => [keyOfClaim(claim), value])), scopes }
 }
 
 function referenceOf({ reference }: Claim): ClaimReference {

@@ -24,9 +24,11 @@ import {
   checkGrants,
   checkPreset,
   checkRequired,
+  checkScopeClaims,
   checkScopeMap,
   checkScopeRule,
   type GrantOptions,
+  joinRequired,
 } from './claim-options.js'
 import { checkIssuer, checkTrustDomain, DEFAULT_ISSUER, issuerOfTrustDomain } from './issuer-identifier.js'
 import { resolveKeySource } from './key-source.js'
@@ -45,7 +47,8 @@ export interface IssuerOptions {
   /**
    * Tenants of an issuer that has one identifier for each, with `{tenantid}` in `issuer`. Each is an issuer of its own, with
    * its own keys, and `auth.issuer` is its own. `{tenantid}` may also stand in `jwksUri`, and in the values of `required`
-   * (`required: { tid: '{tenantid}' }`). Texts without white space and `/ ? # % @ \\ { }`; no tenant beside these is accepted.
+   * (`required: { org: 'org-{tenantid}' }`). With a `tenantClaim` every token must have that claim, and in it the tenant of its
+   * `iss`. Texts without white space and `/ ? # % @ \\ { }`; no tenant beside these is accepted.
    */
   tenants?: readonly string[] | undefined
   /**
@@ -85,7 +88,8 @@ export interface IssuerOptions {
   profile?: Profile | undefined
   /**
    * Claims that may hold the scopes, each a {@link ClaimReference}: a text, or a list of them. A path that is a list stands in
-   * the list: `[['kubernetes.io', 'namespace']]`. Which of them count is said by `scopes`. Default: `['scope', 'scp']`.
+   * the list: `[['kubernetes.io', 'namespace']]`. Which of them count is said by `scopes`. In an entry with `grants` the list
+   * may be empty: what the tokens themselves say of scopes then counts for nothing. Default: `['scope', 'scp']`.
    */
   scopeClaims?: string | readonly ClaimReference[] | undefined
   /**
@@ -96,7 +100,8 @@ export interface IssuerOptions {
   scopes?: ScopeRule | undefined
   /**
    * Names of the issuer's scopes or roles, and the scope, or list of scopes, that each stands for here:
-   * `{ 'Jobs.Read': 'jobs:read' }`. What it does not name stays as it is; duplicates are dropped. Default: none.
+   * `{ 'Jobs.Read': 'jobs:read' }`. What it does not name stays as it is; duplicates are dropped. 1000 names at most, each
+   * with 50 scopes at most. Default: none.
    */
   scopeMap?: Readonly<Record<string, string | readonly string[]>> | undefined
   /**
@@ -124,7 +129,7 @@ export interface IssuerOptions {
    * events name the `uid`. One that is present must be a string. Default: none.
    */
   subjectAliases?: string | readonly ClaimReference[] | undefined
-  /** Claim that becomes `auth.tenant`. One that is present must be a string. Default: none. */
+  /** Claim that becomes `auth.tenant`. One that is present must be a string; see also `tenants`. Default: none. */
   tenantClaim?: ClaimReference | undefined
   /**
    * Claim that becomes `auth.clientId`, by which `tokens revoke --client-id` finds a token. It alone decides who the client
@@ -147,8 +152,9 @@ export interface IssuerOptions {
   sessionClaim?: ClaimReference | undefined
   /**
    * Claims that every token must have, each with the value, or one of the values: `{ tid: '…', ver: '2.0' }`. The names are
-   * {@link ClaimReference | references} that are texts. Strings, numbers and booleans are compared by `===`, and so with their
-   * type; a list in the token equals none. Default: none.
+   * {@link ClaimReference | references} that are texts; a path that is a list is written as JSON,
+   * `'["kubernetes.io", "namespace"]'`. Strings, numbers and booleans are compared by `===`, and so with their type; a list in
+   * the token equals none. What the shared option requires is required besides. Default: none.
    */
   required?: Readonly<Record<string, ClaimValue | readonly ClaimValue[]>> | undefined
   /** Permits http for this issuer's configured URLs outside loopback. For closed networks only. Default: false. */
@@ -172,7 +178,7 @@ const OWN: { readonly [N in OwnName]: (given: Setting) => OwnPolicy[N] } = {
   clients: checkClients,
   algorithms: checkAlgorithms,
   profile: checkProfile,
-  scopeClaims: checkClaims,
+  scopeClaims: checkScopeClaims,
   scopes: checkScopeRule,
   scopeSeparator: checkScopeSeparator,
   scopeMap: checkScopeMap,
@@ -199,7 +205,7 @@ const NOT_SHARED = { preset: undefined, clients: undefined, requireClient: undef
 /** The policy of every issuer that has no options of its own. */
 export type SharedPolicy = Omit<
   IssuerPolicy,
-  'issuer' | 'trustDomain' | 'keySource' | 'scopeSeparator' | keyof typeof NOT_SHARED
+  'issuer' | 'tenant' | 'trustDomain' | 'keySource' | 'scopeSeparator' | keyof typeof NOT_SHARED
 > & {
   /** `undefined`: it depends on the issuer, see {@link IssuerOptions.scopeSeparator}. */
   readonly scopeSeparator: ScopeSeparator | undefined
@@ -254,7 +260,15 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
     // An issuer that is given as the one text is the product's own, wherever it runs. Others need not write commas like it.
     const isOwn = single && !Array.isArray(settings.issuer.value)
     const scopeSeparator = shared.scopeSeparator ?? (isOwn ? 'comma' : separatorOf(issuer))
-    return Object.freeze({ ...NOT_SHARED, ...shared, scopeSeparator, issuer, trustDomain: undefined, keySource })
+    return Object.freeze({
+      ...NOT_SHARED,
+      ...shared,
+      scopeSeparator,
+      issuer,
+      tenant: undefined,
+      trustDomain: undefined,
+      keySource,
+    })
   })
   if (new Set(policies.map(({ issuer }) => issuer)).size < policies.length) {
     throw new ArgumentError(settings.issuer.name, 'names one issuer twice; put both audiences into one entry')
@@ -278,15 +292,15 @@ function readEntries({ value, name, fromEnvironment }: Setting): readonly (strin
 /** The policies of an entry of a list: one, or one for each of its tenants. */
 function resolveEntries(entry: object, at: string, shared: SharedPolicy): readonly IssuerPolicy[] {
   const given = readOptions(entry, ENTRY_NAMES, `${at} option`)
-  return expandTenants(given, at).map((one) => resolveGiven(one, at, shared))
+  return expandTenants(given, at).map((one) => resolveGiven(one.given, at, shared, one.tenant))
 }
 
-/** An entry without tenants. Each of its own options replaces the shared one. */
+/** An entry without tenants. Each of its own options replaces the shared one; both of `required` hold. */
 export function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
   return resolveGiven(readOptions(entry, ENTRY_NAMES, `${at} option`), at, shared)
 }
 
-function resolveGiven(given: GivenEntry, at: string, shared: SharedPolicy): IssuerPolicy {
+function resolveGiven(given: GivenEntry, at: string, shared: SharedPolicy, tenant?: string): IssuerPolicy {
   const setting = (name: keyof IssuerOptions) => optionSetting(given[name], `${at}.${name}`)
   const { issuer, trustDomain } = readIdentifier(given, at)
   const insecure = given.allowInsecureHttp ?? false
@@ -300,7 +314,14 @@ function resolveGiven(given: GivenEntry, at: string, shared: SharedPolicy): Issu
   for (const name of OWN_NAMES) if (given[name] !== undefined) readOwn(name)
   const scopeSeparator = own.scopeSeparator ?? shared.scopeSeparator ?? separatorOf(issuer)
   const profile = trustDomain === undefined ? (own.profile ?? shared.profile) : profileOfWorkloads(own.profile, at)
-  const policy = { ...NOT_SHARED, ...shared, ...own, profile, scopeSeparator, issuer, trustDomain }
+  const required = joinRequired(shared.required, own.required, `${at}.required`)
+  const policy = { ...NOT_SHARED, ...shared, ...own, required, profile, scopeSeparator, issuer, tenant, trustDomain }
+  if (policy.scopeClaims.length === 0 && policy.grants === undefined) {
+    throw new ArgumentError(
+      `${at}.scopeClaims`,
+      'must be a text, or a list with one entry at least, unless the entry has grants: nothing would say what a token may do',
+    )
+  }
   const keySource = resolveKeySource({
     issuer: trustDomain === undefined ? setting('issuer') : undefined,
     jwksUri: setting('jwksUri'),

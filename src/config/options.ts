@@ -33,6 +33,7 @@ import {
   checkAlgorithms,
   checkProfile,
   checkScopeSeparator,
+  ENTRY_NAMES,
   type IssuerOptions,
   resolveIssuers,
   type SharedPolicy,
@@ -277,6 +278,12 @@ export const OPTION_NAMES = [
   ...namesOf(SETTINGS),
 ] satisfies (keyof VerifierOptions)[]
 
+/** Options of entries that all issuers cannot share. */
+function placeOf(name: string): string | undefined {
+  if (!(ENTRY_NAMES as readonly string[]).includes(name)) return undefined
+  return `put it into the entry of its issuer: issuer: [{ …, ${name} }]`
+}
+
 /**
  * Turns options and environment into one checked, frozen configuration. Nothing that was given is held on to but
  * functions and the store.
@@ -284,7 +291,7 @@ export const OPTION_NAMES = [
  * @throws {TypeError} that names the option, or the variable the value came from, and the cure
  */
 export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.ProcessEnv = process.env): Configuration {
-  const given = readOptions(options, OPTION_NAMES, 'option')
+  const given = readOptions(options, OPTION_NAMES, 'option', placeOf)
   /** An empty variable is unset. */
   const variableSetting = (variable: string): Setting | undefined => {
     const text = env[variable]?.trim()

@@ -12,16 +12,23 @@ interface TenantOptions {
   readonly tenants?: unknown
 }
 
+/** An entry for one issuer. */
+interface Expanded<Given> {
+  readonly given: Given
+  /** The one of `tenants` whose issuer it is. */
+  readonly tenant: string | undefined
+}
+
 /**
  * The entries that an entry with `tenants` stands for: one for each, with the tenant in the place of `{tenantid}`. An entry
  * without `tenants` stands for itself.
  *
  * @throws {ArgumentError} for what is no list of tenants, and where there is no place for them
  */
-export function expandTenants<Given extends TenantOptions>(given: Given, at: string): readonly Given[] {
+export function expandTenants<Given extends TenantOptions>(given: Given, at: string): readonly Expanded<Given>[] {
   const hasPlace = typeof given.issuer === 'string' && given.issuer.includes(TENANT_PLACEHOLDER)
   if (given.tenants === undefined) {
-    if (!hasPlace) return [given]
+    if (!hasPlace) return [{ given, tenant: undefined }]
     throw new ArgumentError(
       `${at}.tenants`,
       `is missing: issuer has ${TENANT_PLACEHOLDER}, and the accepted tenants go into it`,
@@ -34,10 +41,13 @@ export function expandTenants<Given extends TenantOptions>(given: Given, at: str
     )
   }
   return checkTenants(given.tenants, `${at}.tenants`).map((tenant) => ({
-    ...given,
-    issuer: withTenant(given.issuer, tenant),
-    jwksUri: withTenant(given.jwksUri, tenant),
-    required: withTenant(given.required, tenant),
+    tenant,
+    given: {
+      ...given,
+      issuer: withTenant(given.issuer, tenant),
+      jwksUri: withTenant(given.jwksUri, tenant),
+      required: withTenant(given.required, tenant),
+    },
   }))
 }
 

@@ -1,7 +1,10 @@
 /** One party that acts for another. */
 export interface ActingParty {
-  /** The party's `sub`. It is a name of the token's issuer, unless the party has an `iss` of its own in `claims.act`. */
-  readonly subject: string
+  /**
+   * The party's `sub`, a name of the token's issuer, unless the party has an `iss` of its own in `claims.act`; `null` where the
+   * party is named by other claims, which are there as well.
+   */
+  readonly subject: string | null
   /** The party's `client_id`; `null` where there is none, or one that is no text. */
   readonly clientId: string | null
 }
@@ -9,7 +12,7 @@ export interface ActingParty {
 /** Who acts for the subject of a token. Deeply frozen. */
 export interface Actor extends ActingParty {
   /**
-   * Who acted before, the latest first: at most ten, and none behind a party without a `sub`. `claims.act` has them all.
+   * Who acted before, the latest first: at most ten, and none behind what is no party. `claims.act` has them all.
    * For logs alone: no decision may rest on them (RFC 8693 §4.1).
    */
   readonly chain: readonly ActingParty[]
@@ -22,11 +25,13 @@ const LONGEST_CHAIN = 10
 const actors = new WeakMap<object, Actor>()
 
 /**
- * Whether an `act` claim names who acts. RFC 8693 leaves open by which claims; without a `sub` nobody could say who it is,
- * and a token that somebody else uses must not look like one that its subject uses.
+ * Whether an `act` claim is of a party. RFC 8693 leaves open by which claims it is named: a `sub` may be absent, but one that
+ * is there is a text. A token that somebody else uses must not look like one that its subject uses.
  */
-export function isAct(act: unknown): act is object & { readonly sub: string } {
-  return typeof act === 'object' && act !== null && !Array.isArray(act) && isText(own(act, 'sub'))
+export function isAct(act: unknown): act is object {
+  if (typeof act !== 'object' || act === null || Array.isArray(act)) return false
+  const sub = own(act, 'sub')
+  return sub === undefined || isText(sub)
 }
 
 /** The actor that an `act` claim names; `null` where there is no such claim. */
@@ -43,9 +48,12 @@ export function actorOf(act: unknown): Actor | null {
   return actor
 }
 
-function partyOf(act: object & { readonly sub: string }): ActingParty {
-  const clientId = own(act, 'client_id')
-  return { subject: act.sub, clientId: isText(clientId) ? clientId : null }
+function partyOf(act: object): ActingParty {
+  return { subject: textOrNull(own(act, 'sub')), clientId: textOrNull(own(act, 'client_id')) }
+}
+
+function textOrNull(value: unknown): string | null {
+  return isText(value) ? value : null
 }
 
 function own(object: object, name: string): unknown {

@@ -40,5 +40,6 @@ export function auth0(args: Auth0Arguments): IssuerOptions {
     profile: 'lenient',
     requireClient: true,
     scopeClaims: ['scope', 'permissions'],
+    scopes: 'first',
   }
 }

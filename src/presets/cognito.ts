@@ -51,5 +51,6 @@ export function cognito(args: CognitoArguments): IssuerOptions {
     sessionClaim: 'origin_jti',
     required: { token_use: 'access' },
     scopeClaims: ['scope'],
+    scopes: 'first',
   }
 }

@@ -65,7 +65,7 @@ export function entra(args: EntraArguments): IssuerOptions {
     tenantClaim: 'tid',
     clientIdClaim: VERSIONS[version].clientIdClaim,
     requireClient: true,
-    required: { tid: '{tenantid}' },
     scopeClaims: ['scp', 'roles'],
+    scopes: 'first',
   }
 }

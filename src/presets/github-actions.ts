@@ -24,6 +24,8 @@ export function githubActions(args: GithubActionsArguments): IssuerOptions {
     issuer: 'https://token.actions.githubusercontent.com',
     audience: checkAudience(given.audience),
     profile: 'lenient',
+    scopeClaims: [],
+    scopes: 'first',
     grants: checkGrants(given.grants),
   }
 }

@@ -30,6 +30,8 @@ export function googleServiceAccount(args: GoogleServiceAccountArguments): Issue
     ),
     profile: 'lenient',
     clientIdClaim: 'azp',
+    scopeClaims: [],
+    scopes: 'first',
     grants: checkGrants(given.grants),
   }
 }

@@ -34,6 +34,8 @@ export function kubernetes(args: KubernetesArguments): IssuerOptions {
     audience: checkAudience(given.audience),
     profile: 'lenient',
     tenantClaim: ['kubernetes.io', 'namespace'],
+    scopeClaims: [],
+    scopes: 'first',
     grants: checkGrants(given.grants),
     ...(fetch !== undefined && { fetch: checkFunction<typeof globalThis.fetch>(fetch, name) }),
   }

@@ -38,5 +38,6 @@ export function okta(args: OktaArguments): IssuerOptions {
     requireClient: true,
     subjectAliases: ['uid'],
     scopeClaims: ['scp'],
+    scopes: 'first',
   }
 }

@@ -57,6 +57,8 @@ export function spiffe(args: SpiffeArguments): IssuerOptions {
     jwksUri,
     profile: 'lenient',
     algorithms: ALGORITHMS,
+    scopeClaims: [],
+    scopes: 'first',
     grants: checkGrants(given.grants),
   }
 }

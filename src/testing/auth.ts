@@ -44,7 +44,7 @@ export interface TestAccessTokenAuthOptions extends Shared {
   /** Default: the `sid` of `claims`, else `null`. */
   sessionId?: string | null | undefined
   /** Who acts for the subject. Default: nobody, unless `claims` has an `act`. */
-  actor?: { readonly subject: string; readonly clientId?: string | null | undefined } | undefined
+  actor?: { readonly subject: string | null; readonly clientId?: string | null | undefined } | undefined
   /** Default: the `acr` of `claims`, else `null`. */
   acr?: string | undefined
   /** When the subject signed in. Default: the `auth_time` of `claims`, else `null`. */
@@ -113,8 +113,8 @@ function actOf(actor: object): Readonly<Record<string, string>> {
   const { subject, clientId } = readOptions(actor, ['subject', 'clientId'], 'member of actor')
   const sub = checkText(subject, 'actor.subject')
   const client_id = checkText(clientId, 'actor.clientId')
-  if (sub === null) throw new ArgumentError('actor.subject', 'must be a text, not empty')
-  return client_id === null ? { sub } : { sub, client_id }
+  if (subject === undefined) throw new ArgumentError('actor.subject', 'is missing: a text, or null')
+  return { ...(sub !== null && { sub }), ...(client_id !== null && { client_id }) }
 }
 
 function checkText(value: unknown, name: string): string | null {

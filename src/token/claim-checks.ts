@@ -225,8 +225,11 @@ const rows: readonly ClaimRow[] = [
   }),
   ofConfigured('tenantClaim', {
     name: 'tenant',
-    holds: ({ claims }, name) => isTextOrNone(claimAt(claims, name)),
-    expected: (name) => `${showReference(name)}: a string, not empty, or none`,
+    // A tenant's issuer that writes another tenant into its token would be taken for that one by the routes.
+    holds: ({ claims, policy: { tenant } }, name) =>
+      tenant === undefined ? isTextOrNone(claimAt(claims, name)) : claimAt(claims, name) === tenant,
+    expected: (name, { tenant }) =>
+      `${showReference(name)}: ${tenant === undefined ? 'a string, not empty, or none' : `${show(tenant)}, as in iss`}`,
     found: ({ claims }, name) => showClaim(claims, name),
   }),
   ofConfigured('sessionClaim', {
@@ -247,7 +250,7 @@ const rows: readonly ClaimRow[] = [
     name: 'act',
     reason: 'claims',
     holds: ({ claims }) => own(claims, 'act') === undefined || isAct(own(claims, 'act')),
-    expected: () => 'an object whose sub is a string, not empty, or none (RFC 8693 §4.1)',
+    expected: () => 'none, or an object whose sub, if it has one, is a string, not empty (RFC 8693 §4.1)',
     found: ({ claims }) => show(own(claims, 'act')),
   },
   {
@@ -325,7 +328,7 @@ function ofConfigured<Name extends keyof IssuerPolicy>(
     readonly name: string
     readonly reason?: Reason
     holds(token: UnverifiedAccessToken, configured: NonNullable<IssuerPolicy[Name]>): boolean
-    expected(configured: NonNullable<IssuerPolicy[Name]>): string
+    expected(configured: NonNullable<IssuerPolicy[Name]>, policy: IssuerPolicy): string
     found(token: UnverifiedAccessToken, configured: NonNullable<IssuerPolicy[Name]>): string
   },
 ): ClaimRow {
@@ -338,7 +341,7 @@ function ofConfigured<Name extends keyof IssuerPolicy>(
     },
     expected({ policy }) {
       const configured = policy[option]
-      return configured == null ? `anything: no ${option} is set` : row.expected(configured)
+      return configured == null ? `anything: no ${option} is set` : row.expected(configured, policy)
     },
     found(token) {
       const configured = token.policy[option]

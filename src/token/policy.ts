@@ -35,6 +35,8 @@ export interface RequiredClaim {
 export interface IssuerPolicy {
   /** The `iss` claim; for a trust domain `spiffe://` and its name, which its tokens have in `sub` alone. */
   readonly issuer: string
+  /** Of an issuer that is one of several tenants: which. Its tokens say the same in the `tenantClaim`, if there is one. */
+  readonly tenant: string | undefined
   /** Name of the SPIFFE trust domain, where the tokens are those of workloads (JWT-SVID). */
   readonly trustDomain: string | undefined
   /** Name of the preset that the options came from, for people. */

@@ -140,17 +140,63 @@ describe('options of an issuer', () => {
     for (const [name, value] of Object.entries({ preset, clients, grants })) {
       expect(messageOf({ [name]: value })).toMatch(new RegExp(`^unknown option "${name}"`))
     }
+    for (const name of [
+      'preset',
+      'clients',
+      'grants',
+      'requireClient',
+      'tenants',
+      'trustDomain',
+      'allowInsecureHttp',
+    ]) {
+      expect(messageOf({ [name]: 'x' })).toBe(
+        `unknown option "${name}"; put it into the entry of its issuer: issuer: [{ …, ${name} }]`,
+      )
+    }
   })
 
   test('replace the shared ones', () => {
     const { issuers } = describePolicy(
       resolve({
-        ...{ required: { a: 1 }, subjectClaim: 'x', scopes: 'union' },
+        ...{ subjectClaim: 'x', scopes: 'union', scopeClaims: 'y' },
         issuer: [{ issuer: ISSUER, ...all, scopes: 'first' }],
       }),
     )
-    expect(issuers).toMatchObject([{ required: { tid: ['t'] }, subjectClaim: 'oid', scopes: 'first' }])
-    expect(issuers[0]?.required).not.toHaveProperty('a')
+    expect(issuers).toMatchObject([{ subjectClaim: 'oid', scopes: 'first', scopeClaims: all.scopeClaims }])
+  })
+
+  test('require what the shared ones require, and more', () => {
+    const requiredOf = (shared: object, own: object | undefined) =>
+      describePolicy(resolve({ required: shared as never, issuer: [{ issuer: ISSUER, required: own as never }] }))
+        .issuers[0]?.required
+    expect(requiredOf({ a: 1 }, { b: 2 })).toEqual({ a: [1], b: [2] })
+    expect(requiredOf({ a: 1 }, undefined)).toEqual({ a: [1] })
+    expect(requiredOf({ a: ['x', 'y', 1] }, { a: ['z', 'y', '1'], b: 2 })).toEqual({ a: ['y'], b: [2] })
+    expect(messageOf({ required: { a: ['x', 1] }, issuer: [{ issuer: ISSUER, required: { a: ['y', '1'] } }] })).toMatch(
+      /^issuer\[0\]\.required\["a"\] has no value that the shared option required has/,
+    )
+  })
+
+  test('may name no claims for scopes where there are grants, and nowhere else', () => {
+    const { grants } = all
+    expect(described({ scopeClaims: [], grants })).toMatchObject({ scopeClaims: [], grants })
+    expect(described({ scopeClaims: [], grants: [] })).toMatchObject({ scopeClaims: [] })
+    expect(faultOf({ scopeClaims: [] })).toMatch(/^issuer\[1\]\.scopeClaims must .* unless the entry has grants/)
+    expect(messageOf({ scopeClaims: [], issuer: [{ issuer: ISSUER, grants }] })).toMatch(/^scopeClaims must be a text/)
+  })
+
+  test('name a path that is a list by a key that is JSON', () => {
+    const key = '["kubernetes.io", "namespace"]'
+    const match = { '["kubernetes.io","namespace"]': 'jobs' }
+    expect(described({ required: { [key]: 'jobs' } })?.required).toEqual({ '["kubernetes.io","namespace"]': ['jobs'] })
+    expect(described({ grants: [{ match: { [key]: 'jobs' }, scopes: ['a'] }] })?.grants).toEqual([
+      { match, scopes: ['a'] },
+    ])
+    for (const bad of ['[', '[]', '["a"', '[1]', '["a", ""]', '[["a"]]', "['a']"]) {
+      const message = /has a name that is none: .*written as JSON: '\["kubernetes.io", "namespace"\]'$/
+      expect(faultOf({ required: { [bad]: 'x' } })).toMatch(message)
+      expect(faultOf({ grants: [{ match: { [bad]: 'x' }, scopes: ['a'] }] })).toMatch(message)
+    }
   })
 })
 
@@ -183,6 +229,26 @@ describe('what is wrong at start', () => {
     for (const key of ['', 'a..b', '.a']) {
       expect(faultOf({ required: { [key]: 'x' } })).toMatch(/^issuer\[1\]\.required has a name that is none/)
     }
+  })
+
+  test('is a number that others are equal to', () => {
+    for (const value of [2 ** 53, -(2 ** 53), 1e19, Number.MAX_VALUE]) {
+      const message = /is beyond 2\^53 - 1, .*; give a text/
+      expect(faultOf({ required: { id: value } })).toMatch(message)
+      expect(faultOf({ required: { id: ['x', value] } })).toMatch(message)
+      expect(faultOf({ grants: [{ match: { id: value }, scopes: ['a'] }] })).toMatch(message)
+    }
+    for (const value of [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 0.5, -1, 0]) {
+      expect(described({ required: { id: value } })?.required).toEqual({ id: [value] })
+    }
+  })
+
+  test('is a map that makes very much of little', () => {
+    const listOf = (length: number) => Array.from({ length }, (_, i) => `s${i}`)
+    expect(faultOf({ scopeMap: { a: listOf(51) } })).toBe('issuer[1].scopeMap["a"] must be 50 scopes at most')
+    const mapOf = (length: number) => Object.fromEntries(listOf(length).map((name) => [name, 'x']))
+    expect(faultOf({ scopeMap: mapOf(1001) })).toBe('issuer[1].scopeMap must have 1000 names at most')
+    expect(described({ scopeMap: { ...mapOf(999), a: listOf(50) } })?.scopeMap?.a).toHaveLength(50)
   })
 
   test.each<[what: string, entry: unknown, message: RegExp]>([

@@ -41,6 +41,24 @@ test('a tenant stands as it is, whatever signs it has', () => {
   ])
 })
 
+test('a token names the tenant of its issuer where a claim for tenants is known', async () => {
+  const issuer = createTestIssuer({ issuer: 'https://login.example/one/v2.0' })
+  const entry = { issuer: ISSUER, tenants: ['one', 'two'], jwks: issuer.jwks }
+  const own = createVerifier({ keys: false, issuer: [{ ...entry, tenantClaim: 'org.tid' }] })
+  const shared = createVerifier({ keys: false, tenantClaim: 'org.tid', issuer: [entry] })
+  for (const verifier of [own, shared]) {
+    expect(verifier.describe().issuers).toMatchObject([{ tenant: 'one' }, { tenant: 'two' }])
+    expect(await outcomeOf(verifier, issuer.mint({ org: { tid: 'one' } }))).toBe('accepted')
+    for (const org of [undefined, {}, { tid: 'two' }, { tid: 'ONE' }, { tid: ['one'] }, { tid: null }, 'one']) {
+      expect(await outcomeOf(verifier, issuer.mint({ org }))).toBe('claims')
+    }
+    await verifier.close()
+  }
+  const without = createVerifier({ keys: false, issuer: [entry] })
+  expect(await outcomeOf(without, issuer.mint({ org: { tid: 'two' } }))).toBe('accepted')
+  await without.close()
+})
+
 describe('is refused at start', () => {
   const rule = 'issuer[0].tenants must be a list of tenants'
   test.each([

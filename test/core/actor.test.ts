@@ -8,24 +8,25 @@ function nested(depth: number, at = depth - 1, inner?: object): { sub: string } 
 }
 
 describe('an act claim', () => {
-  test.each([
-    [null],
-    ['svc'],
-    [true],
-    [7],
-    [[{ sub: 'svc' }]],
-    [{}],
-    [{ sub: 7 }],
-    [{ sub: '' }],
-    [{ client_id: 'c' }],
-  ])('of %j names nobody', (act) => {
-    expect(isAct(act)).toBe(false)
-    expect(actorOf(act)).toBeNull()
-  })
+  test.each([[null], ['svc'], [true], [7], [[{ sub: 'svc' }]], [{ sub: 7 }], [{ sub: '' }], [{ sub: null }]])(
+    'of %j is of no party',
+    (act) => {
+      expect(isAct(act)).toBe(false)
+      expect(actorOf(act)).toBeNull()
+    },
+  )
 
   test('names nobody by a sub that it inherits', () => {
-    expect(isAct(Object.create({ sub: 'svc' }))).toBe(false)
+    expect(actorOf(Object.create({ sub: 'svc' }))).toEqual({ subject: null, clientId: null, chain: [] })
   })
+
+  test.each([[{}], [{ client_id: 'c' }], [{ sub: undefined, email: 'a@b.example' }]])(
+    'without a sub is of a party that has no subject: %j',
+    (act) => {
+      expect(isAct(act)).toBe(true)
+      expect(actorOf(act)).toMatchObject({ subject: null, chain: [] })
+    },
+  )
 
   test('names who acts, by subject and client', () => {
     expect(actorOf({ sub: 'svc', client_id: 'c1', iss: 'x' })).toEqual({ subject: 'svc', clientId: 'c1', chain: [] })
@@ -49,9 +50,18 @@ describe('an act claim', () => {
     expect(chain.map((party) => party.subject)).toEqual(Array.from({ length: 10 }, (_, i) => `a${i + 1}`))
   })
 
-  test('has a chain that ends before what names nobody', () => {
+  test('has a chain that ends before what is no party', () => {
     expect(actorOf({ sub: 'a', act: 'b' })?.chain).toEqual([])
-    expect(actorOf({ sub: 'a', act: { sub: 'b', act: { client_id: 'c', act: { sub: 'd' } } } })?.chain).toHaveLength(1)
+    expect(actorOf({ sub: 'a', act: { sub: 7, act: { sub: 'd' } } })?.chain).toEqual([])
+    expect(actorOf({ act: { sub: 'b', act: { client_id: 'c', act: { sub: 'd' } } } })).toEqual({
+      subject: null,
+      clientId: null,
+      chain: [
+        { subject: 'b', clientId: null },
+        { subject: null, clientId: 'c' },
+        { subject: 'd', clientId: null },
+      ],
+    })
   })
 
   test('is read once, and frozen at every level', () => {

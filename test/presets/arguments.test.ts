@@ -60,6 +60,10 @@ test.each<[call: () => unknown, message: RegExp]>([
   ],
   [() => keycloak({ ...REALM, audience: 'broker' }), /^audience of keycloak\(\) must not be/],
   [() => keycloak({ ...REALM, audience: 'realm-management' }), /^audience of keycloak\(\) must not be/],
+  [
+    () => keycloak({ ...REALM, audience: ['https://api.example.com', 'reports-api'], roles: 'reports-api' }),
+    /^audience of keycloak\(\) must not be the client of roles: .*audience resolve.*Included Custom Audience/,
+  ],
   [() => keycloak({ ...REALM, issuer: `${REALM.issuer}/` }), /^issuer of keycloak\(\) must have no slash at its end/],
   [() => keycloak({ ...REALM, issuer: 'sso.example.com/realms/main' }), /^issuer of keycloak\(\) is not a URL/],
   [() => keycloak({ ...REALM, roles: '' }), /^roles of keycloak\(\) must be 'realm', or the id of the client/],
@@ -145,8 +149,7 @@ test('a later change of what was given changes nothing', () => {
 })
 
 test('roles of Keycloak are one step of a path, also where the id of the client has dots', () => {
-  expect(keycloak(REALM)).toMatchObject({ scopeClaims: ['scope'] })
-  expect(keycloak(REALM)).not.toHaveProperty('scopes')
+  expect(keycloak(REALM)).toMatchObject({ scopeClaims: ['scope'], scopes: 'first' })
   expect(keycloak({ ...REALM, roles: 'realm' })).toMatchObject({
     scopeClaims: ['scope', ['realm_access', 'roles']],
     scopes: 'union',
@@ -155,6 +158,10 @@ test('roles of Keycloak are one step of a path, also where the id of the client 
     scopeClaims: ['scope', ['resource_access', 'api.example.com', 'roles']],
     scopes: 'union',
   })
+})
+
+test('an audience that has the name of roles of the realm is no client id', () => {
+  expect(keycloak({ ...REALM, audience: 'realm', roles: 'realm' })).toMatchObject({ audience: 'realm' })
 })
 
 test('the issuers are those of the vendors, character for character', () => {

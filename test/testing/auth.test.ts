@@ -52,6 +52,8 @@ test('has a session, an actor, an acr and a time of sign-in as a token has them'
   })
   const byClaims = createTestAuth({ claims: { sid: 's2', act: { sub: 'svc' }, acr: 'pwd', auth_time: 1 } })
   expect(byClaims).toMatchObject({ sessionId: 's2', actor: { subject: 'svc' }, acr: 'pwd', authTime: new Date(1000) })
+  const unnamed = createTestAuth({ actor: { subject: null, clientId: 'c' } })
+  expect(unnamed).toMatchObject({ actor: { subject: null, clientId: 'c' }, claims: { act: { client_id: 'c' } } })
   expect(createTestAuth()).toMatchObject({ sessionId: null, actor: null, acr: null, authTime: null })
 })
 
@@ -78,7 +80,8 @@ test.each([
   [{ sessionId: '' }, /^sessionId must be/],
   [{ acr: 5 }, /^acr must be/],
   [{ authTime: 5 }, /^authTime must be a Date/],
-  [{ actor: {} }, /^actor\.subject must be/],
+  [{ actor: {} }, /^actor\.subject is missing/],
+  [{ actor: { subject: '' } }, /^actor\.subject must be/],
   [{ actor: { sub: 'svc' } }, /^unknown member of actor/],
 ])('is not made of %j', (options, message) => {
   expect(() => createTestAuth(options as never)).toThrow(TypeError)

@@ -689,7 +689,9 @@ describe('who acts for the subject', () => {
     ['cannot be a text', 'svc', 'claims'],
     ['cannot be null', null, 'claims'],
     ['cannot be a list', [{ sub: 'svc' }], 'claims'],
-    ['cannot be without a sub', { client_id: 'c' }, 'claims'],
+    ['may be without a sub', { client_id: 'c' }, { subject: null, clientId: 'c', chain: [] }],
+    ['cannot have a sub that is null', { sub: null }, 'claims'],
+    ['cannot have an empty sub', { sub: '' }, 'claims'],
     ['cannot have a sub that is no text', { sub: 7 }, 'claims'],
   ])('%s', async (_, act, actor) => {
     for (const verifier of Object.values(verifiers)) {
