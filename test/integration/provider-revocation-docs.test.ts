@@ -44,7 +44,10 @@ describe.each(['express', 'koa', 'fastify'])('the example on %s', (framework) =>
     expect(await ask(url, token)).toBe(200)
 
     expect((await fetch(`${url}/events`)).status).toBe(405)
-    const nothing = await fetch(`${url}/events`, { method: 'POST', body: new URLSearchParams({ logout_token: 'none' }) })
+    const nothing = await fetch(`${url}/events`, {
+      method: 'POST',
+      body: new URLSearchParams({ logout_token: 'none' }),
+    })
     expect([nothing.status, await nothing.json()]).toEqual([400, expect.objectContaining({ error: 'invalid_request' })])
 
     const body = new URLSearchParams({ logout_token: logoutToken('s1') })
