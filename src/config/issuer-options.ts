@@ -4,8 +4,7 @@ import type { ScopeSeparator } from '../core/scope.js'
 import { ALGORITHMS, type Algorithm, findAlgorithm, isAlgorithm } from '../token/algorithms.js'
 import type { ClaimReference } from '../token/claim-reference.js'
 import type { ClaimValue } from '../token/grants.js'
-import { keyUsesOf } from '../token/issuer/issuer.js'
-import { SIGNATURE_USES } from '../token/key-set.js'
+import { keyUsesOf, SIGNATURE_USES } from '../token/key-set.js'
 import type { IssuerPolicy, Profile, ScopeRule } from '../token/policy.js'
 import {
   checkFlag,
@@ -32,7 +31,7 @@ import {
 } from './claim-options.js'
 import { checkIssuer, checkTrustDomain, DEFAULT_ISSUER, issuerOfTrustDomain } from './issuer-identifier.js'
 import { resolveKeySource } from './key-source.js'
-import { expandTenants, TENANT_PLACEHOLDER } from './tenants.js'
+import { expandTenants, refusePlaceholder } from './tenants.js'
 
 /** What this service requires of the access tokens of one issuer. */
 export interface IssuerOptions {
@@ -107,7 +106,8 @@ export interface IssuerOptions {
   /**
    * What callers may do whose tokens have none of the `scopeClaims`, as those of workloads. A token with one of them, be it
    * empty, is not compared. Of several that match, the one with the most matched characters counts (those of all values, of a
-   * pattern those before the `*`), then the one with fewer patterns, then the first. No match, no scopes. Default: none.
+   * pattern those before the `*`), then the one with fewer patterns, then the first. No match, no scopes; an empty list is as
+   * none. Default: none.
    */
   grants?: readonly GrantOptions[] | undefined
   /**
@@ -239,14 +239,9 @@ export function resolveIssuers(settings: IssuerSettings, shared: SharedPolicy): 
   const policies = entries.flatMap((entry, index) => {
     if (typeof entry !== 'string') return resolveEntries(entry, `issuer[${index}]`, shared)
     const issuer = checkIssuer(entry, settings.issuer.name)
-    if (issuer.includes(TENANT_PLACEHOLDER)) {
-      throw new ArgumentError(
-        settings.issuer.name,
-        `has ${TENANT_PLACEHOLDER}; name the accepted tenants in an entry: issuer: [{ issuer, tenants }]`,
-      )
-    }
     const none = optionSetting(undefined, '')
     const { jwksUri, jwks } = single ? settings : { jwksUri: none, jwks: none }
+    for (const given of [{ ...settings.issuer, value: issuer }, jwksUri]) refusePlaceholder(given)
     const insecure = ({ fromEnvironment }: Setting) => fromEnvironment && settings.allowInsecureEnvironment
     const keySource = resolveKeySource({
       issuer: { ...settings.issuer, value: issuer },
@@ -292,15 +287,15 @@ function readEntries({ value, name, fromEnvironment }: Setting): readonly (strin
 /** The policies of an entry of a list: one, or one for each of its tenants. */
 function resolveEntries(entry: object, at: string, shared: SharedPolicy): readonly IssuerPolicy[] {
   const given = readOptions(entry, ENTRY_NAMES, `${at} option`)
-  return expandTenants(given, at).map((one) => resolveGiven(one.given, at, shared, one.tenant))
+  return expandTenants(given, at).map((one) => resolveEntry(one.given, at, shared, one.tenant))
 }
 
-/** An entry without tenants. Each of its own options replaces the shared one; both of `required` hold. */
-export function resolveEntry(entry: object, at: string, shared: SharedPolicy): IssuerPolicy {
-  return resolveGiven(readOptions(entry, ENTRY_NAMES, `${at} option`), at, shared)
-}
-
-function resolveGiven(given: GivenEntry, at: string, shared: SharedPolicy, tenant?: string): IssuerPolicy {
+/**
+ * One entry, whose tenant stands in its place. Each of its own options replaces the shared one; both of `required` hold.
+ *
+ * @param given read by {@link readOptions}
+ */
+export function resolveEntry(given: GivenEntry, at: string, shared: SharedPolicy, tenant?: string): IssuerPolicy {
   const setting = (name: keyof IssuerOptions) => optionSetting(given[name], `${at}.${name}`)
   const { issuer, trustDomain } = readIdentifier(given, at)
   const insecure = given.allowInsecureHttp ?? false
@@ -334,7 +329,7 @@ function resolveGiven(given: GivenEntry, at: string, shared: SharedPolicy, tenan
   return Object.freeze({ ...policy, keySource })
 }
 
-type GivenEntry = { readonly [N in keyof IssuerOptions]?: unknown }
+export type GivenEntry = { readonly [N in keyof IssuerOptions]?: unknown }
 
 /** Whose tokens an entry is for. */
 function readIdentifier(given: GivenEntry, at: string): Pick<IssuerPolicy, 'issuer' | 'trustDomain'> {

@@ -2,6 +2,7 @@ import { ArgumentError } from '../core/argument-error.js'
 import type { IssuerPolicy } from '../token/policy.js'
 import { checkFunction, isRecord, readOptions } from './checks.js'
 import { ENTRY_NAMES, type IssuerOptions, resolveEntry, type SharedPolicy } from './issuer-options.js'
+import { expandTenants } from './tenants.js'
 
 /** The application's word on issuers that are not configured. */
 export interface IssuerResolver {
@@ -61,17 +62,20 @@ function readAnswer(answer: unknown, iss: string, shared: SharedPolicy): Resolve
   }
   // Read once: what is compared next time is what counts now.
   const entry = readOptions(answer, ENTRY_NAMES, `option in ${NAME}`)
-  // One of several tenants, or of a trust domain, is for the configuration: its issuer is not the one that was asked for.
-  for (const name of ['tenants', 'trustDomain'] as const) {
-    if (entry[name] !== undefined)
-      throw new ArgumentError(`${NAME}.${name}`, 'is for entries of the option issuer alone')
+  // Tokens of a trust domain name no issuer, so that nobody asks for one.
+  if (entry.trustDomain !== undefined) {
+    throw new ArgumentError(`${NAME}.trustDomain`, 'is for entries of the option issuer alone')
   }
-  if (entry.issuer !== iss) {
+  const [one, ...others] = expandTenants(entry, NAME)
+  if (others.length > 0) {
+    throw new ArgumentError(`${NAME}.tenants`, 'must be the one tenant whose issuer was asked for')
+  }
+  if (one?.given.issuer !== iss) {
     throw new ArgumentError(`${NAME}.issuer`, 'must be the one that was asked for, character for character')
   }
   const text = textOf(entry)
   return {
-    policy: resolveEntry(entry, NAME, shared),
+    policy: resolveEntry(one.given, NAME, shared, one.tenant),
     text,
     fetch: entry.fetch,
     isSameAs: (other) => text !== '' && text === other.text && entry.fetch === other.fetch,

@@ -41,6 +41,7 @@ import {
 import { checkResolver, createIssuerResolver, type IssuerResolver, type ResolveIssuer } from './issuer-resolver.js'
 import { type AwaitedKeyStore, type ConfiguredKeyStore, resolveKeyStore } from './key-store.js'
 import { tellDefaults } from './start-notices.js'
+import { refusePlaceholder } from './tenants.js'
 
 export type { IssuerOptions }
 
@@ -56,8 +57,8 @@ export interface VerifierOptions {
    * `undefined` for one that is not accepted (401, which stands for 30 seconds). It is asked before anything of the token is
    * verified, so `iss` is the text of anybody. It is asked only for an https URL (http on loopback) of at most 512 characters
    * without user, query and fragment, in the spelling of URLs; about 100 issuers at a time at most, beyond that is 503; and never for
-   * one that `issuer` names. Anything else that it answers, a throw, a rejection, or silence for `timeoutMs` is 503. No entry
-   * may have `tenants` or `trustDomain`. With `issuer: false` there are no issuers but those. Default: none.
+   * one that `issuer` names. Anything else that it answers, a throw, a rejection, or silence for `timeoutMs` is 503. An entry
+   * may have one of `tenants`, whose issuer is `iss`, and no `trustDomain`. With `issuer: false` there are no issuers but those. Default: none.
    */
   resolveIssuer?: ResolveIssuer | undefined
   /**
@@ -228,7 +229,7 @@ const POLICY: { readonly [N in keyof SharedPolicy]-?: Reader<SharedPolicy[N]> } 
   tenantClaim: reader<Claim | undefined>(checkClaim, undefined),
   clientIdClaim: reader<Claim | undefined>(checkClaim, undefined),
   sessionClaim: reader<Claim | undefined>(checkClaim, undefined),
-  required: reader<readonly RequiredClaim[] | undefined>(checkRequired, undefined),
+  required: reader<readonly RequiredClaim[] | undefined>(checkSharedRequired, undefined),
   clockToleranceSeconds: number({ min: 0, max: 300 }, 5),
   maxTokenAgeSeconds: reader<number | undefined>(
     ({ value, name }) => checkNumber(value, name, { min: 1, max: 315_360_000 }),
@@ -305,6 +306,11 @@ export function resolveOptions(options: VerifierOptions = {}, env: NodeJS.Proces
   const policy = readAll(POLICY, setting)
   const { keySetMaxStaleSeconds, storeMaxStaleSeconds, resolveIssuer, issuerTtlSeconds, maxIssuers, ...others } =
     readAll(SETTINGS, setting)
+  if (resolveIssuer === undefined) {
+    const stray = (['issuerTtlSeconds', 'maxIssuers'] as const).find((name) => given[name] !== undefined)
+    if (stray !== undefined)
+      throw new ArgumentError(stray, 'is for issuers of resolveIssuer; give that as well, or leave it out')
+  }
   const allowInsecure = variableSetting('VANTAGE_ALLOW_INSECURE_HTTP')
   const sources = {
     issuer: setting('issuer', 'VANTAGE_ISSUER'),
@@ -346,6 +352,11 @@ function readAll<Readers extends { readonly [name: string]: Reader<unknown> }>(
   })
   // `fromEntries` forgets the names; they are those of the table.
   return Object.fromEntries(values) as ReadValues<Readers>
+}
+
+function checkSharedRequired(setting: Setting): readonly RequiredClaim[] {
+  refusePlaceholder(setting)
+  return checkRequired(setting)
 }
 
 function checkRealm({ value, name }: Setting): string {

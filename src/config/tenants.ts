@@ -1,8 +1,8 @@
 import { ArgumentError } from '../core/argument-error.js'
-import { isRecord } from './checks.js'
+import { isRecord, type Setting } from './checks.js'
 
 /** Stands for the tenant in an entry that is for several. */
-export const TENANT_PLACEHOLDER = '{tenantid}'
+const TENANT_PLACEHOLDER = '{tenantid}'
 
 /** What of an entry has the tenant in it: its URLs, and claims that have to name the same tenant. */
 interface TenantOptions {
@@ -26,15 +26,15 @@ interface Expanded<Given> {
  * @throws {ArgumentError} for what is no list of tenants, and where there is no place for them
  */
 export function expandTenants<Given extends TenantOptions>(given: Given, at: string): readonly Expanded<Given>[] {
-  const hasPlace = typeof given.issuer === 'string' && given.issuer.includes(TENANT_PLACEHOLDER)
   if (given.tenants === undefined) {
-    if (!hasPlace) return [{ given, tenant: undefined }]
+    const stray = (['issuer', 'jwksUri', 'required'] as const).find((name) => hasPlaceholder(given[name]))
+    if (stray === undefined) return [{ given, tenant: undefined }]
     throw new ArgumentError(
       `${at}.tenants`,
-      `is missing: issuer has ${TENANT_PLACEHOLDER}, and the accepted tenants go into it`,
+      `is missing: ${stray} has ${TENANT_PLACEHOLDER}, and the accepted tenants go into it`,
     )
   }
-  if (!hasPlace) {
+  if (!hasPlaceholder(given.issuer)) {
     throw new ArgumentError(
       `${at}.issuer`,
       `must have ${TENANT_PLACEHOLDER} where the entry has tenants, which go into it`,
@@ -49,6 +49,21 @@ export function expandTenants<Given extends TenantOptions>(given: Given, at: str
       required: withTenant(given.required, tenant),
     },
   }))
+}
+
+/** @throws {ArgumentError} for a shared option that has a place for tenants, which entries alone have */
+export function refusePlaceholder({ value, name }: Setting): void {
+  if (!hasPlaceholder(value)) return
+  throw new ArgumentError(
+    name,
+    `has ${TENANT_PLACEHOLDER}, which is for entries: put it beside the accepted tenants, issuer: [{ issuer, tenants }]`,
+  )
+}
+
+/** In texts, and in the texts that a list or an object holds. */
+function hasPlaceholder(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes(TENANT_PLACEHOLDER)
+  return (Array.isArray(value) || isRecord(value)) && Object.values(value).some(hasPlaceholder)
 }
 
 /** A tenant stays within its part of the path: it could make of one issuer another. */

@@ -1,6 +1,6 @@
 import { checkNumber, checkStrings, isRecord, namesOf, optionSetting, readOptions } from '../config/checks.js'
 import { checkIssuer } from '../config/issuer-identifier.js'
-import { type IssuerOptions, resolveEntry } from '../config/issuer-options.js'
+import { resolveEntry } from '../config/issuer-options.js'
 import { type Configuration, DEFAULT_POLICY, resolveOptions, type VerifierOptions } from '../config/options.js'
 import { ArgumentError } from '../core/argument-error.js'
 import { type Duration, parseDuration } from '../core/duration.js'
@@ -114,7 +114,7 @@ function readSender(
     )
   }
   const audience = checkStrings(optionSetting(given.audience, `${at}.audience`))
-  const keyOptions = Object.fromEntries(KEY_OPTIONS.map((name) => [name, given[name]])) as unknown as IssuerOptions
+  const keyOptions = Object.fromEntries(KEY_OPTIONS.map((name) => [name, given[name]]))
   const policy = resolveEntry({ audience, ...keyOptions }, at, { clockToleranceSeconds, ...withoutTolerance })
   const tokenLifeMs = parseDuration(given.tokenLife ?? DEFAULT_TOKEN_LIFE, `${at}.tokenLife`)
   const { issuer } = policy

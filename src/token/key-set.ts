@@ -9,7 +9,12 @@ const MAX_CANDIDATES = 4
 /** What the `use` of a key may say, if it says anything (RFC 7517 §4.2). */
 export const SIGNATURE_USES: readonly string[] = ['sig']
 /** In the key set of a trust domain keys for workloads' tokens have a use of their own (SPIFFE Trust Domain and Bundle §4.2.2). */
-export const SVID_USES: readonly string[] = ['sig', 'jwt-svid']
+const SVID_USES: readonly string[] = ['sig', 'jwt-svid']
+
+/** What the `use` of an issuer's keys may be. */
+export function keyUsesOf({ trustDomain }: { readonly trustDomain: string | undefined }): readonly string[] {
+  return trustDomain === undefined ? SIGNATURE_USES : SVID_USES
+}
 
 /** One public key of an issuer. */
 export interface VerificationKey {

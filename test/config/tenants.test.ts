@@ -96,6 +96,24 @@ describe('is refused at start', () => {
     expect(refusal({ issuer: 'https://a.example', tenants: ['a'] })).toContain('issuer[0].issuer must have {tenantid}')
     expect(messageOf({ keys: false, issuer: ISSUER })).toContain('{tenantid}')
   })
+
+  test.each([
+    [{ required: { tid: '{tenantid}' } }, 'required has'],
+    [{ required: { ver: '2.0', tid: ['{tenantid}', 'x'] } }, 'required has'],
+    [{ jwksUri: 'https://a.example/{tenantid}/keys' }, 'jwksUri has'],
+  ])('a stray {tenantid} in an entry without tenants: %j', (entry, message) => {
+    expect(refusal({ issuer: 'https://a.example', ...entry })).toContain(`issuer[0].tenants is missing: ${message}`)
+    // As whoever spreads a preset and takes its tenants away.
+    expect(refusal({ issuer: 'https://a.example', tenants: undefined, ...entry })).toContain(message)
+  })
+
+  test.each([
+    [{ required: { tid: ['{tenantid}'] }, issuer: [{ issuer: ISSUER, tenants: ['a'] }] }, 'required has {tenantid}'],
+    [{ jwksUri: 'https://a.example/{tenantid}', issuer: 'https://a.example' }, 'jwksUri has {tenantid}'],
+  ])('{tenantid} among what all issuers share: %j', (options, message) => {
+    expect(messageOf({ keys: false, ...options })).toContain(message)
+    expect(messageOf({ keys: false, ...options })).toContain('issuer: [{ issuer, tenants }]')
+  })
 })
 
 test('tokens of a tenant are verified with its own keys alone, and no other tenant is accepted', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { IssuerOptions, VerifierOptions } from '../../src/config/options.js'
+import { entra } from '../../src/presets/entra.js'
 import { isAskable } from '../../src/verifier/resolved-issuers.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { createTestIssuer, type TestIssuer } from '../support/tokens.js'
@@ -62,6 +63,23 @@ describe('an issuer that the application tells of', () => {
     expect(asked).toEqual([A])
     // What is cached needs no promise, as with a configured one.
     expect(verifier.authenticate({ authorization: `Bearer ${token}` })).toMatchObject({ issuer: A })
+  })
+
+  test('is the one tenant of an entry, as presets for many tenants write it', async () => {
+    const tid = '11111111-2222-3333-4444-555555555555'
+    const { outcome, issuerOf, verifier, clock } = setUp(
+      (iss) => iss === issuer.issuer && { ...entra({ tenants: [tid], audience: 'api' }), jwks: issuer.jwks },
+      { issuerTtlSeconds: 60 },
+    )
+    const issuer = issuerOf(`https://login.microsoftonline.com/${tid}/v2.0`)
+    const claims = { aud: 'api', oid: 'user', azp: 'app' }
+    const token = issuer.mint({ ...claims, tid })
+    expect(await outcome(token)).toBe('accepted')
+    expect(await outcome(issuer.mint({ ...claims, tid: 'another' }))).toBe('401 claims')
+    // The same answer again is the same issuer: what is cached stays.
+    clock.now += 61 * SECOND
+    expect(await outcome(issuer.mint({ ...claims, tid }))).toBe('accepted')
+    expect(verifier.authenticate({ authorization: `Bearer ${token}` })).toMatchObject({ tenant: tid, subject: 'user' })
   })
 
   test('is one of those that are configured besides, of which nobody is asked', async () => {
@@ -228,7 +246,14 @@ describe('what is no answer is 503', () => {
     ['an entry that inherits', () => Object.create(entryOf(issuer)), 'is inherited'],
     ['an unknown option', () => ({ ...entryOf(issuer), audiences: 'x' }), 'audiences'],
     ['a wrong option', () => ({ ...entryOf(issuer), profile: 'lax' }), 'profile'],
-    ['tenants', () => ({ ...entryOf(issuer), tenants: ['a'] }), 'tenants is for'],
+    ['a tenant without a place', () => ({ ...entryOf(issuer), tenants: ['a'] }), 'issuer must have {tenantid}'],
+    ['a place without a tenant', () => ({ ...entryOf(issuer), required: { tid: '{tenantid}' } }), 'tenants is missing'],
+    ['another tenant', () => ({ issuer: 'https://{tenantid}.example', tenants: ['x'] }), 'issuer must be the one'],
+    [
+      'several tenants',
+      () => ({ issuer: 'https://{tenantid}.example', tenants: ['a', 'x'] }),
+      'must be the one tenant',
+    ],
     ['a trust domain', () => ({ trustDomain: 'acme.org', jwks: issuer.jwks }), 'trustDomain is for'],
     [
       'a throw',
@@ -486,6 +511,8 @@ test.each([
   [{ issuerTtlSeconds: 0 }, 'issuerTtlSeconds must be a number from 1 to 86400'],
   [{ maxIssuers: 0 }, 'maxIssuers must be a number from 1 to 100000'],
   [{ maxIssuers: 1.5 }, 'maxIssuers must be a whole number from 1 to 100000'],
+  [{ maxIssuers: 5 }, 'maxIssuers is for issuers of resolveIssuer'],
+  [{ issuerTtlSeconds: 5, resolveIssuer: undefined }, 'issuerTtlSeconds is for issuers of resolveIssuer'],
 ])('%j is refused at start', (options, message) => {
   expect(() => createVerifier({ keys: false, ...options } as never)).toThrow(message)
 })

@@ -1,7 +1,7 @@
 import { UnavailableError } from '../../core/errors.js'
 import { ofProcess } from '../../core/of-process.js'
 import { NO_NOTICES, type OutageNotices } from '../../core/outage-notices.js'
-import { type KeySet, parseKeySet, SIGNATURE_USES, SVID_USES, type VerificationKey } from '../key-set.js'
+import { type KeySet, keyUsesOf, parseKeySet, type VerificationKey } from '../key-set.js'
 import type { IssuerPolicy } from '../policy.js'
 import { createBackOff } from './back-off.js'
 import { createDiscovery } from './discovery.js'
@@ -155,11 +155,6 @@ export function createIssuer(
       closing.abort(new Error('the verifier is closed'))
     },
   }
-}
-
-/** What the `use` of an issuer's keys may be. */
-export function keyUsesOf({ trustDomain }: Pick<IssuerPolicy, 'trustDomain'>): readonly string[] {
-  return trustDomain === undefined ? SIGNATURE_USES : SVID_USES
 }
 
 const fetches = ofProcess('fetches', () => ({ numbers: new WeakMap<object, number>(), last: 0 }))

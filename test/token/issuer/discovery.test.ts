@@ -109,7 +109,8 @@ describe('where the key set is', () => {
     const late: Answer = (response) => void setTimeout(() => response.writeHead(404).end(), 400)
     for (const path of [metadataPath, openidPath, lastPath]) answers.set(path, late)
     expect(await ask(issuer)).toMatch('unavailable')
-    expect(asked).toEqual([metadataPath, openidPath])
+    // However slow the machine is: two such answers take longer than the limit, and each alone does not.
+    expect(asked).not.toContain(lastPath)
   })
 
   test('where no location has metadata it is unavailable, and ready() names what each answered', async () => {
