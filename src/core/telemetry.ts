@@ -140,7 +140,8 @@ export interface RevocationEvent {
   outcome: 'revoked' | 'repeated' | 'nothing' | 'refused' | 'unavailable'
   /**
    * Why it was refused; with `nothing`, whether no `event` of it revokes, or its subject is `unselectable`: then tokens
-   * stay that its sender wanted to end.
+   * stay that its sender wanted to end. With `revoked` or `repeated` it is `unselectable` where only a part could be: of an
+   * account the session, and not the user.
    */
   reason: RevocationRefusal | 'unselectable' | undefined
   /** By the request's Content-Type; `undefined` for another one. */

@@ -1,3 +1,5 @@
+import { audiences, isTime, MAX_TIME, timeOf } from '../token/claim-values.js'
+import { isText } from '../token/identity.js'
 import { type JsonObject, own } from '../token/json-object.js'
 import type { Sender } from './options.js'
 
@@ -23,8 +25,6 @@ export const LOGOUT_LIFE_SECONDS = 120
 
 /** 1973-03-03: before it nothing happened that an event could tell of. */
 const EARLIEST_EVENT = 100_000_000
-/** 9999-12-31T23:59:59Z. */
-const LATEST_TIME = 253_402_300_799
 
 /** What every kind of token has: whom it is for, when it was signed, and an id of its own. */
 export const COMMON_CHECKS: readonly ClaimCheck[] = [
@@ -60,46 +60,24 @@ function hasBegun({ claims, sender, nowSeconds }: SignedClaims, name: string): b
   return timeOf(claims, name) <= nowSeconds + sender.clockToleranceSeconds
 }
 
-function audiences(claims: JsonObject): readonly string[] | undefined {
-  const aud = own(claims, 'aud')
-  if (aud === undefined) return []
-  const list: unknown = typeof aud === 'string' ? [aud] : aud
-  return Array.isArray(list) && list.every((entry) => typeof entry === 'string') ? list : undefined
-}
-
-/** A claim in seconds since the epoch, NaN if it is no time: every comparison with it fails. */
-export function timeOf(claims: JsonObject, name: string): number {
-  const value = own(claims, name)
-  return isTime(value) ? value : Number.NaN
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && value <= LATEST_TIME
-}
-
-export function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /**
  * When an event happened: as it says itself, in `event_timestamp` (CAEP §2) or the token's `toe` (RFC 8417 §2.2), else when
- * the token was signed. Never later than now: nothing that is issued from now on is meant.
+ * the token was signed. Never later than that: whoever repeats the token would end what began since. All are instants of the
+ * issuer's clock, as `iat` of its access tokens is, and so none is compared with ours, which may be behind.
  *
  * @returns milliseconds since the epoch, or `undefined` where a time is none
  */
-export function eventTime({ claims, nowSeconds }: SignedClaims, event: JsonObject): number | undefined {
+export function eventTime({ claims }: SignedClaims, event: JsonObject): number | undefined {
+  const signedAt = timeOf(claims, 'iat')
   const seconds = Object.hasOwn(event, 'event_timestamp')
     ? timestampOf(event.event_timestamp)
     : timeOf(claims, Object.hasOwn(claims, 'toe') ? 'toe' : 'iat')
-  return seconds >= EARLIEST_EVENT ? Math.floor(Math.min(seconds, nowSeconds) * 1000) : undefined
+  const instant = Math.min(seconds, signedAt)
+  return instant >= EARLIEST_EVENT ? Math.floor(instant * 1000) : undefined
 }
 
 /** Drafts of CAEP before 2024 wrote milliseconds, which as seconds lie beyond the year 9999. */
 function timestampOf(value: unknown): number {
   if (isTime(value)) return value
-  return typeof value === 'number' && value > LATEST_TIME && isTime(value / 1000) ? value / 1000 : Number.NaN
+  return typeof value === 'number' && value > MAX_TIME && isTime(value / 1000) ? value / 1000 : Number.NaN
 }

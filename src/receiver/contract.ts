@@ -50,6 +50,12 @@ export interface RevocationSender {
    */
   subjectIssuers?: string | readonly string[] | undefined
   /**
+   * The issuers of the access tokens that name this provider's own subjects and sessions, 10 at most, as their `iss` claims
+   * write them: what it sends then ends the tokens of each of them. Give them where the provider signs what it sends by another
+   * name than its access tokens: the organisation and the authorization server of Okta. Default: `issuer` alone.
+   */
+  tokenIssuers?: string | readonly string[] | undefined
+  /**
    * The whole value of the Authorization header that its event stream sends, 16 to 8192 printable characters. With it, a
    * SET push of this provider without it is refused; it is compared in constant time. Logout tokens and Global Token
    * Revocation are not asked for it.
@@ -71,7 +77,6 @@ export interface ReceivedRequest {
     readonly contentType?: string | undefined
     /** All lines of the header. */
     readonly authorization: string | readonly string[] | undefined
-    readonly acceptLanguage?: string | undefined
   }
   /** The body as it came, of at most `MAX_BODY_BYTES` (http/body.ts). */
   readonly body: Buffer | 'too large'

@@ -2,7 +2,7 @@ import type { RevocationRefusal } from '../core/telemetry.js'
 import type { Answer } from '../http/answers.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
 import type { ClaimCheck, SignedClaims } from './claims.js'
-import type { NoSelection } from './subjects.js'
+import type { NoSelection, Selection } from './subjects.js'
 
 /** What a request carries, before anything in it is looked at. */
 export interface Taken {
@@ -18,7 +18,7 @@ export interface Asked {
   readonly selectors: readonly TokenSelector[]
   /** What happened, in words of ours: the reason of the revocations. */
   readonly reason: string
-  /** Whether an event would revoke, and its subject is of a format that never selects. */
+  /** Whether an event would revoke more, and its subject, or the user in it, is of a format that never selects. */
   readonly unselectable: boolean
 }
 
@@ -35,6 +35,8 @@ export interface Kind {
   /** The checks of the claims, in their order. */
   readonly checks: readonly ClaimCheck[]
   ask(token: SignedClaims, body: Buffer | undefined): Asked | RevocationRefusal
+  /** Of a kind whose token does not hold all that is asked for: what else makes a repetition of it. */
+  distinguish?(asked: Asked): string
   /** Until when a repetition is known for one: milliseconds since the epoch. */
   keepUntil(token: SignedClaims): number
   /** Whether its sender sends it again when it was not taken. */
@@ -51,7 +53,7 @@ export function typeTest(name: string): (typ: unknown) => boolean {
 }
 
 /** What one event asks for, of its kind. */
-export function askFor(reason: string, selection: readonly TokenSelector[] | NoSelection): Asked | RevocationRefusal {
+export function askFor(reason: string, selection: Selection | NoSelection): Asked | RevocationRefusal {
   if (selection === 'unselectable') return { selectors: [], reason, unselectable: true }
-  return typeof selection === 'string' ? selection : { selectors: selection, reason, unselectable: false }
+  return typeof selection === 'string' ? selection : { reason, unselectable: false, ...selection }
 }

@@ -46,7 +46,6 @@ export function createFront(given: readonly [options: RevocationReceiverOptions]
       headers: {
         contentType: req.headers['content-type'],
         authorization: readAuthorizationLines(req),
-        acceptLanguage: req.headers['accept-language'],
       },
       body,
     })

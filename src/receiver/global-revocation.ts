@@ -1,11 +1,13 @@
 import { isUtf8 } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { parseAuthorization } from '../core/credentials.js'
 import { InvalidTokenError, MissingCredentialsError, type Reason } from '../core/errors.js'
 import type { RevocationRefusal } from '../core/telemetry.js'
 import { answerTo } from '../http/answers.js'
-import { type JsonObject, own } from '../token/json-object.js'
+import { timeOf } from '../token/claim-values.js'
+import { isJsonObject, type JsonObject, own } from '../token/json-object.js'
 import { EMPTY_DONE, errorAnswer } from './answers.js'
-import { COMMON_CHECKS, eventTime, isObject, timeOf } from './claims.js'
+import { COMMON_CHECKS, eventTime } from './claims.js'
 import { askFor, type Kind, typeTest } from './delivery.js'
 import { selectTokens } from './subjects.js'
 
@@ -40,6 +42,8 @@ export const globalRevocation: Kind = {
     return typeof asked === 'object' && asked.unselectable ? 'subject_unknown' : asked
   },
 
+  // The credential may be good for several requests: with another subject in the body it asks for something else.
+  distinguish: ({ selectors }) => `${createHash('sha256').update(JSON.stringify(selectors)).digest('hex')}:`,
   keepUntil: ({ claims, sender }) => (timeOf(claims, 'exp') + sender.clockToleranceSeconds) * 1000,
   isRepeated: true,
   taken: EMPTY_DONE,
@@ -54,7 +58,6 @@ export const globalRevocation: Kind = {
 
 const OF_TOKENS: ReadonlySet<RevocationRefusal> = new Set<RevocationRefusal>([
   'malformed',
-  'type',
   'algorithm',
   'issuer',
   'key',
@@ -73,7 +76,7 @@ function parseJson(body: Buffer | undefined): JsonObject | undefined {
   if (body === undefined || !isUtf8(body)) return undefined
   try {
     const value: unknown = JSON.parse(body.toString('utf8'))
-    return isObject(value) ? value : undefined
+    return isJsonObject(value) ? value : undefined
   } catch {
     return undefined
   }

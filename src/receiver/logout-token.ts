@@ -1,10 +1,12 @@
 import type { RevocationRefusal } from '../core/telemetry.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
-import { type JsonObject, own } from '../token/json-object.js'
+import { timeOf } from '../token/claim-values.js'
+import { isText } from '../token/identity.js'
+import { isJsonObject, type JsonObject, own } from '../token/json-object.js'
 import { EMPTY_OK, errorAnswer } from './answers.js'
-import { COMMON_CHECKS, eventTime, isObject, isText, LOGOUT_LIFE_SECONDS, timeOf } from './claims.js'
+import { COMMON_CHECKS, eventTime, LOGOUT_LIFE_SECONDS } from './claims.js'
 import { askFor, type Kind, typeTest } from './delivery.js'
-import { checked } from './subjects.js'
+import { checked, selectEach } from './subjects.js'
 
 const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 
@@ -53,14 +55,14 @@ export const logoutToken: Kind = {
     const { claims, sender } = token
     const issuedBefore = eventTime(token, logoutEventOf(claims) ?? {})
     if (issuedBefore === undefined) return 'claims'
-    const { issuer } = sender
     const [subject, sessionId] = [own(claims, 'sub'), own(claims, 'sid')]
     const selectors: TokenSelector[] = []
-    if (isText(sessionId)) selectors.push({ issuer, sessionId, issuedBefore })
+    if (isText(sessionId)) selectors.push(...selectEach(sender, sender, { sessionId, issuedBefore }))
     if (isText(subject)) {
-      const ofSubject = { issuer, subject, issuedBefore }
+      const ofSubject = { subject, issuedBefore }
       // Tokens of the user's other sessions go on; of those that tell none, nobody can say whose they are.
-      selectors.push(isText(sessionId) ? { ...ofSubject, withoutSession: true } : ofSubject)
+      const names = isText(sessionId) ? { ...ofSubject, withoutSession: true as const } : ofSubject
+      selectors.push(...selectEach(sender, sender, names))
     }
     return askFor('back-channel logout', checked(selectors))
   },
@@ -77,6 +79,6 @@ export const logoutToken: Kind = {
 
 function logoutEventOf(claims: JsonObject): JsonObject | undefined {
   const events = own(claims, 'events')
-  const event = isObject(events) ? own(events, LOGOUT_EVENT) : undefined
-  return isObject(event) ? event : undefined
+  const event = isJsonObject(events) ? own(events, LOGOUT_EVENT) : undefined
+  return isJsonObject(event) ? event : undefined
 }

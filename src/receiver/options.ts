@@ -10,6 +10,7 @@ import { isKeyring } from '../keyring/keyring.js'
 import { createIssuer, type Issuer } from '../token/issuer/issuer.js'
 import { digestOf } from './authorization.js'
 import type { RevocationReceiverOptions, RevocationSender } from './contract.js'
+import { createLimit, type Limit } from './limit.js'
 
 /** A provider that is listened to, checked. */
 export interface Sender {
@@ -19,11 +20,24 @@ export interface Sender {
   readonly keys: Issuer
   /** The issuers whose subjects it may name, its own among them. */
   readonly subjectIssuers: ReadonlySet<string>
+  /** The issuers whose access tokens name its own subjects and sessions. */
+  readonly tokenIssuers: readonly string[]
   /** Digest of the Authorization header that its stream sends. */
   readonly authorization: Buffer | undefined
   readonly tokenLife: Duration
   readonly clockToleranceSeconds: number
+  /**
+   * Its deliveries that wait for keys, and those that are written, at a time. They are apart: what anybody can send waits for
+   * keys, and must not keep out what a provider has signed.
+   */
+  readonly waiting: Limit
+  readonly writing: Limit
 }
+
+const MAX_WAITING = 500
+const MAX_WRITING = 500
+/** A small share of those that wait: anybody can invent a `kid`. */
+const MAX_UNKNOWN_KIDS = 100
 
 /** The options of a receiver, checked once. */
 export interface ReceiverConfiguration extends Pick<Configuration, 'realm' | 'timeoutMs' | 'clock'> {
@@ -49,6 +63,7 @@ const SENDER_NAMES = namesOf<Record<keyof RevocationSender, true>>({
   algorithms: true,
   allowInsecureHttp: true,
   subjectIssuers: true,
+  tokenIssuers: true,
   authorization: true,
   tokenLife: true,
 })
@@ -118,23 +133,38 @@ function readSender(
   const policy = resolveEntry({ audience, ...keyOptions }, at, { clockToleranceSeconds, ...withoutTolerance })
   const tokenLifeMs = parseDuration(given.tokenLife ?? DEFAULT_TOKEN_LIFE, `${at}.tokenLife`)
   const { issuer } = policy
+  const tokenIssuers = readTokenIssuers(given.tokenIssuers, issuer, `${at}.tokenIssuers`)
   return {
     issuer,
     audience,
-    subjectIssuers: new Set([issuer, ...readSubjectIssuers(given.subjectIssuers, `${at}.subjectIssuers`)]),
+    // Naming a subject of a token issuer ends no more than naming its own.
+    subjectIssuers: new Set([issuer, ...readIssuers(given.subjectIssuers, `${at}.subjectIssuers`), ...tokenIssuers]),
+    tokenIssuers,
     authorization: given.authorization === undefined ? undefined : readAuthorization(given.authorization, at),
     tokenLife: tokenLifeMs / 1000,
     clockToleranceSeconds,
+    waiting: createLimit(MAX_WAITING),
+    writing: createLimit(MAX_WRITING),
     // Last: what it starts would go on if another option were wrong.
-    keys: createIssuer(policy, config, notices),
+    keys: createIssuer(policy, { ...config, maxUnknownKids: MAX_UNKNOWN_KIDS }, notices),
   }
 }
 
 const { clockToleranceSeconds: _, ...withoutTolerance } = DEFAULT_POLICY
 
-function readSubjectIssuers(value: unknown, name: string): readonly string[] {
+function readIssuers(value: unknown, name: string): readonly string[] {
   if (value === undefined) return []
   return checkStrings(optionSetting(value, name)).map((issuer) => checkIssuer(issuer, name))
+}
+
+/** What one delivery names is written for each of them, in one transaction. */
+const MAX_TOKEN_ISSUERS = 10
+
+function readTokenIssuers(value: unknown, issuer: string, name: string): readonly string[] {
+  if (value === undefined) return [issuer]
+  const issuers = [...new Set(readIssuers(value, name))]
+  if (issuers.length <= MAX_TOKEN_ISSUERS) return issuers
+  throw new ArgumentError(name, `must name ${MAX_TOKEN_ISSUERS} issuers at most`)
 }
 
 /** What an HTTP header carries unchanged: printable, without white space at its ends. Shorter ones can be guessed. */

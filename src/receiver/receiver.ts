@@ -14,7 +14,6 @@ import { globalRevocation } from './global-revocation.js'
 import { logoutToken } from './logout-token.js'
 import { createLossNotices, warnUnselectable } from './notices.js'
 import { resolveReceiverOptions, type Sender } from './options.js'
-import { createPlaces } from './places.js'
 import { securityEvent } from './security-event.js'
 
 export type { ReceivedRequest, Receiver, RevocationReceiverOptions, RevocationSender } from './contract.js'
@@ -23,13 +22,6 @@ const KINDS: ReadonlyMap<string, Kind> = new Map(
   [logoutToken, securityEvent, globalRevocation].map((kind) => [kind.contentType, kind]),
 )
 
-/**
- * Most deliveries that wait for keys, and most that are written, at a time. They are apart: what anybody can send waits for
- * keys, and must not keep out what a provider has signed.
- */
-const MAX_WAITING = 500
-const MAX_WRITING = 500
-
 /** Longest that an event is remembered, whatever its `exp` says. */
 const LONGEST_KEPT_MS = 365 * 86_400_000
 
@@ -37,6 +29,8 @@ const LONGEST_KEPT_MS = 365 * 86_400_000
 type Course = Omit<RevocationEvent, 'durationMs' | 'kind' | 'issuer'> & {
   readonly kind: Kind | undefined
   readonly sender: Sender | undefined
+  /** Whether its sender is known to have signed it, where it could not be taken. */
+  readonly isSigned?: boolean
 }
 
 /**
@@ -48,14 +42,13 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
   const { keyring, senders, notices, outageNotices, realm, timeoutMs, clock } = resolveReceiverOptions(options)
   const losses = createLossNotices(outageNotices)
   const storeNotice = notices.about('key store of the revocation receiver', keyring)
-  const forKeys = createPlaces(MAX_WAITING)
-  const forWriting = createPlaces(MAX_WRITING)
   const underWay = new Set<Promise<Answer>>()
   let closing: Promise<void> | undefined
 
   async function receive(request: ReceivedRequest): Promise<Course> {
     let kind: Kind | undefined
     let sender: Sender | undefined
+    let isSigned = false
     const refused = (reason: RevocationRefusal): Course => ({
       ...NOTHING_WRITTEN,
       outcome: 'refused',
@@ -83,6 +76,7 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
       const failure = await verify(token, sender)
       if (failure !== undefined) return refused(failure)
 
+      isSigned = true
       const signed: SignedClaims = { claims: token.claims, sender, nowSeconds: clock() / 1000 }
       const failed = kind.checks.find((check) => !check.holds(signed))
       if (failed !== undefined) return refused(failed.reason)
@@ -93,14 +87,19 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
         const reason = asked.unselectable ? 'unselectable' : 'event'
         return { ...NOTHING_WRITTEN, outcome: 'nothing', reason, kind, sender }
       }
-      return { ...NOTHING_WRITTEN, ...(await write(kind, signed, asked)), kind, sender }
+      const reason = asked.unselectable ? 'unselectable' : undefined
+      return { ...NOTHING_WRITTEN, reason, ...(await write(kind, signed, asked)), kind, sender }
     } catch (error) {
-      return { ...NOTHING_WRITTEN, outcome: 'unavailable', error, kind, sender }
+      return { ...NOTHING_WRITTEN, outcome: 'unavailable', error, kind, sender, isSigned }
     }
   }
 
-  function verify(token: UnverifiedToken, { keys }: Sender): ReturnType<typeof verifySignedToken> {
-    return forKeys.within(() => verifySignedToken(token, keys))
+  /** What is signed with a key that is there waits for nothing, however many wait for others. */
+  function verify(token: UnverifiedToken, { keys, waiting }: Sender): ReturnType<typeof verifySignedToken> {
+    return verifySignedToken(token, {
+      policy: keys.policy,
+      keysFor: (alg, kid) => waiting.within(() => keys.keysFor(alg, kid)),
+    })
   }
 
   /** The event's id and what it revokes, in one transaction. */
@@ -112,9 +111,13 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
     const { claims, sender, nowSeconds } = signed
     const keepUntil = Math.min(kind.keepUntil(signed), nowSeconds * 1000 + LONGEST_KEPT_MS)
     // Kinds count their ids apart: one of theirs must not stand for one of another's.
-    const event = { issuer: sender.issuer, id: `${kind.name}:${claims.jti}`, keepUntil: Math.floor(keepUntil) }
+    const event = {
+      issuer: sender.issuer,
+      id: `${kind.name}:${kind.distinguish?.(asked) ?? ''}${claims.jti}`,
+      keepUntil: Math.floor(keepUntil),
+    }
     try {
-      const { repeated, revocations } = await forWriting.within(() => {
+      const { repeated, revocations } = await sender.writing.within(() => {
         const options = { reason: asked.reason, actor: actorOf(sender), tokenLife: sender.tokenLife, timeoutMs }
         const written = keyring.revokeTokensOnce(event, asked.selectors, options)
         return answerWithin(timeoutMs, 'the key store', written)
@@ -129,7 +132,7 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
 
   async function handle(request: ReceivedRequest): Promise<Answer> {
     const begunAt = performance.now()
-    const { kind, sender, ...course } = await receive(request)
+    const { kind, sender, isSigned = false, ...course } = await receive(request)
     publishRevocation({
       ...course,
       kind: kind?.name,
@@ -137,7 +140,7 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
       durationMs: performance.now() - begunAt,
     })
     if (course.outcome === 'unavailable') {
-      if (kind?.isRepeated === false && sender !== undefined && closing === undefined) losses.lost(sender.issuer)
+      if (kind?.isRepeated === false && sender !== undefined && closing === undefined) losses.lost(sender, isSigned)
       return answerTo(course.error instanceof UnavailableError ? course.error : new UnavailableError(course.error))
     }
     return course.outcome === 'refused' ? refuse(course.reason as RevocationRefusal, kind, realm) : (kind as Kind).taken

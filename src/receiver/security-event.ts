@@ -1,8 +1,7 @@
 import type { RevocationRefusal } from '../core/telemetry.js'
-import type { TokenSelector } from '../keyring/token-selector.js'
-import { type JsonObject, own } from '../token/json-object.js'
+import { isJsonObject, type JsonObject, own } from '../token/json-object.js'
 import { EMPTY_ACCEPTED, setErrorAnswer } from './answers.js'
-import { COMMON_CHECKS, eventTime, isObject, type SignedClaims } from './claims.js'
+import { COMMON_CHECKS, eventTime, type SignedClaims } from './claims.js'
 import { type Asked, askFor, type Kind, typeTest } from './delivery.js'
 import { selectTokens } from './subjects.js'
 
@@ -52,7 +51,7 @@ export const securityEvent: Kind = {
       reason: 'event',
       holds: ({ claims }) => {
         const events = own(claims, 'events')
-        return isObject(events) && Object.keys(events).length > 0 && Object.values(events).every(isObject)
+        return isJsonObject(events) && Object.keys(events).length > 0 && Object.values(events).every(isJsonObject)
       },
     },
   ],
@@ -99,7 +98,7 @@ function select(
   { ends }: RevokingEvent,
   event: JsonObject,
   issuedBefore: number,
-): ReturnType<typeof selectTokens> | readonly TokenSelector[] {
+): ReturnType<typeof selectTokens> {
   const subject = Object.hasOwn(claims, 'sub_id') ? claims.sub_id : own(event, 'subject')
   return selectTokens(subject, sender, issuedBefore, ends)
 }

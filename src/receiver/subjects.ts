@@ -1,7 +1,7 @@
 import type { TokenSelector } from '../keyring/token-selector.js'
 import { readTokenSelector } from '../keyring/token-selector.js'
-import { type JsonObject, own } from '../token/json-object.js'
-import { isObject, isText } from './claims.js'
+import { isText } from '../token/identity.js'
+import { isJsonObject, type JsonObject, own } from '../token/json-object.js'
 import type { Sender } from './options.js'
 
 /**
@@ -9,6 +9,13 @@ import type { Sender } from './options.js'
  * `unselectable`: it is of a format that never selects.
  */
 export type NoSelection = 'subject' | 'subject_issuer' | 'unselectable'
+
+/** The tokens that a subject selects. */
+export interface Selection {
+  readonly selectors: readonly TokenSelector[]
+  /** Whether it means more tokens than those, by what never selects. */
+  readonly unselectable?: boolean
+}
 
 /** What a simple subject identifier names. */
 interface Named {
@@ -29,23 +36,23 @@ export function selectTokens(
   sender: Sender,
   issuedBefore: number,
   ends: 'session' | 'account',
-): readonly TokenSelector[] | NoSelection {
-  if (!isObject(subject)) return 'subject'
+): Selection | NoSelection {
+  if (!isJsonObject(subject)) return 'subject'
   const format = own(subject, 'format')
   if (format === 'complex' || (format === undefined && hasParts(subject))) {
     return selectByParts(subject, sender, issuedBefore, ends)
   }
   if (format === 'jwt_id') {
     const token = readName(subject, ['iss', 'jti'], sender)
-    return typeof token === 'string' ? token : checked([{ issuer: token.issuer, tokenId: token.name }])
+    return typeof token === 'string' ? token : checked(selectEach(token, sender, { tokenId: token.name }))
   }
   const user = readUser(subject, sender)
-  return typeof user === 'string' ? user : checked([{ issuer: user.issuer, subject: user.name, issuedBefore }])
+  return typeof user === 'string' ? user : checked(selectEach(user, sender, { subject: user.name, issuedBefore }))
 }
 
 /** Drafts of the Shared Signals Framework wrote complex subjects without a format. */
 function hasParts(subject: JsonObject): boolean {
-  return isObject(own(subject, 'user')) || isObject(own(subject, 'session'))
+  return isJsonObject(own(subject, 'user')) || isJsonObject(own(subject, 'session'))
 }
 
 /** The framework has more parts, for example `device` and `tenant`. Tokens do not tell them: they narrow nothing here. */
@@ -54,7 +61,7 @@ function selectByParts(
   sender: Sender,
   issuedBefore: number,
   ends: 'session' | 'account',
-): readonly TokenSelector[] | NoSelection {
+): Selection | NoSelection {
   const user = readPart(subject, 'user', sender)
   const session = readPart(subject, 'session', sender)
   const failures = [user, session].filter((part) => typeof part === 'string')
@@ -62,17 +69,28 @@ function selectByParts(
   const refusal = failures.find((failure) => failure !== 'unselectable')
   if (refusal !== undefined) return refusal
   const bySession =
-    typeof session === 'object' ? [{ issuer: session.issuer, sessionId: session.name, issuedBefore }] : []
-  if (typeof user !== 'object') return bySession.length > 0 ? checked(bySession) : 'unselectable'
-  const ofUser = { issuer: user.issuer, subject: user.name, issuedBefore }
-  if (ends === 'account' || bySession.length === 0) return checked([ofUser])
-  return checked([...bySession, { ...ofUser, withoutSession: true }])
+    typeof session === 'object' ? selectEach(session, sender, { sessionId: session.name, issuedBefore }) : []
+  if (typeof user !== 'object') {
+    // Of an account the user's other sessions go on, which its sender does not expect.
+    return bySession.length > 0 ? checked(bySession, ends === 'account') : 'unselectable'
+  }
+  const ofUser = { subject: user.name, issuedBefore }
+  if (ends === 'account' || bySession.length === 0) return checked(selectEach(user, sender, ofUser))
+  return checked([...bySession, ...selectEach(user, sender, { ...ofUser, withoutSession: true })])
+}
+
+type Names = TokenSelector extends infer S ? (S extends TokenSelector ? Omit<S, 'issuer'> : never) : never
+
+/** A provider's own subjects and sessions may be named by tokens that another of its issuers has issued. */
+export function selectEach({ issuer }: Pick<Named, 'issuer'>, sender: Sender, names: Names): readonly TokenSelector[] {
+  const issuers = issuer === sender.issuer ? sender.tokenIssuers : [issuer]
+  return issuers.map((one) => ({ ...names, issuer: one }))
 }
 
 function readPart(subject: JsonObject, part: 'user' | 'session', sender: Sender): Named | NoSelection | undefined {
   if (!Object.hasOwn(subject, part)) return undefined
   const identifier = subject[part]
-  return isObject(identifier) ? readUser(identifier, sender) : 'subject'
+  return isJsonObject(identifier) ? readUser(identifier, sender) : 'subject'
 }
 
 /** `iss_sub` (RFC 9493 §3.2.3) and `opaque` (§3.2.5), which both also write sessions. */
@@ -98,10 +116,10 @@ function readName(
 }
 
 /** Names that no token can have are the sender's mistake, and not an outage of the store. */
-export function checked(selectors: readonly TokenSelector[]): readonly TokenSelector[] | 'subject' {
+export function checked(selectors: readonly TokenSelector[], unselectable = false): Selection | 'subject' {
   try {
     for (const selector of selectors) readTokenSelector(selector)
-    return selectors
+    return { selectors, unselectable }
   } catch (error) {
     if (error instanceof TypeError) return 'subject'
     throw error

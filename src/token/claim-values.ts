@@ -5,7 +5,7 @@ import { type JsonObject, own } from './json-object.js'
 // Two kinds of values that claims have, read and shown.
 
 /** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
-const MAX_TIME = 253_402_300_799
+export const MAX_TIME = 253_402_300_799
 
 export function audiences(claims: JsonObject): readonly string[] | undefined {
   const aud = own(claims, 'aud')

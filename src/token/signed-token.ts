@@ -53,7 +53,7 @@ export function parseSignedToken(text: string, isType: (typ: unknown) => boolean
  */
 export async function verifySignedToken(
   { alg, kid, text }: UnverifiedToken,
-  issuer: Issuer,
+  issuer: Pick<Issuer, 'policy' | 'keysFor'>,
 ): Promise<TokenFault | undefined> {
   if (!issuer.policy.algorithms.includes(alg)) return 'algorithm'
   // A newer set may withdraw the key, or write it otherwise, while the signature is verified.

@@ -148,8 +148,14 @@ describe('what is revoked was issued until the event', () => {
     ['its iat', { iat: NOW - 20, events: { [RISC_EVENT]: {} } }, NOW - 20],
     ['a part of a second', { toe: NOW - 50.0001, events: { [RISC_EVENT]: {} } }, NOW - 50.001],
     ['milliseconds, as drafts had them', { events: { [RISC_EVENT]: { event_timestamp: (NOW - 7) * 1000 } } }, NOW - 7],
-    ['now, where it says later', { toe: NOW + 9_999, events: { [RISC_EVENT]: {} } }, NOW],
-    ['now, where an iat runs ahead', { iat: NOW + 4, events: { [RISC_EVENT]: {} } }, NOW],
+    ['its iat, where its toe says later', { iat: NOW - 20, toe: NOW - 1, events: { [RISC_EVENT]: {} } }, NOW - 20],
+    [
+      'its iat, where its event_timestamp says later',
+      { iat: NOW - 20, events: { [RISC_EVENT]: { event_timestamp: (NOW + 86_400) * 1000 } } },
+      NOW - 20,
+    ],
+    // Of an issuer whose clock runs ahead, the tokens of these seconds as well.
+    ['its iat, where that runs ahead', { iat: NOW + 4, toe: NOW + 9_999, events: { [RISC_EVENT]: {} } }, NOW + 4],
   ])('by %s', async (_, over, until) => {
     world = createWorld()
     await world.receiver.handle(postEvent(world.provider.securityEvent(over)))

@@ -6,7 +6,16 @@ import { createKeyring } from '../../src/keyring/keyring.js'
 import { createLossNotices } from '../../src/receiver/notices.js'
 import type { KeyStore } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
-import { createWorld, PROVIDER, postEvent, postForm, postRevocation, type World } from '../support/providers.js'
+import {
+  CLIENT,
+  createProvider,
+  createWorld,
+  PROVIDER,
+  postEvent,
+  postForm,
+  postRevocation,
+  type World,
+} from '../support/providers.js'
 
 let world: World
 afterEach(() => world.close())
@@ -131,6 +140,58 @@ describe('under way at a time', () => {
   })
 })
 
+describe('what waits for keys', () => {
+  /** A provider whose key set has no other answer than the first, until it is released. */
+  function createSlowWorld() {
+    const release: (() => void)[] = []
+    const answers = { loaded: false }
+    const fetch = async () => {
+      if (answers.loaded) await new Promise<void>((resolve) => release.push(resolve))
+      return Response.json(world.provider.jwks)
+    }
+    const others = createProvider({ issuer: 'https://other.example', kid: 'other' })
+    world = createWorld({
+      sender: { jwks: undefined, jwksUri: `${PROVIDER}/jwks`, fetch },
+      others: [{ issuer: others.issuer, audience: CLIENT, jwks: others.jwks }],
+      options: { timeoutMs: 20_000 },
+    })
+    const invent = (count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        world.receiver.handle(postForm(world.provider.logoutToken({}, { kid: `invented-${i}` }))),
+      )
+    return { answers, release, others, invent }
+  }
+
+  test('for an invented kid keeps out nobody whose keys are there', async () => {
+    const { answers, release, others, invent } = createSlowWorld()
+    expect((await world.receiver.handle(postForm(world.provider.logoutToken()))).status).toBe(200)
+    answers.loaded = true
+    const invented = invent(600)
+    await vi.waitFor(() => expect(release).toHaveLength(1))
+    for (const provider of [world.provider, others]) {
+      expect((await world.receiver.handle(postForm(provider.logoutToken()))).status).toBe(200)
+    }
+    answers.loaded = false
+    release[0]?.()
+    const statuses = (await Promise.all(invented)).map(({ status }) => status)
+    // Of those that waited each is told so; the others were too many.
+    expect([400, 503].map((one) => statuses.filter((status) => status === one).length)).toEqual([100, 500])
+  })
+
+  test('are 500 of one sender at a time, and none of another', async () => {
+    const { answers, release, others, invent } = createSlowWorld()
+    answers.loaded = true
+    const waiting = invent(500)
+    await vi.waitFor(() => expect(release).toHaveLength(1))
+    expect((await world.receiver.handle(postForm(world.provider.logoutToken()))).status).toBe(503)
+    expect((await world.receiver.handle(postForm(others.logoutToken()))).status).toBe(200)
+    answers.loaded = false
+    release[0]?.()
+    await Promise.all(waiting)
+    expect((await world.receiver.handle(postForm(world.provider.logoutToken()))).status).toBe(200)
+  })
+})
+
 describe('close', () => {
   test('waits for what is under way; afterwards everything is 503', async () => {
     let release = () => {}
@@ -181,22 +242,46 @@ describe('a logout token that was lost is told of, since its sender does not rep
     expect(lines.join('')).not.toMatch(/u1|s1|event-\d/)
   })
 
+  test('and whose signature could not be verified, as what may have been one', async () => {
+    const lines: string[] = []
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      lines.push(String(text))
+      return true
+    })
+    const fetch = async () => {
+      throw new Error('ECONNREFUSED')
+    }
+    world = createWorld({ sender: { jwks: undefined, fetch }, options: { outageNotices: true } })
+    for (const request of all()) await world.receiver.handle(request)
+    write.mockRestore()
+    expect(lines.filter((line) => line.includes('by hand'))).toEqual([
+      `vantage-auth: issuer ${PROVIDER}: what may have been a logout token was answered 503 before the signature could be verified: anybody may have sent it. Look up in the issuer's log whether a session ended, and revoke by hand if so: vantage-auth tokens revoke\n`,
+    ])
+  })
+
   test('once a minute, with their number, for each issuer', () => {
     world = createWorld()
     let now = 0
     const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
     const lines: string[] = []
     const losses = createLossNotices(true, (line) => lines.push(line))
-    losses.lost('https://a.example')
-    for (let i = 0; i < 3; i++) losses.lost('https://a.example')
-    losses.lost('https://b.example')
+    const senderOf = (issuer: string) => ({ issuer, tokenIssuers: [issuer] })
+    const [a, b] = [senderOf('https://a.example'), senderOf('https://b.example')]
+    losses.lost(a, true)
+    for (let i = 0; i < 3; i++) losses.lost(a, true)
+    losses.lost(b, true)
+    // What may be anybody's is counted apart.
+    for (let i = 0; i < 3; i++) losses.lost(a, false)
     now = 60_000
-    losses.lost('https://a.example')
+    losses.lost(a, true)
+    losses.lost(a, false)
     clock.mockRestore()
     expect(lines.map((line) => line.split(' answered')[0])).toEqual([
       'issuer https://a.example: a logout token was',
       'issuer https://b.example: a logout token was',
+      'issuer https://a.example: what may have been a logout token was',
       'issuer https://a.example: 4 logout tokens were',
+      'issuer https://a.example: 3 of what may have been logout tokens were',
     ])
   })
 })

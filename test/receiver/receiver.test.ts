@@ -363,12 +363,26 @@ describe('Global Token Revocation', () => {
     expect(await revoked()).toEqual([])
   })
 
-  test('a token that was used for one subject revokes no other', async () => {
+  test('by one token for another subject is no repetition', async () => {
     world = createWorld()
     const token = world.provider.revocationToken()
-    await world.receiver.handle(postRevocation(token))
-    await world.receiver.handle(postRevocation(token, { sub_id: { format: 'iss_sub', iss: PROVIDER, sub: 'u2' } }))
-    expect(await revoked()).toEqual([{ issuer: PROVIDER, issuedBefore: AT_NOW, subject: 'u1' }])
+    const bodies = ['u1', 'u2', 'u1'].map((sub) => ({ sub_id: { format: 'iss_sub', iss: PROVIDER, sub } }))
+    const answers = []
+    for (const body of bodies) answers.push(await world.receiver.handle(postRevocation(token, body)))
+    expect(answers.map(({ status }) => status)).toEqual([204, 204, 204])
+    expect(world.events.map(({ outcome }) => outcome)).toEqual(['revoked', 'revoked', 'repeated'])
+    expect(await revoked()).toEqual([
+      { issuer: PROVIDER, issuedBefore: AT_NOW, subject: 'u1' },
+      { issuer: PROVIDER, issuedBefore: AT_NOW, subject: 'u2' },
+    ])
+  })
+
+  test('of a user who cannot be selected is not found, also where a session is named besides', async () => {
+    world = createWorld()
+    const user = { format: 'email', email: 'u1@example.com' }
+    const sub_id = { format: 'complex', user, session: { format: 'opaque', id: 's1' } }
+    expect((await world.receiver.handle(postRevocation(world.provider.revocationToken(), { sub_id }))).status).toBe(404)
+    expect(await revoked()).toEqual([])
   })
 })
 

@@ -47,6 +47,8 @@ export interface IssuerSettings {
   readonly timeoutMs: number
   /** How long the last good key set serves after it was fetched, while the issuer is out of reach. */
   readonly keySetMaxStaleMs: number
+  /** Most requests that wait for an unknown `kid` at a time. Default: 1000. */
+  readonly maxUnknownKids?: number
 }
 
 /**
@@ -83,7 +85,13 @@ export function createIssuer(
     discovery,
     notice: notices.about(`issuer ${policy.issuer}`, `keys ${identity}`),
   })
-  const unknownKids = createUnknownKidGate({ ...shared, fetcher, unavailable, hasGap: !isInProcess(fetch) })
+  const unknownKids = createUnknownKidGate({
+    ...shared,
+    fetcher,
+    unavailable,
+    hasGap: !isInProcess(fetch),
+    maxWaiting: settings.maxUnknownKids,
+  })
 
   function unavailable(permittedAt: (now: number) => number = backOff.permittedAt): UnavailableError {
     const now = clock()

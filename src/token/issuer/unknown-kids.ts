@@ -44,8 +44,20 @@ export function createUnknownKidGate(parts: {
   readonly unavailable: (permittedAt: (now: number) => number) => Error
   /** Whether the issuer is to be protected from a flood; a test's issuer in the same process is not. Default: true. */
   readonly hasGap?: boolean
+  /** Most requests that wait at a time. Default: 1000. */
+  readonly maxWaiting?: number | undefined
 }): UnknownKidGate {
-  const { clock, timeoutMs, closing, loaded, fetcher, backOff, unavailable, hasGap = true } = parts
+  const {
+    clock,
+    timeoutMs,
+    closing,
+    loaded,
+    fetcher,
+    backOff,
+    unavailable,
+    hasGap = true,
+    maxWaiting = MAX_WAITING,
+  } = parts
   const gapMs = !hasGap ? 0 : Math.round(Math.min(Math.max(GAP_SHARE * timeoutMs, SHORTEST_GAP_MS), LONGEST_GAP_MS))
   let lastFetchAt = Number.NEGATIVE_INFINITY
   /** The fetch that has still to begin, shared by all that wait. */
@@ -101,7 +113,7 @@ export function createUnknownKidGate(parts: {
 
   return {
     async waitFor(alg, kid, arrival) {
-      if (waiting >= MAX_WAITING) throw unavailable(permittedAt)
+      if (waiting >= maxWaiting) throw unavailable(permittedAt)
       waiting++
       try {
         return await find(alg, kid, arrival)
