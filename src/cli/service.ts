@@ -1,5 +1,5 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
-import { readOptions } from '../config/checks.js'
+import { isRecord, readOptions } from '../config/checks.js'
 import { resolveKeyStore } from '../config/key-store.js'
 import { type Configuration, OPTION_NAMES, resolveOptions, type VerifierOptions } from '../config/options.js'
 import { ArgumentError } from '../core/argument-error.js'
@@ -78,9 +78,17 @@ export async function readService(given: Arguments): Promise<Service> {
     flags[name] === undefined && file[name] === undefined && !process.env[variable]?.trim()
   const defaults = {
     issuer: isDefault('issuer', 'VANTAGE_ISSUER'),
-    audience: isDefault('audience', 'VANTAGE_AUDIENCE') && config.issuers.length === 1,
+    // What an entry says itself nobody has left to the default.
+    audience:
+      isDefault('audience', 'VANTAGE_AUDIENCE') &&
+      config.issuers.length === 1 &&
+      !(flags.issuer === undefined && hasOwnAudience(file.issuer)),
   }
   return { config, keys: findStore(given, keys, path), defaults }
+}
+
+function hasOwnAudience(entries: unknown): boolean {
+  return Array.isArray(entries) && entries.some((entry) => isRecord(entry) && entry.audience !== undefined)
 }
 
 /** As `vantageAuth()` and `createVerifier()` read them. */

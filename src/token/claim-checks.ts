@@ -204,8 +204,11 @@ const rows: readonly ClaimRow[] = [
     expected: () => 'a string, or an array of strings, or no claim (RFC 9068 §2.2.3)',
     found: (token) => {
       const names = scopeClaimsOf(token)
-      if (names.length === 0)
-        return `none: ${token.policy.grants === undefined ? 'it grants no scope' : 'grants decide'}`
+      if (names.length === 0) {
+        const places = token.policy.scopeClaims.map((name) => `"${showReference(name)}"`).join(', ')
+        const outcome = token.policy.grants === undefined ? 'it grants no scope' : 'grants decide'
+        return `none${places === '' ? '' : ` in ${places}`}: ${outcome}`
+      }
       return names.map((name) => `${showClaim(token.claims, name)} in "${showReference(name)}"`).join(', ')
     },
   },

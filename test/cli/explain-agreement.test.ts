@@ -240,7 +240,7 @@ describe('of an issuer with options for its claims it shows', () => {
       '"a b" in "scp", ["c"] in "realm_access.roles"',
       /^accepted as o with a b c /,
     ],
-    ['that grants decide', {}, 'scope', 'none: grants decide', /^accepted/],
+    ['that grants decide', {}, 'scope', 'none in "scp", "realm_access.roles": grants decide', /^accepted/],
     ['that no grant matches', {}, 'grants', 'none matches: no scope', /^accepted as o without a scope/],
     [
       'which grant matches',

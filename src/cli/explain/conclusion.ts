@@ -34,12 +34,13 @@ export function conclude(explanation: Explanation): Conclusion {
 
 function openWords({ check, found }: Finding): string {
   if (check === 'signature') return 'its signature is not verified'
+  if (check === 'iss') return `its issuer ${found} is not configured`
   if (check === 'key') return `the issuer's keys are not to be had: ${found}`
   return found.replace(/^The /, 'the ')
 }
 
 function acceptedWords(auth: Auth, { stored, findings }: Explanation): readonly [who: string, cure: string] {
-  const scopes = auth.scopes.length === 0 ? 'without a scope' : `with ${auth.scopes.join(' ')}`
+  const scopes = auth.scopes.length === 0 ? withoutScope(findings) : `with ${auth.scopes.join(' ')}`
   const from = auth.kind === 'api_key' ? `key ${auth.keyId}` : `token of ${auth.issuer}`
   const who = `${auth.subject} ${scopes} (${from})`
   if (stored?.replacedBy) {
@@ -49,7 +50,19 @@ function acceptedWords(auth: Auth, { stored, findings }: Explanation): readonly 
   if (findings.some(({ outcome }) => outcome === 'skipped')) {
     return [who, "unless the service's isRevoked refuses it, which was not called here"]
   }
-  return [who, 'a 403 means that the route asks for another scope']
+  if (auth.kind === 'api_key') return [who, 'a 403 means that the route asks for another scope']
+  return [
+    who,
+    'a 403 means that the route asks for another scope, a 401 insufficient_user_authentication for another sign-in: it compares acr or auth_time (row sign-in) with requireAuthentication()',
+  ]
+}
+
+/** A claim that is there and empty says so itself. */
+function withoutScope(findings: readonly Finding[]): string {
+  const foundBy = (name: string) => findings.find(({ check }) => check === name)?.found ?? ''
+  if (foundBy('grants').startsWith('none matches')) return 'without a scope, since no grant matches it,'
+  const [places] = /^none\b[^:]*/.exec(foundBy('scope')) ?? []
+  return places === undefined ? 'without a scope' : `without a scope, since it has ${places},`
 }
 
 type Words = (failure: Finding, explanation: Explanation) => readonly [because: string, cure: string]
@@ -89,12 +102,13 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
     `the issuer must sign with ${expected.replace(/^one of /, '')}`,
   ],
   type: ({ check, found }) => [
-    `it is no access token, by its ${check}: ${found}`,
-    'send the access token, not the ID token; for an issuer without at+jwt set profile lenient (VANTAGE_PROFILE)',
+    `it is ${kindOf(check, found)}, by its ${check}: ${found}`,
+    `send the access token${check.startsWith('typ') && ['none', '"JWT"'].includes(found) ? '; if it is one, its issuer writes no at+jwt: set profile lenient (VANTAGE_PROFILE)' : ''}`,
   ],
   issuer: ({ found, expected }) => [
     `its issuer ${found} is not configured`,
-    `configured is ${expected}; set issuer (VANTAGE_ISSUER) to the iss of the token, character for character, if you trust it`,
+    entraVersion(found, expected) ??
+      `configured is ${expected}; set issuer (VANTAGE_ISSUER) to the iss of the token, character for character, if you trust it`,
   ],
   key: ({ check, found }) => [
     check === 'kid' ? `its kid is ${found}` : 'its issuer does not publish the key that it names',
@@ -111,6 +125,12 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
         `the service wants ${expected} (required): ask the issuer for another token`,
       ]
     }
+    if (check === 'client is named') {
+      return [
+        'it names no client',
+        'send the access token: ID tokens name none; if it is one, its issuer must send its client (requireClient)',
+      ]
+    }
     if (check === 'grants') {
       return [`a claim that grants compare is ${found}`, 'the issuer must send an object there, or leave it out']
     }
@@ -124,7 +144,9 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
         ]
       : [
           `it is for ${found === 'none' ? 'no audience' : found}`,
-          `the service is ${expected}: ask the issuer for a token for that, or set audience (VANTAGE_AUDIENCE)`,
+          OF_KEYCLOAK.test(found)
+            ? `the service is ${expected}: add an audience mapper for it to the client (docs/providers/keycloak.md), and never accept what Keycloak writes into the tokens of any client`
+            : `the service is ${expected}: ask the issuer for a token for that, or set audience (VANTAGE_AUDIENCE)`,
         ],
   expired: ({ found }, { stored }) => [
     `it ended ${found}`,
@@ -146,4 +168,25 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
     'it is revoked',
     kind === 'API key' ? 'create another one: a revocation is final' : 'get a new one',
   ],
+}
+
+/** Clients that every realm of Keycloak has. It names them in the tokens of any other. */
+const OF_KEYCLOAK = /"(?:account|broker|realm-management)"/
+
+/** What is taken for an access token by mistake, where a check can tell. */
+function kindOf(check: string, found: string): string {
+  if (check === 'at_hash, c_hash, s_hash' || check === 'nonce') return 'an ID token'
+  if (check === 'events') return 'a logout token or another security event'
+  const [, kind] = /^"(id|refresh|offline|logout)"$/i.exec(found) ?? []
+  if (kind === undefined || check === 'typ') return 'no access token'
+  return kind.toLowerCase() === 'id' ? 'an ID token' : `${/^o/i.test(kind) ? 'an' : 'a'} ${kind.toLowerCase()} token`
+}
+
+const ENTRA = { 1: 'https://sts.windows.net/', 2: 'https://login.microsoftonline.com/' } as const
+
+/** Both versions of Entra's access tokens are good; an API gets those that its manifest asks for. */
+function entraVersion(found: string, expected: string): string | undefined {
+  const version = ([1, 2] as const).find((one) => found.startsWith(`"${ENTRA[one]}`))
+  if (version === undefined || !expected.includes(`"${ENTRA[version === 1 ? 2 : 1]}`)) return undefined
+  return `configured is ${expected}; it is an access token of version ${version}: entra({ version: ${version} }), or requestedAccessTokenVersion ${3 - version} in the manifest of the API`
 }

@@ -7,12 +7,13 @@ import { describeCause, LONGEST_REPORT } from '../../core/cause.js'
 import { parseAuthorization } from '../../core/credentials.js'
 import { answerWithin } from '../../core/deadline.js'
 import { isAuthError } from '../../core/errors.js'
+import { acrOf, authTimeOf } from '../../core/sign-in.js'
 import type { KeyStore, StoredKey } from '../../store/contract.js'
 import { claimedAuth, reportClaims } from '../../token/access-token.js'
 import { type CheckReport, show } from '../../token/check-report.js'
-import { decodeObject } from '../../token/encoding.js'
+import { showTime } from '../../token/claim-values.js'
 import { createIssuer } from '../../token/issuer/issuer.js'
-import { own } from '../../token/json-object.js'
+import { type JsonObject, own } from '../../token/json-object.js'
 import type { VerificationKey } from '../../token/key-set.js'
 import { verifyAccessToken } from '../../token/signature.js'
 import { parseAccessToken, type UnverifiedAccessToken } from '../../token/unverified-token.js'
@@ -20,7 +21,7 @@ import { isAskable } from '../../verifier/resolved-issuers.js'
 import { isRevokedBy } from '../../verifier/revocation-list.js'
 import type { Service } from '../service.js'
 import { type Finding, failed, findingOf, open, passed } from './finding.js'
-import { differencesOf } from './issuer-differences.js'
+import { nameIssuers, notResolved } from './unknown-issuer.js'
 
 /** What a service would decide on a credential, and each check on the way there. */
 export interface Explanation {
@@ -123,12 +124,14 @@ async function explainToken(text: string, service: Service, mayFetch: boolean): 
     if ('reason' in token) {
       const { foreignIss } = token
       const mayBeResolved = config.resolver !== undefined && foreignIss !== undefined && isAskable(foreignIss)
-      return { findings: mayBeResolved ? [...findings.slice(0, -1), NOT_RESOLVED] : findings, ...REFUSED }
+      const last = findings.at(-1)
+      const told = mayBeResolved && last !== undefined ? [...findings.slice(0, -1), notResolved(last)] : findings
+      return { findings: told, ...REFUSED }
     }
     const hasKeys = mayFetch || token.policy.keySource.kind === 'static'
     findings.push(...(hasKeys ? await judgeSignature(token) : [NO_KEYS]))
     const now = config.clock() / 1000
-    findings.push(...reportClaims(token, now).map(findingOf))
+    findings.push(...reportClaims(token, now).map(findingOf), findingOf(signInOf(token.claims, now)))
     const auth = claimedAuth(token, now)
     if (auth === undefined || findings.some(({ outcome }) => outcome === 'failed')) return { findings, ...REFUSED }
     if (service.keys.kind === 'url' || service.keys.kind === 'own') {
@@ -148,12 +151,14 @@ async function explainToken(text: string, service: Service, mayFetch: boolean): 
   }
 }
 
-const NOT_RESOLVED = open(
-  'iss',
-  'an issuer that the options name, or that resolveIssuer knows',
-  'the issuer is one that resolveIssuer is asked for, and no function of the application is called here',
-  'give what it answers for this issuer as an entry of the option issuer',
-)
+/** What a route with requireAuthentication() looks at. Every token passes: it depends on the route. */
+function signInOf(claims: JsonObject, nowSeconds: number): CheckReport {
+  const [acr, authTime] = [own(claims, 'acr'), own(claims, 'auth_time')]
+  const context = acrOf(claims) === null ? `no acr that is a text (${show(acr)})` : `acr ${show(acr)}`
+  const time = authTimeOf(claims) === null ? 'no auth_time that is a time' : 'auth_time'
+  const found = `${acr === undefined ? 'no acr' : context}, ${authTime === undefined ? 'no auth_time' : `${time} ${showTime(authTime, nowSeconds)}`}`
+  return { name: 'sign-in', passed: true, reason: 'claims', expected: 'what requireAuthentication() looks at', found }
+}
 
 /** By what a token can be revoked, at the keyring or by what its provider tells. Every token passes: this is told, not checked. */
 function namesOf(auth: AccessTokenAuth): CheckReport {
@@ -165,25 +170,6 @@ function namesOf(auth: AccessTokenAuth): CheckReport {
     clientId === null ? 'no client' : `client ${show(clientId)}`,
   ]
   return { name: 'names', passed: true, reason: 'revoked', expected: 'what revokes it', found: names.join(', ') }
-}
-
-/** The verifier's own check says no more than that the issuer is unknown: it compares, and does not ask what is like it. */
-function nameIssuers(check: CheckReport, text: string, { issuers }: Configuration): CheckReport {
-  if (check.name !== 'iss' || check.passed) return check
-  if (issuers.length === 0) return { ...check, expected: 'none: the service accepts API keys only (issuer: false)' }
-  const claims = decodeObject(text.split('.')[1] ?? '')
-  const iss = claims && own(claims, 'iss')
-  const configured = issuers.filter(({ trustDomain }) => trustDomain === undefined).map(({ issuer }) => issuer)
-  const goesBySub = claims !== null && !Object.hasOwn(claims, 'iss') && configured.length < issuers.length
-  if (goesBySub || configured.length === 0) return check
-  if (typeof iss !== 'string')
-    return { ...check, expected: `a text, one of ${configured.map((issuer) => JSON.stringify(issuer)).join(', ')}` }
-  return {
-    ...check,
-    expected: configured
-      .map((issuer) => `${JSON.stringify(issuer)} (the token has ${differencesOf(iss, issuer)})`)
-      .join(', or '),
-  }
 }
 
 const OWN_LIMITS_MS = 20_000
