@@ -1148,7 +1148,11 @@ describe('what people are told of a check', () => {
     ['aud is a string or strings', { aud: 'x' }, [expect.stringContaining('a string or'), 'a string']],
     ['exp is a time', { exp: NOW + 9 }, [expect.stringContaining('seconds'), 'a time']],
     ['scope', { scope: 'a b' }, [expect.stringContaining('a string'), '"a b" in "scope"']],
-    ['scope', { scope: undefined }, [expect.stringContaining('a string'), 'none in "scope", "scp": it grants no scope']],
+    [
+      'scope',
+      { scope: undefined },
+      [expect.stringContaining('a string'), 'none in "scope", "scp": it grants no scope'],
+    ],
     ['cnf', { undefined: 7 }, ['none: a plain bearer request proves no possession', 'none']],
     ['cnf', { cnf: { jkt: 'secret' } }, ['none: a plain bearer request proves no possession', 'bound by ["jkt"]']],
   ])('%s %j', (check, claims, expected) => {
