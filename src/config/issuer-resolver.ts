@@ -1,8 +1,11 @@
 import { ArgumentError } from '../core/argument-error.js'
+import { isInProcess, markInProcess } from '../token/issuer/in-process-fetch.js'
 import type { IssuerPolicy } from '../token/policy.js'
 import { checkFunction, isRecord, readOptions } from './checks.js'
 import { ENTRY_NAMES, type IssuerOptions, resolveEntry, type SharedPolicy } from './issuer-options.js'
 import { expandTenants } from './tenants.js'
+
+type Fetch = typeof globalThis.fetch
 
 /** The application's word on issuers that are not configured. */
 export interface IssuerResolver {
@@ -23,11 +26,14 @@ export interface IssuerResolver {
 /** An entry that was read. */
 export interface ResolvedEntry {
   readonly policy: IssuerPolicy
-  /** Whether another answer said the same: then nothing of the issuer has changed. */
-  isSameAs(other: ResolvedEntry): boolean
-  /** The members of the entry as text, and its function. */
+  /**
+   * Whether a newer answer says the same. Then its `fetch` takes the place of the one here: many write that function anew
+   * into each answer, and that makes no other issuer.
+   */
+  renew(newer: ResolvedEntry): boolean
+  /** The members of the entry as text. */
   readonly text: string
-  readonly fetch: unknown
+  readonly fetch: Fetch | undefined
 }
 
 /** @param ask checked to be a function */
@@ -74,12 +80,27 @@ function readAnswer(answer: unknown, iss: string, shared: SharedPolicy): Resolve
     throw new ArgumentError(`${NAME}.issuer`, 'must be the one that was asked for, character for character')
   }
   const text = textOf(entry)
+  let fetch = typeof entry.fetch === 'function' ? (entry.fetch as Fetch) : undefined
+  const renewable = fetch && { ...one.given, fetch: standIn(fetch, () => fetch ?? globalThis.fetch) }
   return {
-    policy: resolveEntry(one.given, NAME, shared, one.tenant),
+    // What is no function is refused there.
+    policy: resolveEntry(renewable ?? one.given, NAME, shared, one.tenant),
     text,
-    fetch: entry.fetch,
-    isSameAs: (other) => text !== '' && text === other.text && entry.fetch === other.fetch,
+    get fetch() {
+      return fetch
+    },
+    renew(newer) {
+      if (text === '' || text !== newer.text || (fetch === undefined) !== (newer.fetch === undefined)) return false
+      fetch = newer.fetch
+      return true
+    },
   }
+}
+
+/** A function that stays, for one that may be replaced. */
+function standIn(first: Fetch, current: () => Fetch): Fetch {
+  const fetch: Fetch = (input, init) => current()(input, init)
+  return isInProcess(first) ? markInProcess(fetch) : fetch
 }
 
 /** Empty for what JSON cannot write, which is then never the same as anything. */

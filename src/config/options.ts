@@ -56,9 +56,10 @@ export interface VerifierOptions {
    * Tells of issuers that `issuer` does not name, at run time: an entry as in `issuer`, whose `issuer` must equal `iss`, or
    * `undefined` for one that is not accepted (401, which stands for 30 seconds). It is asked before anything of the token is
    * verified, so `iss` is the text of anybody. It is asked only for an https URL (http on loopback) of at most 512 characters
-   * without user, query and fragment, in the spelling of URLs; about 100 issuers at a time at most, beyond that is 503; and never for
-   * one that `issuer` names. Anything else that it answers, a throw, a rejection, or silence for `timeoutMs` is 503. An entry
-   * may have one of `tenants`, whose issuer is `iss`, and no `trustDomain`. With `issuer: false` there are no issuers but those. Default: none.
+   * without user, query and fragment; never for one that `issuer` names; and about 100 issuers at a time at most: beyond that
+   * is 503, but an issuer with an accepted token waits for its turn. Anything else that it answers, a throw, a rejection, or
+   * silence for `timeoutMs` is 503. An entry may have one of `tenants`, whose issuer is `iss`, and no `trustDomain`. With
+   * `issuer: false` there are no issuers but those. Default: none.
    */
   resolveIssuer?: ResolveIssuer | undefined
   /**
@@ -67,7 +68,10 @@ export interface VerifierOptions {
    * Default: 300.
    */
   issuerTtlSeconds?: number | undefined
-  /** Most issuers of `resolveIssuer` that are kept, 1 to 100 000. The one that was unused longest goes. Default: 1000. */
+  /**
+   * Most issuers of `resolveIssuer` that are kept, 1 to 100 000: more than there are customers. Those without an accepted
+   * token go first, then the one that was unused longest. Default: 1000.
+   */
   maxIssuers?: number | undefined
   /** [`VANTAGE_AUDIENCE`] Default: `https://api.vantage.omnivector.solutions`. See {@link IssuerOptions.audience}. */
   audience?: string | readonly string[] | undefined

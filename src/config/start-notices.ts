@@ -28,6 +28,6 @@ export function warnInsecureHttp(name: string): void {
 export function warnNothingAccepted(): void {
   warnOnce(
     'VANTAGE_NOTHING_ACCEPTED',
-    'A verifier accepts nothing: issuer: false refuses every access token, and keys: false every API key. Configure one of them.',
+    'A verifier accepts nothing: issuer: false refuses every access token, and keys: false every API key. Configure one of them, or resolveIssuer.',
   )
 }

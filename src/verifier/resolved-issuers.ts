@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import { LRUCache } from 'lru-cache'
 import type { IssuerResolver, ResolvedEntry } from '../config/issuer-resolver.js'
 import { UnavailableError } from '../core/errors.js'
@@ -6,9 +5,9 @@ import { type DependencyNotice, NO_NOTICES, type OutageNotices } from '../core/o
 import { createIssuer, type Issuer, type IssuerSettings } from '../token/issuer/issuer.js'
 import { isLoopback } from '../token/issuer/local-address.js'
 import { ageOf, type Moment, momentOf } from '../token/issuer/moment.js'
-import { deadlineAfter } from '../token/issuer/timers.js'
+import { createIssuerQuestions, NoRoomError } from './issuer-questions.js'
+import { createKeptIssuers } from './kept-issuers.js'
 
-const MAX_QUESTIONS = 100
 const REFUSAL_MS = 30_000
 const MAX_REFUSALS = 5000
 const LONGEST_ISS = 512
@@ -26,6 +25,10 @@ export interface ResolvedIssuers {
    * @throws {UnavailableError} (or rejects with it) when that cannot be known now
    */
   resolve(iss: string): Issuer | undefined | Promise<Issuer | undefined>
+  /** Whether the application has said otherwise of the issuer since. Then what it decides must be asked for anew. */
+  isOver(issuer: Issuer): boolean
+  /** A token of the issuer was verified. */
+  noteUse(issuer: Issuer): void
   close(): void
 }
 
@@ -33,9 +36,11 @@ export interface ResolvedIssuers {
 interface Kept {
   readonly entry: ResolvedEntry
   readonly issuer: Issuer
+  readonly notices: OutageNotices
   /** When the question began whose answer stands. */
   confirmedAt: Moment
-  readonly end: () => void
+  /** The application has refused it, or told of another in its place. */
+  isOver: boolean
 }
 
 /**
@@ -50,18 +55,38 @@ export function createResolvedIssuers(
 ): ResolvedIssuers {
   const { clock, timeoutMs } = settings
   const closing = new AbortController()
-  // Each question listens to it; Node warns of more than ten.
-  setMaxListeners(MAX_QUESTIONS, closing.signal)
-  const kept = new LRUCache<string, Kept>({ max: resolver.maxIssuers, dispose: ({ end }) => end() })
+  // They end together: what one that has to go still has under way comes to its end.
+  const shared = { ...settings, closing }
+  const questions = createIssuerQuestions(resolver.ask, timeoutMs, closing.signal)
+  const kept = createKeptIssuers<Kept>(resolver.maxIssuers)
+  const byIssuer = new WeakMap<Issuer, Kept>()
   const refusals = new LRUCache<string, Moment>({ max: MAX_REFUSALS })
-  const questions = new Map<string, Promise<Issuer | undefined>>()
+  const underWay = new Map<string, Promise<Issuer | undefined>>()
 
   function stands({ confirmedAt }: Kept): boolean {
     return ageOf(confirmedAt, clock()) < resolver.ttlMs
   }
 
+  function isRefused(iss: string): boolean {
+    const refusedAt = refusals.get(iss)
+    return refusedAt !== undefined && ageOf(refusedAt, clock()) < REFUSAL_MS
+  }
+
+  function isOver(one: Kept): boolean {
+    return one.isOver || isRefused(one.issuer.policy.issuer)
+  }
+
+  /** For good. One that only had to make room is not ended: what is verified by it meanwhile holds. */
+  function end(iss: string): void {
+    const one = kept.get(iss)
+    if (one === undefined) return
+    one.isOver = true
+    one.notices.close()
+    kept.delete(iss)
+  }
+
   function failed(error: unknown): UnavailableError {
-    if (!closing.signal.aborted) notice.failed(error)
+    if (!closing.signal.aborted && !(error instanceof NoRoomError)) notice.failed(error)
     return new UnavailableError(error)
   }
 
@@ -70,7 +95,7 @@ export function createResolvedIssuers(
     if (closing.signal.aborted) throw new UnavailableError(closing.signal.reason)
     if (answer === undefined) {
       notice.answered()
-      kept.delete(iss)
+      end(iss)
       refusals.set(iss, askedAt)
       return undefined
     }
@@ -88,45 +113,47 @@ export function createResolvedIssuers(
   /** An issuer that is told of as before keeps its keys, and what they verified stays cached. */
   function keep(iss: string, entry: ResolvedEntry, askedAt: Moment): Issuer {
     const before = kept.get(iss)
-    if (before?.entry.isSameAs(entry)) {
+    if (before?.entry.renew(entry)) {
       before.confirmedAt = askedAt
       return before.issuer
     }
+    const isProven = kept.isProven(iss)
+    end(iss)
     const notices = createNotices()
-    const inner = createIssuer(entry.policy, settings, notices)
-    let ended = false
-    const one: Kept = {
-      entry,
-      confirmedAt: askedAt,
-      // A hit of the token cache counts as a use: it moves the issuer to those that were used last.
-      issuer: limitIssuer(
-        inner,
-        () => !ended && kept.get(iss) === one && stands(one),
-        () => ended,
-      ),
-      end() {
-        ended = true
-        notices.close()
-        inner.close()
+    const inner = createIssuer(entry.policy, shared, notices)
+    const issuer: Issuer = {
+      policy: inner.policy,
+      // Its end lifts what was refused because of it.
+      get generation() {
+        return inner.generation + (one.isOver ? 1 : 0)
       },
+      keysFor: inner.keysFor,
+      freshness(key, now) {
+        if (kept.get(iss) !== one || !stands(one)) return undefined
+        // It is asked for what was verified.
+        kept.noteUse(iss, one)
+        return inner.freshness(key, now)
+      },
+      refreshIfDue: inner.refreshIfDue,
+      ready: inner.ready,
+      close: inner.close,
     }
+    const one: Kept = { entry, issuer, notices, confirmedAt: askedAt, isOver: false }
+    byIssuer.set(issuer, one)
     kept.set(iss, one)
-    return one.issuer
+    // Whose tokens were verified before is no stranger.
+    if (isProven) kept.noteUse(iss, one)
+    return issuer
   }
 
-  async function waitFor(iss: string, answer: PromiseLike<unknown>, askedAt: Moment): Promise<Issuer | undefined> {
-    const { signal, clear } = deadlineAfter(timeoutMs, closing.signal)
+  async function waitFor(iss: string, answer: Promise<unknown>, askedAt: Moment): Promise<Issuer | undefined> {
     let answered: unknown
     try {
-      answered = await new Promise((resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-        answer.then(resolve, reject)
-      })
+      answered = await answer
     } catch (error) {
       throw failed(error)
     } finally {
-      clear()
-      questions.delete(iss)
+      underWay.delete(iss)
     }
     return conclude(iss, answered, askedAt)
   }
@@ -137,29 +164,35 @@ export function createResolvedIssuers(
       return found !== undefined && stands(found) ? found.issuer : undefined
     },
 
-    known: (iss) => kept.peek(iss)?.issuer,
+    known: (iss) => kept.get(iss)?.issuer,
 
     resolve(iss) {
       if (closing.signal.aborted) throw new UnavailableError(closing.signal.reason)
-      const refusedAt = refusals.get(iss)
-      if (refusedAt !== undefined && ageOf(refusedAt, clock()) < REFUSAL_MS) return undefined
-      const underWay = questions.get(iss)
-      if (underWay !== undefined) return underWay
-      // The service is busy with others' tokens: that is no outage of the application.
-      if (questions.size >= MAX_QUESTIONS) throw new UnavailableError(new Error('resolveIssuer: too many questions'))
+      if (isRefused(iss)) return undefined
+      const asked = underWay.get(iss)
+      if (asked !== undefined) return asked
       const askedAt = momentOf(clock())
       let answer: unknown
-      let isPending: boolean
       try {
-        answer = resolver.ask(iss)
-        isPending = isThenable(answer)
+        // Anybody can invent issuers: their questions must not be in the way of those whose tokens were verified.
+        answer = questions.ask(iss, kept.isProven(iss))
       } catch (error) {
         throw failed(error)
       }
-      if (!isPending) return conclude(iss, answer, askedAt)
-      const question = waitFor(iss, answer as PromiseLike<unknown>, askedAt)
-      questions.set(iss, question)
+      if (!(answer instanceof Promise)) return conclude(iss, answer, askedAt)
+      const question = waitFor(iss, answer, askedAt)
+      underWay.set(iss, question)
       return question
+    },
+
+    isOver(issuer) {
+      const one = byIssuer.get(issuer)
+      return one !== undefined && isOver(one)
+    },
+
+    noteUse(issuer) {
+      const one = byIssuer.get(issuer)
+      if (one !== undefined && !isOver(one) && stands(one)) kept.noteUse(issuer.policy.issuer, one)
     },
 
     close() {
@@ -169,43 +202,12 @@ export function createResolvedIssuers(
   }
 }
 
-/**
- * Whether the application may be asked of an issuer: an https URL (http on loopback) in the spelling that URL parsers give
- * it, but for the letter case of its host. Other spellings could look to the application like an issuer that it knows.
- */
+/** An http or https URL of the characters of RFC 3986 alone, without user, query and fragment. */
+const PLAIN_URL = /^https?:\/\/[\w\-.~:[\]!$&'()*+,;=%]+(\/[\w\-.~:/[\]@!$&'()*+,;=%]*)?$/i
+
+/** Whether the application may be asked of an issuer: an https URL, http on loopback. */
 export function isAskable(iss: string): boolean {
-  if (iss.length > LONGEST_ISS) return false
-  const [, scheme, host = '', path = '/'] = /^(https?:)\/\/([^/\\@?#\s]+)(\/[^\\?#\s]*)?$/.exec(iss) ?? []
-  if (scheme === undefined || !URL.canParse(iss)) return false
+  if (iss.length > LONGEST_ISS || !PLAIN_URL.test(iss) || !URL.canParse(iss)) return false
   const url = new URL(iss)
-  if (url.protocol !== scheme || url.host !== host.toLowerCase() || url.pathname !== path) return false
-  return scheme === 'https:' || isLoopback(url)
-}
-
-/** An issuer that verifies nothing, and of whose cached tokens none serves, where it may not. */
-function limitIssuer(issuer: Issuer, mayServe: () => boolean, hasEnded: () => boolean): Issuer {
-  const { policy, refreshIfDue, ready, close } = issuer
-  const unlessEnded = <T>(value: T): T => {
-    if (hasEnded()) throw new UnavailableError(new Error(`issuer ${policy.issuer} was dropped meanwhile`))
-    return value
-  }
-  return {
-    policy,
-    // Its end lifts what was refused because of it.
-    get generation() {
-      return issuer.generation + (hasEnded() ? 1 : 0)
-    },
-    keysFor(alg, kid) {
-      const keys = unlessEnded(issuer).keysFor(alg, kid)
-      return keys instanceof Promise ? keys.then(unlessEnded) : keys
-    },
-    freshness: (key, now) => (mayServe() ? issuer.freshness(key, now) : undefined),
-    refreshIfDue,
-    ready,
-    close,
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+  return url.protocol === 'https:' || isLoopback(url)
 }

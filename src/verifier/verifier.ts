@@ -138,12 +138,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return looksLikeApiKey(text) ? decideApiKey(text, trace, asked) : decideAccessToken(text, trace, asked)
   }
 
-  /** @param told the issuer that the application has named for this token */
+  /**
+   * @param told the issuer that the application has named for this token
+   * @param isRepeated whether it was decided before, by an issuer of which the application then said otherwise
+   */
   function decideAccessToken(
     text: string,
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
     told?: Issuer,
+    isRepeated = false,
   ): Decision | Promise<Decision> {
     const digest = fingerprint(text)
     const now = clock()
@@ -162,7 +166,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const token = parseAccessToken(text, told === undefined ? issuers : onlyIssuer(told))
     const claimed = loggable.token(token.issuer)
     if ('reason' in token && resolved !== undefined && token.foreignIss !== undefined && isAskable(token.foreignIss)) {
-      return decideByTold(resolved.resolve(token.foreignIss), text, trace, asked)
+      return decideByTold(resolved.resolve(token.foreignIss), text, trace, asked, isRepeated)
     }
     if ('reason' in token) return refuseAndRemember(digest, token.reason, claimed, token.issuer)
     const { issuer, alg, kid } = token
@@ -172,7 +176,14 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
         ? candidates.then((keys) => verify(keys, attempt))
         : verify(candidates, attempt)
     }
+    const decideAgain = (): Decision | Promise<Decision> => {
+      // It takes longer to fetch the keys than an answer of the application stands.
+      if (isRepeated)
+        throw new UnavailableError(new Error('resolveIssuer: the issuer was told of anew twice meanwhile'))
+      return decideAccessToken(text, trace, asked, undefined, true)
+    }
     const verify = (candidates: readonly VerificationKey[], attempt: number): Decision | Promise<Decision> => {
+      if (resolved?.isOver(issuer)) return decideAgain()
       if (candidates.length === 0) return refused('key', claimed)
       const { generation } = issuer
       const verified = verifyAccessToken(token, candidates)
@@ -185,6 +196,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       generation: number,
       attempt: number,
     ): Decision | Promise<Decision> => {
+      if (resolved?.isOver(issuer)) return decideAgain()
       if (signed === undefined) return refuseAndRemember(digest, 'signature', claimed, issuer, generation)
       const now = clock()
       const accepted = checkClaims(signed, now / 1000)
@@ -192,6 +204,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       const { signer } = signed
       // A newer set has withdrawn it while the signature was verified, or has the same key with other members (`alg` added).
       if (!signer.isCurrent()) return attempt === 1 ? askForKeys(2) : refused('key', claimed)
+      resolved?.noteUse(issuer)
       if (trace) trace.stale = issuer.freshness(signer, now) === 'stale'
       const { auth, endsAt } = accepted
       noteRealm(auth, realm)
@@ -208,11 +221,12 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     text: string,
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
+    isRepeated: boolean,
   ): Decision | Promise<Decision> {
-    if (told instanceof Promise) return told.then((issuer) => decideByTold(issuer, text, trace, asked))
+    if (told instanceof Promise) return told.then((issuer) => decideByTold(issuer, text, trace, asked, isRepeated))
     return told === undefined
       ? refused('issuer', loggable.token(undefined))
-      : decideAccessToken(text, trace, asked, told)
+      : decideAccessToken(text, trace, asked, told, isRepeated)
   }
 
   function decideApiKey(

@@ -49,6 +49,8 @@ export interface IssuerSettings {
   readonly keySetMaxStaleMs: number
   /** Most requests that wait for an unknown `kid` at a time. Default: 1000. */
   readonly maxUnknownKids?: number
+  /** Where several issuers end together: ends all of them. */
+  readonly closing?: AbortController
 }
 
 /**
@@ -66,7 +68,7 @@ export function createIssuer(
 
   const { clock, timeoutMs } = settings
   const fetch = source.fetch ?? settings.fetch
-  const closing = new AbortController()
+  const { closing = new AbortController() } = settings
   const backOff = createBackOff()
   const identity = identityOf(policy.issuer, source.url, fetch)
   const loaded = createLoadedKeySet(policy.algorithms, settings.keySetMaxStaleMs, keyUsesOf(policy))
