@@ -30,11 +30,16 @@ const MOST_VALUES = 20
  * a token that passed a minute ago may be too old now. API keys are refused, and tokens without the claim, with a claim of
  * another type, or from the future.
  *
- * @throws {TypeError} for nothing, something unknown, or a value that no challenge could name
+ * @throws {TypeError} for nothing, something unknown, a second argument, or a value that no challenge could name
  * @see {@link https://www.rfc-editor.org/rfc/rfc9470 RFC 9470}
  */
 export function requireAuthentication(...given: [options: AuthenticationOptions]): Guard {
   refuseUncalled('requireAuthentication', given.slice(1), 'requireAuthentication({ maxAgeSeconds: 300 })')
+  if (given.length > 1) {
+    throw new TypeError(
+      'requireAuthentication() takes one object: write requireAuthentication({ acr, maxAgeSeconds: 300 })',
+    )
+  }
   const required = readRequired(given[0])
   return {
     name: `requireAuthentication(${JSON.stringify(required)})`,

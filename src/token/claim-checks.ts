@@ -5,7 +5,7 @@ import { show } from './check-report.js'
 import { claimAt, showClaim, showReference } from './claim-reference.js'
 import { audiences, isTime, kindOfAudience, kindOfTime, showInstant, showTime, timeOf } from './claim-values.js'
 import { grantFor, strayClaimOf } from './grants.js'
-import { clientOf, isText } from './identity.js'
+import { clientOf, isSpiffeId, isText } from './identity.js'
 import { type JsonObject, own } from './json-object.js'
 import type { IssuerPolicy, RequiredClaim } from './policy.js'
 import { areScopesReadable, scopeClaimsOf } from './scopes.js'
@@ -157,8 +157,14 @@ const rows: readonly ClaimRow[] = [
   {
     name: 'sub',
     reason: 'claims',
-    holds: ({ claims }) => isText(own(claims, 'sub')),
-    expected: () => 'a string, not empty (RFC 9068 §2.2)',
+    holds: ({ claims, policy: { trustDomain } }) => {
+      const sub = own(claims, 'sub')
+      return isText(sub) && (trustDomain === undefined || isSpiffeId(sub))
+    },
+    expected: ({ policy: { trustDomain } }) =>
+      trustDomain === undefined
+        ? 'a string, not empty (RFC 9068 §2.2)'
+        : `spiffe://${trustDomain}/ and segments of letters, digits, dots, hyphens and underscores, none empty, . or .., 2048 bytes at most (SPIFFE ID §2)`,
     found: ({ claims }) => show(own(claims, 'sub')),
   },
   ofConfigured('subjectClaim', {

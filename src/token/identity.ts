@@ -7,6 +7,19 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 
+/** Segments of a path, none of them empty, `.` or `..`; the trust domain was compared before. */
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/
+const LONGEST_SPIFFE_ID = 2048
+
+/**
+ * Whether it is the SPIFFE ID of a workload.
+ *
+ * @see {@link https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md#2-spiffe-identity SPIFFE ID §2.2, §2.3}
+ */
+export function isSpiffeId(text: string): boolean {
+  return text.length <= LONGEST_SPIFFE_ID && SPIFFE_ID.test(text)
+}
+
 export function textOrNull(claim: unknown): string | null {
   return typeof claim === 'string' ? claim : null
 }

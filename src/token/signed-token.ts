@@ -3,7 +3,7 @@ import type { Algorithm } from './algorithms.js'
 import { MAX_TOKEN_BYTES } from './encoding.js'
 import type { Issuer } from './issuer/issuer.js'
 import { type JsonObject, own } from './json-object.js'
-import { alg, encoding, extensions, headerText, kid, payload, shape } from './jws.js'
+import { kid, parseJws, type Step, takeAndTell } from './jws.js'
 import { verifySignature } from './signature.js'
 
 /**
@@ -30,19 +30,19 @@ export type TokenFault = Extract<Reason, 'malformed' | 'type' | 'algorithm' | 'k
  */
 export function parseSignedToken(text: string, isType: (typ: unknown) => boolean): UnverifiedToken | TokenFault {
   // Longer ones would be cut while they are decoded.
-  const parts = text.length > MAX_TOKEN_BYTES ? null : shape.read(text)
-  if (parts === null || encoding.read(parts) === null) return 'malformed'
-  const header = headerText.read(parts)
-  if (header === null) return 'malformed'
-  if (!isType(own(header, 'typ'))) return 'type'
-  if (extensions.read(header) === null) return 'malformed'
-  const algorithm = alg.read(header)
-  if (algorithm === null) return 'algorithm'
-  const claims = payload.read(parts)
-  if (claims === null) return 'malformed'
-  const keyId = kid.read(header)
-  if (keyId === null) return 'key'
-  return { text, alg: algorithm, kid: keyId, claims }
+  if (text.length > MAX_TOKEN_BYTES) return 'malformed'
+  const typ: Step<JsonObject, true> = {
+    name: 'typ',
+    reason: 'type',
+    read: (header) => (isType(own(header, 'typ')) ? true : null),
+    expected: () => '',
+    found: () => '',
+  }
+  const jws = parseJws(text, typ, takeAndTell(undefined))
+  // The steps have no other reasons.
+  if (typeof jws === 'string') return jws as TokenFault
+  const keyId = kid.read(jws.header)
+  return keyId === null ? 'key' : { text, alg: jws.alg, kid: keyId, claims: jws.claims }
 }
 
 /**

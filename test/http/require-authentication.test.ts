@@ -251,6 +251,12 @@ describe('is a mistake of the application, named when the route is defined:', ()
     },
   )
 
+  test.each([1, undefined, 'mfa', ['mfa']])('a second argument: %j', (second) => {
+    const given = requireAuthentication as (...given: unknown[]) => unknown
+    expect(() => given({ acr: 'mfa' }, second)).toThrow(TypeError)
+    expect(() => given({ acr: 'mfa' }, second)).toThrow('requireAuthentication() takes one object')
+  })
+
   test('passed to a framework without being called, it shows nothing of the request', () => {
     const request = { headers: { authorization: 'Bearer canary' } }
     expect(() => (requireAuthentication as (...given: unknown[]) => unknown)(request, {}, () => {})).toThrow(

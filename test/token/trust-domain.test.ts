@@ -78,6 +78,33 @@ describe('a token of a workload', () => {
     expect(await outcomeOf(verifierOf(), svid({ sub }))).toBe('issuer')
   })
 
+  const id = (length: number) => `spiffe://acme.org/${'x'.repeat(length - 18)}`
+
+  test.each(['spiffe://acme.org/x', 'spiffe://acme.org/A-z_0.9/..a/.../b.', id(2048)])(
+    'has the SPIFFE ID %j',
+    async (sub) => expect(await outcomeOf(verifierOf(), svid({ sub }))).toBe('accepted'),
+  )
+
+  test.each([
+    'spiffe://acme.org/',
+    'spiffe://acme.org/x/',
+    'spiffe://acme.org//x',
+    'spiffe://acme.org/.',
+    'spiffe://acme.org/x/..',
+    'spiffe://acme.org/../evil',
+    'spiffe://acme.org/./x',
+    'spiffe://acme.org/x?y',
+    'spiffe://acme.org/x#y',
+    'spiffe://acme.org/%2e%2e/x',
+    'spiffe://acme.org/x y',
+    'spiffe://acme.org/x\n',
+    'spiffe://acme.org/ä',
+    'spiffe://acme.org/jobs:worker',
+    id(2049),
+  ])('is refused by its claims with the sub %j, which is no SPIFFE ID', async (sub) =>
+    expect(await outcomeOf(verifierOf(), svid({ sub }))).toBe('claims'),
+  )
+
   test.each(['spiffe://acme.org', 'https://other.example', 'acme.org', SUB, '', null, undefined, 7, {}])(
     'goes by its iss alone where it has one: %j',
     async (iss) => {
