@@ -5,7 +5,7 @@ import Router from '@koa/router'
 import express from 'express'
 import fastify, { type FastifyBaseLogger, type FastifyTypeProvider } from 'fastify'
 import Koa from 'koa'
-import { type Auth, isAuthError, type Verifier } from 'vantage-auth'
+import { type Auth, isAuthError, type Keyring, type Verifier } from 'vantage-auth'
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
 import * as onKoa from 'vantage-auth/koa'
@@ -34,6 +34,37 @@ export function mountExpress(verifier: Verifier | undefined): void {
   app.use(onExpress.authErrors())
   router.use('/inner', onExpress.authErrors(), onExpress.authErrors())
   router.route('/storage').post(onExpress.requireScope('storage:write'), onExpress.authTest())
+}
+
+declare const receiverOptions: onExpress.RevocationReceiverOptions
+
+export async function mountReceivers(keyring: Keyring): Promise<void> {
+  const options = {
+    keyring,
+    issuers: [
+      { issuer: 'https://acme.okta.com', audience: ['a', 'b'], tokenIssuers: ['https://acme.okta.com/oauth2/default'] },
+      { issuer: 'https://idp.example', audience: 'a', jwks: undefined, tokenLife: '1h' },
+    ],
+  } satisfies onKoa.RevocationReceiverOptions
+  const app = express()
+  const receiver = onExpress.createRevocationReceiver(options)
+  app.post('/events', receiver)
+  app.use('/events', receiver)
+  const router = new Router()
+  router.post('/events', onKoa.createRevocationReceiver(options))
+  new Koa().use(onKoa.createRevocationReceiver(receiverOptions)).use(router.routes())
+  const server = fastify()
+  await server.register(onFastify.createRevocationReceiver(receiverOptions), { prefix: '/events' })
+  const closed: Promise<void> = receiver.close()
+  await closed
+  // @ts-expect-error a receiver listens to somebody
+  onExpress.createRevocationReceiver({ keyring })
+  // @ts-expect-error each sender has an audience
+  onKoa.createRevocationReceiver({ keyring, issuers: [{ issuer: 'https://idp.example' }] })
+  // @ts-expect-error there is one object of options
+  onFastify.createRevocationReceiver(receiverOptions, {})
+  // @ts-expect-error it is a plugin, and no hook
+  server.addHook('onRequest', onFastify.createRevocationReceiver(receiverOptions))
 }
 
 /** Forgotten arguments and surplus ones do not compile. */

@@ -59,6 +59,12 @@ describe('a wrong option is a TypeError that names it and the cure', () => {
     [{ keyring, issuers: [{ ...good, fetch: 1 }] }, 'issuers[0].fetch'],
     [{ keyring, issuers: [{ ...good, subjectIssuers: 'other' }] }, 'issuers[0].subjectIssuers is not a URL'],
     [{ keyring, issuers: [{ ...good, subjectIssuers: [] }] }, 'issuers[0].subjectIssuers must be a string, or a list'],
+    [{ keyring, issuers: [{ ...good, tokenIssuers: 'other' }] }, 'issuers[0].tokenIssuers is not a URL'],
+    [{ keyring, issuers: [{ ...good, tokenIssuers: [] }] }, 'issuers[0].tokenIssuers must be a string, or a list'],
+    [
+      { keyring, issuers: [{ ...good, tokenIssuers: Array.from({ length: 11 }, (_, i) => `https://${i}.example`) }] },
+      'issuers[0].tokenIssuers must name 10 issuers at most',
+    ],
     [{ keyring, issuers: [{ ...good, tokenLife: '1y' }] }, 'issuers[0].tokenLife must be a duration'],
     [{ keyring, issuers: [{ ...good, profile: 'lenient' }] }, 'unknown issuers[0] option "profile"'],
     [

@@ -1,6 +1,17 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { ofProcess } from '../../src/core/of-process.js'
-import { CAEP, createWorld, NOW, PROVIDER, postEvent, RISC, SSF, USER, type World } from '../support/providers.js'
+import {
+  CAEP,
+  createWorld,
+  NOW,
+  PROVIDER,
+  postEvent,
+  postForm,
+  RISC,
+  SSF,
+  USER,
+  type World,
+} from '../support/providers.js'
 
 let world: World
 afterEach(() => world.close())
@@ -144,6 +155,44 @@ test('a subject of an issuer that the sender may not name is access_denied', asy
     400,
     { err: 'access_denied', description: 'The issuer may not name subjects of that issuer' },
   ])
+})
+
+describe("access tokens of other issuers that name the sender's own subjects", () => {
+  const [A, B] = ['https://idp.example/oauth2/a', 'https://idp.example/oauth2/b']
+  const each = (...over: Expected[]) => over.flatMap((one) => [A, B].map((issuer) => ({ ...one, issuer })))
+  const sorted = (list: Expected[]) => list.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+
+  test.each<[string, unknown, Expected[]]>([
+    ['iss_sub', USER, each(user())],
+    ['opaque', { format: 'opaque', id: 'u1' }, each(user())],
+    ['user and session', { user: USER, session: SESSION }, each(session(), user({ withoutSession: true }))],
+    ['jwt_id', { format: 'jwt_id', iss: PROVIDER, jti: 't1' }, each({ tokenId: 't1' })],
+    ['a subject of one of them', { ...USER, iss: A }, [user({ issuer: A })]],
+    ['a subject of another issuer', { ...USER, iss: OTHER }, [user({ issuer: OTHER })]],
+  ])('are ended by %s', async (_, sub_id, expected) => {
+    world = createWorld({ sender: { tokenIssuers: [A as string, B as string, A as string], subjectIssuers: OTHER } })
+    expect(await push({ sub_id })).toBe(202)
+    expect(sorted(await selected())).toEqual(sorted(expected.map((one) => JSON.parse(JSON.stringify(one)) as Expected)))
+  })
+
+  test('are ended by a logout token, once', async () => {
+    world = createWorld({ sender: { tokenIssuers: [A as string, B as string] } })
+    const request = postForm(world.provider.logoutToken())
+    for (const status of [200, 200]) expect((await world.receiver.handle(request)).status).toBe(status)
+    expect(sorted(await selected())).toEqual(sorted(each(session(), user({ withoutSession: true }))))
+    expect(world.events.map(({ outcome, revocations }) => [outcome, revocations])).toEqual([
+      ['revoked', 4],
+      ['repeated', 0],
+    ])
+  })
+
+  test('as many as are taken, by all events of one token at once', async () => {
+    const tokenIssuers = Array.from({ length: 10 }, (_, i) => `${PROVIDER}/${i}`)
+    world = createWorld({ sender: { tokenIssuers } })
+    const events = Object.fromEntries(EVENTS.map(([type, payload]) => [type, payload]))
+    expect(await push({ sub_id: { user: USER, session: SESSION }, events })).toBe(202)
+    expect(world.events).toMatchObject([{ outcome: 'revoked', revocations: 50 }])
+  })
 })
 
 describe('events that revoke nothing are 202', () => {
