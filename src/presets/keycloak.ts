@@ -6,7 +6,7 @@ import { checkIssuerUrl, readArguments, refuseAudience } from './arguments.js'
 export interface KeycloakArguments {
   /** URL of the realm, without a slash at its end: `https://sso.example.com/realms/main`. */
   issuer: string
-  /** What an audience mapper writes into `aud` for this service. Never `account`. */
+  /** What an audience mapper writes into `aud` for this service. Never `account`, and better no id of a client. */
   audience: string | readonly string[]
   /**
    * Which roles are scopes besides those of `scope`: `'realm'`, those of the realm; any other text, those of the client with
@@ -23,8 +23,8 @@ const BUILT_IN_CLIENTS: readonly string[] = ['account', 'broker', 'realm-managem
  *
  * Of its other tokens (ID, refresh, offline, logout) it accepts none: they say in the payload's `typ` what they are.
  *
- * @throws {TypeError} for an argument that is missing, wrong or unknown; for the audience `account`, or the client of
- *   `roles`, which Keycloak puts into tokens for any client
+ * @throws {TypeError} for an argument that is missing, wrong or unknown; for the audience `account`, which Keycloak puts
+ *   into tokens for any client
  * @see docs/providers/keycloak.md
  */
 export function keycloak(args: KeycloakArguments): IssuerOptions {
@@ -41,12 +41,6 @@ export function keycloak(args: KeycloakArguments): IssuerOptions {
   const roles = given.roles.value
   if (roles !== undefined && (typeof roles !== 'string' || roles === '')) {
     throw new ArgumentError(given.roles.name, `must be 'realm', or the id of the client whose roles are scopes`)
-  }
-  if (roles !== 'realm' && [audience].flat().some((name) => name === roles)) {
-    throw new ArgumentError(
-      given.audience.name,
-      'must not be the client of roles: Keycloak (its mapper "audience resolve") writes a client id into aud of every token whose user has a role of that client, whichever client asked; add an audience mapper with an Included Custom Audience, such as the URL of this service, and give that',
-    )
   }
   return {
     preset: 'keycloak',

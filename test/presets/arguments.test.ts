@@ -60,10 +60,6 @@ test.each<[call: () => unknown, message: RegExp]>([
   ],
   [() => keycloak({ ...REALM, audience: 'broker' }), /^audience of keycloak\(\) must not be/],
   [() => keycloak({ ...REALM, audience: 'realm-management' }), /^audience of keycloak\(\) must not be/],
-  [
-    () => keycloak({ ...REALM, audience: ['https://api.example.com', 'reports-api'], roles: 'reports-api' }),
-    /^audience of keycloak\(\) must not be the client of roles: .*audience resolve.*Included Custom Audience/,
-  ],
   [() => keycloak({ ...REALM, issuer: `${REALM.issuer}/` }), /^issuer of keycloak\(\) must have no slash at its end/],
   [() => keycloak({ ...REALM, issuer: 'sso.example.com/realms/main' }), /^issuer of keycloak\(\) is not a URL/],
   [() => keycloak({ ...REALM, roles: '' }), /^roles of keycloak\(\) must be 'realm', or the id of the client/],
@@ -158,10 +154,6 @@ test('roles of Keycloak are one step of a path, also where the id of the client 
     scopeClaims: ['scope', ['resource_access', 'api.example.com', 'roles']],
     scopes: 'union',
   })
-})
-
-test('an audience that has the name of roles of the realm is no client id', () => {
-  expect(keycloak({ ...REALM, audience: 'realm', roles: 'realm' })).toMatchObject({ audience: 'realm' })
 })
 
 test('the issuers are those of the vendors, character for character', () => {
