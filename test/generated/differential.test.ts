@@ -132,6 +132,17 @@ const differences: Difference[] = [
     },
   },
   {
+    what: 'an act that is no object, or has a sub that is no text',
+    why: 'RFC 8693 §4.1; who acts could not be said, and the token would look like one that its subject uses',
+    ours: 'refused',
+    concerns: ({ claims: { act } }) => {
+      if (act === undefined) return false
+      if (typeof act !== 'object' || act === null || Array.isArray(act)) return true
+      const { sub } = act as { sub?: unknown }
+      return sub !== undefined && (typeof sub !== 'string' || sub === '')
+    },
+  },
+  {
     what: 'ours among values of aud that are no strings',
     why: 'RFC 7519 §4.1.3 has strings only; a list of which one part is misread is not trusted for another',
     ours: 'refused',

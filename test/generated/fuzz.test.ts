@@ -142,7 +142,7 @@ function isWhole(answer: string, withBody: boolean): boolean {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// What is fuzzed: two issuers, one of them fetched, and a store of keys in every state.
+// What is fuzzed: six issuers, one of them fetched, three with options that read more of a token, and a store of keys in every state.
 
 async function createSurroundings(): Promise<{ surroundings: Surroundings; shown: string; options: VerifierOptions }> {
   const elsewhere = await listen(
@@ -156,17 +156,32 @@ async function createSurroundings(): Promise<{ surroundings: Surroundings; shown
     createServer((request, response) => response.writeHead(request.url === '/jwks' ? 200 : 404).end(published)),
   )
   const life = { clock: () => now + 10 * 365 * 86_400_000 }
-  const long = (issuer: ReturnType<typeof createTestIssuer>) => ({
-    ...issuer,
-    // Good for as long as the clock runs here.
-    mint: (claims = {}, header = {}) => issuer.mint({ exp: Math.floor(life.clock() / 1000), ...claims }, header),
-    claims: (over = {}) => issuer.claims({ exp: Math.floor(life.clock() / 1000), ...over }),
-  })
+  /** Its tokens are good for as long as the clock runs here, and have claims and members of the header besides. */
+  const long = (issuer: ReturnType<typeof createTestIssuer>, more = {}, typ = 'at+jwt') => {
+    const own = () => ({ exp: Math.floor(life.clock() / 1000), ...more })
+    return {
+      ...issuer,
+      mint: (claims = {}, header = {}) => issuer.mint({ ...own(), ...claims }, { typ, ...header }),
+      claims: (over = {}) => issuer.claims({ ...own(), ...over }),
+      header: (over = {}) => issuer.header({ typ, ...over }),
+    }
+  }
   const fixed = { clock: () => Date.UTC(2026, 10, 25) }
   const issuers = [
     long(createTestIssuer({ issuer: 'https://a.example', kid: 'a', ...fixed })),
     long(createTestIssuer({ issuer: 'https://b.example', kid: 'b', alg: 'RS256', ...fixed })),
     long(createTestIssuer({ issuer: remote, kid: 'c', alg: 'EdDSA', ...fixed })),
+    // Whose options read far more of a token.
+    long(createTestIssuer({ issuer: 'https://d.example/one', kid: 'd', ...fixed }), {
+      ...{ tid: 'one', ver: 2, who: { id: 'ann' }, azp: 'client_1', sid: 's1', act: { sub: 'svc' } },
+      'a.b': { roles: ['Clusters.Read'] },
+    }),
+    long(createTestIssuer({ issuer: 'https://e.example', kid: 'e', alg: 'EdDSA', ...fixed }), { aud: undefined }),
+    long(
+      createTestIssuer({ issuer: 'spiffe://f.example', kid: 'f', ...fixed }),
+      { iss: undefined, sub: 'spiffe://f.example/jobs/a' },
+      'JWT',
+    ),
   ]
   published = JSON.stringify(issuers[2]?.jwks)
 
@@ -193,9 +208,42 @@ async function createSurroundings(): Promise<{ surroundings: Surroundings; shown
         { issuer: 'https://a.example', jwks: issuers[0]?.jwks as never, tenantClaim: 'org' },
         { issuer: 'https://b.example', jwks: issuers[1]?.jwks as never, profile: 'lenient' },
         { issuer: remote, jwksUri: `${remote}/jwks` },
+        {
+          issuer: 'https://d.example/{tenantid}',
+          tenants: ['one', 'two'],
+          jwks: issuers[3]?.jwks as never,
+          subjectClaim: 'who.id',
+          subjectAliases: ['uid', 'who.name'],
+          tenantClaim: 'tid',
+          clientIdClaim: 'azp',
+          sessionClaim: 'sid',
+          requireClient: true,
+          required: { ver: ['1', 2], tid: '{tenantid}' },
+          scopeClaims: ['scope', 'org.roles', ['a.b', 'roles']],
+          scopes: 'union',
+          scopeMap: { 'Clusters.Read': ['clusters:read', 'jobs:read'], constructor: 'jobs:write' },
+        },
+        {
+          issuer: 'https://e.example',
+          jwks: issuers[4]?.jwks as never,
+          profile: 'lenient',
+          clients: ['client_1'],
+          scopeClaims: [],
+          grants: [
+            { match: { sub: 'user_123' }, scopes: ['jobs:read', 'clusters:read'] },
+            { match: { 'org.id': 'x/*', '["a.b", "id"]': 1 }, scopes: ['jobs:write'] },
+          ],
+        },
+        {
+          trustDomain: 'f.example',
+          jwks: issuers[5]?.jwks as never,
+          grants: [{ match: { sub: 'spiffe://f.example/jobs/*' }, scopes: ['jobs:read'] }],
+        },
       ],
       keys: store,
       cache: { maxEntries: 200 },
+      // The issuer is in this process, which is busy with all that is on its way. Two fetches fit into what a client waits.
+      timeoutMs: 9000,
       clock,
       fetch: (input, init) => {
         fetched.add(String(input))
@@ -245,6 +293,7 @@ test(`decides on ${CASES} hostile requests without a 5xx, a hang, a leak or a re
   }
 
   const outcomes = new Map<string, number>()
+  const accepted = new Map<string, number>()
   let cases = 0
 
   /** What the verifier says: the status of a refusal, or 200. */
@@ -255,6 +304,7 @@ test(`decides on ${CASES} hostile requests without a 5xx, a hang, a leak or a re
       const auth = await verifier.authenticate({ authorization })
       checkNoLeak(inspect(auth, { depth: 9 }), secrets.slice(1), 'the Auth')
       outcomes.set(auth.kind, (outcomes.get(auth.kind) ?? 0) + 1)
+      if (auth.kind === 'access_token') accepted.set(auth.issuer, (accepted.get(auth.issuer) ?? 0) + 1)
       return 200
     } catch (error) {
       if (!isAuthError(error)) throw error
@@ -345,7 +395,10 @@ test(`decides on ${CASES} hostile requests without a 5xx, a hang, a leak or a re
   expect([...fetched]).toEqual([`${surroundings.issuers[2]?.issuer}/jwks`])
   expect(largest.size, largest.stack).toBeLessThanOrEqual(5001)
   expect((heap.at(-1) as number) - (heap[1] as number)).toBeLessThan(48)
-  // A run that never gets to a check says nothing of it.
+  // A run that never gets to a check, or to an issuer, says nothing of it.
+  for (const issuer of ['https://d.example/one', 'https://e.example', 'spiffe://f.example']) {
+    expect(accepted.get(issuer) ?? 0, issuer).toBeGreaterThan(0)
+  }
   for (const outcome of [
     ...['access_token', 'api_key', 'malformed', 'checksum', 'environment', 'unknown', 'algorithm', 'type', 'issuer'],
     ...['key', 'signature', 'claims', 'audience', 'expired', 'not_active', 'sender_constrained', 'revoked'],
