@@ -74,6 +74,7 @@ export interface StoreEvent {
     | 'usage_dropped'
     | 'superseded_key_in_use'
     | 'session_unknown'
+    | 'issuer_unknown'
   /** State of the change feed, with `feed`. */
   state?: 'live' | 'polling' | 'down'
   /** Public id of the key, with `change` and `superseded_key_in_use`; `undefined` when all keys are meant. */
@@ -83,8 +84,9 @@ export interface StoreEvent {
   /** With `change`, how long it travelled: from the store's clock to this process's. `undefined` where the store cannot say. */
   lagMs?: number | undefined
   /**
-   * With `session_unknown`: the configured issuer of which sessions are revoked while a token was accepted that says no
-   * session. Once for each issuer and process.
+   * With `session_unknown`: the issuer of which sessions are revoked, and no subject beside them, while a token was accepted
+   * that says no session. With `issuer_unknown`: an issuer whose tokens are revoked, and that the service does not accept. Once
+   * for each issuer and process.
    */
   issuer?: string
   /** Number of uses, with `usage_*`. */

@@ -44,7 +44,7 @@ export function connectStore(
   )
   const revocations =
     acceptsTokens(config) && keepsTokenRevocations(store)
-      ? createRevocationList(store, keys.changes, config, notices.tokens)
+      ? createRevocationList(store, keys.changes, config, notices.tokens, acceptedIssuers(config))
       : undefined
   // Of an application's own store only `find` is needed.
   const usage = typeof store.addUsage === 'function' ? createUsageCounter(store, notices.usage) : undefined
@@ -64,6 +64,11 @@ export function connectStore(
 
 function acceptsTokens({ issuers, resolver }: Configuration): boolean {
   return issuers.length > 0 || resolver !== undefined
+}
+
+/** `undefined` where the application may tell of more. */
+function acceptedIssuers({ issuers, resolver }: Configuration): ReadonlySet<string> | undefined {
+  return resolver === undefined ? new Set(issuers.map(({ issuer }) => issuer)) : undefined
 }
 
 function keepsTokenRevocations(store: KeyStore): store is KeyStore & Required<Pick<KeyStore, 'tokenRevocations'>> {

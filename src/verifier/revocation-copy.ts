@@ -17,8 +17,8 @@ export interface RevocationCopy {
   checkComplete(epoch: number | undefined): boolean
   /** Whether the copy has a revocation of a token. */
   lists(auth: AccessTokenAuth): boolean
-  /** Whether the copy has revocations of sessions of an issuer. */
-  endsSessionsOf(issuer: string): boolean
+  /** See {@link RevocationIndex.endsOnlySessionsOf}. */
+  endsOnlySessionsOf(issuer: string): boolean
   /** Takes note of a change that the store tells of. */
   hear(change: TokenChange): void
   /**
@@ -49,6 +49,7 @@ export function createRevocationCopy(
   limitMs: number,
   clock: () => number,
   notice: DependencyNotice = NO_NOTICE,
+  onRead: (index: RevocationIndex) => void = () => {},
 ): RevocationCopy {
   let index = createRevocationIndex()
   const state = {
@@ -75,6 +76,7 @@ export function createRevocationCopy(
     const understood = news.map((change) => apply(change, complete))
     index = complete
     state.wasRead = true
+    onRead(complete)
     if (understood.includes(false)) return complete
     state.epoch = epoch
     state.completeAt = Math.max(state.completeAt, startedAt)
@@ -122,7 +124,7 @@ export function createRevocationCopy(
     },
 
     lists: (auth) => index.lists(auth),
-    endsSessionsOf: (issuer) => index.endsSessionsOf(issuer),
+    endsOnlySessionsOf: (issuer) => index.endsOnlySessionsOf(issuer),
 
     hear(change) {
       underWay?.news.push(change)

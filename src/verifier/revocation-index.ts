@@ -6,8 +6,13 @@ import type { StoredTokenRevocation } from '../store/contract.js'
 export interface RevocationIndex {
   /** Whether a verified token is among them. */
   lists(auth: AccessTokenAuth): boolean
-  /** Whether there are revocations of sessions of an issuer. */
-  endsSessionsOf(issuer: string): boolean
+  /**
+   * Whether sessions of an issuer are revoked, the latest of them without a subject beside it: then nothing refuses the
+   * tokens that say no session. An event that names both revokes both at one instant.
+   */
+  endsOnlySessionsOf(issuer: string): boolean
+  /** The issuers whose tokens it names. */
+  issuers(): Iterable<string>
   /**
    * Adds a revocation, in place of one with the same id.
    *
@@ -45,7 +50,10 @@ const KINDS = ['tokenIds', 'subjects', 'subjectsWithoutSession', 'clients', 'ses
 type Kind = (typeof KINDS)[number]
 
 /** The revocations of one issuer, by name. */
-type IssuerRevocations = { readonly [K in Kind]: Map<string, SameName> }
+type IssuerRevocations = { readonly [K in Kind]: Map<string, SameName> } & {
+  /** When the latest of a kind was made. A later one may have taken the place of an earlier one of the same name. */
+  readonly latest: Map<Kind, number>
+}
 
 export function createRevocationIndex(): RevocationIndex {
   const issuers = new Map<string, IssuerRevocations>()
@@ -56,7 +64,8 @@ export function createRevocationIndex(): RevocationIndex {
   function ofIssuer(issuer: string): IssuerRevocations {
     const known = issuers.get(issuer)
     if (known !== undefined) return known
-    const created = Object.fromEntries(KINDS.map((kind) => [kind, new Map()])) as unknown as IssuerRevocations
+    const names = Object.fromEntries(KINDS.map((kind) => [kind, new Map()])) as unknown as IssuerRevocations
+    const created = { ...names, latest: new Map() }
     issuers.set(issuer, created)
     return created
   }
@@ -93,12 +102,21 @@ export function createRevocationIndex(): RevocationIndex {
       )
     },
 
-    endsSessionsOf: (issuer) => (issuers.get(issuer)?.sessions.size ?? 0) > 0,
+    endsOnlySessionsOf(issuer) {
+      const revoked = issuers.get(issuer)
+      if (revoked === undefined || revoked.sessions.size === 0) return false
+      const latest = (kind: Kind) => revoked.latest.get(kind) ?? Number.NEGATIVE_INFINITY
+      return revoked.subjectsWithoutSession.size === 0 || latest('sessions') > latest('subjectsWithoutSession')
+    },
+
+    issuers: () => issuers.keys(),
 
     add(revocation) {
-      const { id, issuer, kind, name, until, endsAt } = read(revocation)
+      const { id, issuer, kind, name, until, createdAt, endsAt } = read(revocation)
       remove(id)
-      const names = ofIssuer(issuer)[kind]
+      const revoked = ofIssuer(issuer)
+      const names = revoked[kind]
+      revoked.latest.set(kind, Math.max(createdAt, revoked.latest.get(kind) ?? createdAt))
       const entry = { until, endsAt, names, name }
       entries.set(id, entry)
       const sameName = names.get(name) ?? { entries: new Set(), widest: entry }
@@ -165,12 +183,15 @@ interface ReadRevocation {
   readonly kind: Kind
   readonly name: string
   readonly until: number
+  readonly createdAt: number
   readonly endsAt: number
 }
 
 function read(revocation: unknown): ReadRevocation {
   const given = (revocation ?? {}) as Partial<StoredTokenRevocation>
   const { id, issuer, issuedBefore, endsAt } = given
+  // It decides nothing; a store of one's own may leave it out.
+  const createdAt = Number(given.createdAt) || 0
   const [kind, name] = readName(given)
   if (
     typeof id !== 'string' ||
@@ -181,7 +202,7 @@ function read(revocation: unknown): ReadRevocation {
   ) {
     throw new TypeError(NO_REVOCATION)
   }
-  return { id, issuer, kind, name, until: readUntil(kind, issuedBefore), endsAt }
+  return { id, issuer, kind, name, until: readUntil(kind, issuedBefore), createdAt, endsAt }
 }
 
 const NO_REVOCATION = 'A KeyStore answered what is not a StoredTokenRevocation'

@@ -1,13 +1,14 @@
 import type { StoreChanges } from '../api-key/store-changes.js'
 import { StoreFailure } from '../api-key/store-queue.js'
 import { type AccessTokenAuth, subjectsOf } from '../core/auth.js'
+import { answerWithin } from '../core/deadline.js'
 import { isWithin } from '../core/duration.js'
 import { UnavailableError } from '../core/errors.js'
 import { type DependencyNotice, NO_NOTICE } from '../core/outage-notices.js'
 import type { KeyStore, TokenChange, TokenNames } from '../store/contract.js'
+import { tellIssuerUnknown, tellSessionUnknown } from './missed-revocations.js'
 import { createRevocationCopy, indexAnswer } from './revocation-copy.js'
-import { indexRevocations } from './revocation-index.js'
-import { tellSessionUnknown } from './session-unknown.js'
+import { indexRevocations, type RevocationIndex } from './revocation-index.js'
 import { createTokenQuestions } from './token-questions.js'
 
 /** Tells which access tokens a store revokes. */
@@ -33,26 +34,60 @@ interface Limits {
   readonly clock: () => number
 }
 
-type TokenStore = Required<Pick<KeyStore, 'tokenRevocations'>> & Pick<KeyStore, 'findTokenRevocations'>
+type TokenStore = Required<Pick<KeyStore, 'tokenRevocations'>> & Pick<KeyStore, 'findTokenRevocations' | 'watch'>
 
 const MAX_WAITING = 1000
+/** Time between two readings of a store that does not tell of its changes, for the notices alone. */
+const LOOK_MS = 60_000
 /** How much longer than a request waits the reading of the whole list may take, where requests do not wait for it. */
 const READ_LIMIT_FACTOR = 10
 
+/** @param accepted the issuers whose tokens the service accepts; `undefined` where there may be others */
 export function createRevocationList(
   store: TokenStore,
   changes: Pick<StoreChanges, 'currentEpoch'>,
   { timeoutMs, storeMaxStaleMs, clock }: Limits,
   notice: DependencyNotice = NO_NOTICE,
+  accepted?: ReadonlySet<string>,
 ): RevocationList {
   const find = store.findTokenRevocations?.bind(store)
   const askAbout = find && createTokenQuestions(find, timeoutMs, { ...notice, answered() {} })
   // No request waits for a long list where the store can be asked about one token.
   const limitMs = find ? READ_LIMIT_FACTOR * timeoutMs : timeoutMs
-  const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, limitMs, clock, notice)
+  const noteIssuer = (issuer: string) => {
+    if (accepted !== undefined && !accepted.has(issuer)) tellIssuerUnknown(issuer)
+  }
+  const noteRead = (index: RevocationIndex) => {
+    for (const issuer of index.issuers()) noteIssuer(issuer)
+    for (const issuer of withoutSession) if (index.endsOnlySessionsOf(issuer)) tellSessionUnknown(issuer)
+    withoutSession.clear()
+  }
+  const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, limitMs, clock, notice, noteRead)
   /** When the store last said of a token that it is not revoked. */
   let confirmedAt = new WeakMap<AccessTokenAuth, number>()
   let waiting = 0
+  /** Issuers of accepted tokens without a session, until the store is read. */
+  const withoutSession = new Set<string>()
+
+  let lookedAt = Number.NEGATIVE_INFINITY
+
+  /** A token was accepted that says no session. */
+  function noteSessionless({ issuer }: AccessTokenAuth): void {
+    if (copy.endsOnlySessionsOf(issuer)) tellSessionUnknown(issuer)
+  }
+
+  /**
+   * A store that is asked about one token names no sessions of others, and one that does not watch tells of none. Its list is
+   * read for them, seldom. What it says decides nothing.
+   */
+  function lookForSessions({ issuer }: AccessTokenAuth): void {
+    if (withoutSession.size < MAX_WAITING) withoutSession.add(issuer)
+    if (performance.now() - lookedAt < LOOK_MS) return
+    lookedAt = performance.now()
+    const look = async () =>
+      indexRevocations(await answerWithin(limitMs, 'the key store', store.tokenRevocations(clock())))
+    look().then(noteRead, () => {})
+  }
 
   async function ask(auth: AccessTokenAuth, epoch: number | undefined): Promise<boolean> {
     if (askAbout === undefined) return readFor(auth, epoch)
@@ -89,6 +124,10 @@ export function createRevocationList(
       const revoked = await ask(auth, epoch)
       if (revoked) confirmations.delete(auth)
       else confirmations.set(auth, askedAt)
+      if (!revoked && auth.sessionId === null) {
+        noteSessionless(auth)
+        if (find !== undefined && store.watch === undefined) lookForSessions(auth)
+      }
       return revoked
     } catch (error) {
       if (copy.lists(auth)) return true
@@ -105,12 +144,13 @@ export function createRevocationList(
       const epoch = changes.currentEpoch()
       if (!copy.checkComplete(epoch)) return confirm(auth, epoch)
       if (copy.lists(auth)) return true
-      if (auth.sessionId === null && copy.endsSessionsOf(auth.issuer)) tellSessionUnknown(auth.issuer)
+      if (auth.sessionId === null) noteSessionless(auth)
       return false
     },
 
     hear(change) {
       copy.hear(change)
+      if (typeof change.added?.issuer === 'string') noteIssuer(change.added.issuer)
       // Whom it concerns is not known when it does not say so.
       if (change.added === undefined && change.removed === undefined) confirmedAt = new WeakMap()
     },

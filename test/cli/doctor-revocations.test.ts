@@ -37,6 +37,17 @@ describe('what doctor says of revocations', () => {
     expect(found[1]?.found).not.toContain(ISSUER)
   })
 
+  test('warns of no issuer where resolveIssuer may know it', async () => {
+    const store = memoryKeyStore()
+    await createKeyring(store).revokeTokens({ issuer: 'https://customer.example', sessionId: 's' })
+    for (const issuer of [false, ISSUER] as const) {
+      const open = resolveOptions({ issuer, keys: false, resolveIssuer: () => undefined }, {})
+      expect(await examineRevocations(store, open, 1000)).toMatchObject([
+        { about: 'https://customer.example', result: 'ok', found: expect.stringContaining('sessions are revoked') },
+      ])
+    }
+  })
+
   test('is how to tell whether sessions that are revoked end tokens', async () => {
     const found = await examine({ issuer: ISSUER, sessionId: 's' }, { issuer: ISSUER, sessionId: 't' })
     expect(found).toMatchObject([

@@ -13,10 +13,10 @@ const MOST_SHOWN = 10
  */
 export async function examineRevocations(
   store: KeyStore,
-  { issuers, clock }: Configuration,
+  { issuers, resolver, clock }: Configuration,
   timeoutMs: number,
 ): Promise<Examination[]> {
-  if (store.tokenRevocations === undefined || issuers.length === 0) return []
+  if (store.tokenRevocations === undefined || (issuers.length === 0 && resolver === undefined)) return []
   let revocations: readonly StoredTokenRevocation[]
   try {
     revocations = await answerWithin(timeoutMs, 'the store', store.tokenRevocations(clock()))
@@ -25,7 +25,9 @@ export async function examineRevocations(
   }
   const configured = new Set(issuers.map(({ issuer }) => issuer))
   const named = [...new Set(revocations.map(({ issuer }) => issuer))]
-  const strangers = named.filter((issuer) => !configured.has(issuer))
+  // Whoever asks the application for issuers may accept any: which ones is not known here.
+  const accepts = (issuer: string) => resolver !== undefined || configured.has(issuer)
+  const strangers = named.filter((issuer) => !accepts(issuer))
   const withSessions = new Set(revocations.filter(({ sessionId }) => sessionId !== null).map(({ issuer }) => issuer))
   return [
     ...strangers.slice(0, MOST_SHOWN).map((issuer) => {
@@ -40,7 +42,7 @@ export async function examineRevocations(
       )
     }),
     ...[...withSessions]
-      .filter((issuer) => configured.has(issuer))
+      .filter(accepts)
       .slice(0, MOST_SHOWN)
       .map((issuer) =>
         ok(
