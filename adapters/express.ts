@@ -12,6 +12,7 @@ import { write } from './express-answer.js'
 import { hasRequestProperty } from './express-request.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
+export type { AuthenticationOptions } from '../src/http/require-authentication.js'
 export type { RevocationReceiverOptions, RevocationSender } from '../src/receiver/contract.js'
 export { createRevocationReceiver, type RevocationReceiver } from './express-receiver.js'
 

@@ -10,6 +10,7 @@ import { coverNotFound } from './fastify-not-found.js'
 import { decorateRequests, hasRequestProperty, refuseTaken } from './fastify-request.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
+export type { AuthenticationOptions } from '../src/http/require-authentication.js'
 export type { RevocationReceiverOptions, RevocationSender } from '../src/receiver/contract.js'
 export type { ErrorHandler, Hook } from './fastify-hook.js'
 export { createRevocationReceiver, type RevocationReceiver } from './fastify-receiver.js'

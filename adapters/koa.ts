@@ -9,6 +9,7 @@ import type { Verifier } from '../src/verifier/verifier.js'
 import { write } from './koa-answer.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
+export type { AuthenticationOptions } from '../src/http/require-authentication.js'
 export type { RevocationReceiverOptions, RevocationSender } from '../src/receiver/contract.js'
 export { createRevocationReceiver, type RevocationReceiver } from './koa-receiver.js'
 

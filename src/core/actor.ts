@@ -1,3 +1,5 @@
+import { isText, own } from './own.js'
+
 /** One party that acts for another. */
 export interface ActingParty {
   /**
@@ -21,9 +23,6 @@ export interface Actor extends ActingParty {
 /** A chain may nest as deep as a token is long. */
 const LONGEST_CHAIN = 10
 
-/** The `act` claims that were asked for: reading one again gives the same actor. */
-const actors = new WeakMap<object, Actor>()
-
 /**
  * Whether an `act` claim is of a party. RFC 8693 leaves open by which claims it is named: a `sub` may be absent, but one that
  * is there is a text. A token that somebody else uses must not look like one that its subject uses.
@@ -37,15 +36,11 @@ export function isAct(act: unknown): act is object {
 /** The actor that an `act` claim names; `null` where there is no such claim. */
 export function actorOf(act: unknown): Actor | null {
   if (!isAct(act)) return null
-  const known = actors.get(act)
-  if (known !== undefined) return known
   const chain: ActingParty[] = []
   for (let next = own(act, 'act'); isAct(next) && chain.length < LONGEST_CHAIN; next = own(next, 'act')) {
     chain.push(Object.freeze(partyOf(next)))
   }
-  const actor = Object.freeze({ chain: Object.freeze(chain), ...partyOf(act) })
-  actors.set(act, actor)
-  return actor
+  return Object.freeze({ chain: Object.freeze(chain), ...partyOf(act) })
 }
 
 function partyOf(act: object): ActingParty {
@@ -54,12 +49,4 @@ function partyOf(act: object): ActingParty {
 
 function textOrNull(value: unknown): string | null {
   return isText(value) ? value : null
-}
-
-function own(object: object, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name as keyof typeof object] : undefined
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
 }

@@ -2,7 +2,8 @@ import type { JWTPayload } from 'jose'
 import { type Actor, actorOf } from './actor.js'
 import type { RefusedCredential } from './errors.js'
 import { ofProcess } from './of-process.js'
-import { acrOf, authTimeOf, ownClaim } from './sign-in.js'
+import { own } from './own.js'
+import { acrOf, authTimeOf } from './sign-in.js'
 
 /** Who calls and what they may do. Deeply frozen: it is shared between the requests of one credential. */
 export type Auth = ApiKeyAuth | AccessTokenAuth
@@ -84,7 +85,7 @@ export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | Fro
     clientId,
     tokenId,
     sessionId,
-    actor: actorOf(ownClaim(claims, 'act')),
+    actor: actorOf(own(claims, 'act')),
     acr: acrOf(claims),
     authTime: null,
     claims,

@@ -1,4 +1,5 @@
 import type { JWTPayload } from 'jose'
+import { isText, own } from './own.js'
 
 type Claims = Readonly<JWTPayload>
 
@@ -9,17 +10,12 @@ const MAX_TIME = 253_402_300_799
 
 /** How the subject signed in: the `acr` claim. `null` for none, and for what is no text. */
 export function acrOf(claims: Claims): string | null {
-  const acr = ownClaim(claims, 'acr')
-  return typeof acr === 'string' && acr !== '' ? acr : null
+  const acr = own(claims, 'acr')
+  return isText(acr) ? acr : null
 }
 
 /** When the subject signed in: the `auth_time` claim. `null` for none, and for what is no time. */
 export function authTimeOf(claims: Claims): Date | null {
-  const seconds = ownClaim(claims, 'auth_time')
+  const seconds = own(claims, 'auth_time')
   return typeof seconds === 'number' && seconds >= 0 && seconds <= MAX_TIME ? new Date(seconds * 1000) : null
-}
-
-/** A claim that the token itself has, whatever somebody has put on `Object.prototype`. */
-export function ownClaim(claims: Claims, name: string): unknown {
-  return Object.hasOwn(claims, name) ? claims[name] : undefined
 }

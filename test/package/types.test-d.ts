@@ -5,16 +5,37 @@
 import type { Request } from 'express'
 import {
   type Auth,
+  type ClaimReference,
+  type ClaimValue,
   createKeyring,
   createVerifier,
   type DecisionEvent,
+  type EffectiveGrant,
+  type EffectiveIssuerPolicy,
+  type GrantOptions,
   hasScope,
   isScope,
+  type ResolveIssuer,
   type Scope,
+  type ScopeRule,
 } from 'vantage-auth'
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
 import * as onKoa from 'vantage-auth/koa'
+
+/** Every type of a signature has a name that users can write. */
+export interface Named {
+  resolve: ResolveIssuer
+  rule: ScopeRule
+  claim: ClaimReference
+  value: ClaimValue
+  grant: GrantOptions
+  policy: EffectiveIssuerPolicy
+  shown: EffectiveGrant
+  express: onExpress.AuthenticationOptions & onExpress.RevocationReceiverOptions & onExpress.RevocationSender
+  koa: onKoa.AuthenticationOptions & onKoa.RevocationReceiverOptions & onKoa.RevocationSender
+  fastify: onFastify.AuthenticationOptions & onFastify.RevocationReceiverOptions & onFastify.RevocationSender
+}
 
 export function mistakes(auth: Auth, request: Request, texts: string[]): void {
   // @ts-expect-error a misspelt scope
