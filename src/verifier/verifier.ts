@@ -139,14 +139,14 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   }
 
   /**
-   * @param told the issuer that the application has named for this token
+   * @param resolvedIssuer the issuer that the application has named for this token
    * @param isRepeated whether it was decided before, by an issuer of which the application then said otherwise
    */
   function decideAccessToken(
     text: string,
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
-    told?: Issuer,
+    resolvedIssuer?: Issuer,
     isRepeated = false,
   ): Decision | Promise<Decision> {
     const digest = fingerprint(text)
@@ -163,10 +163,10 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const refusal = rememberedRefusal(digest, now, trace)
     if (refusal !== undefined) return refusal
 
-    const token = parseAccessToken(text, told === undefined ? issuers : onlyIssuer(told))
+    const token = parseAccessToken(text, resolvedIssuer === undefined ? issuers : onlyIssuer(resolvedIssuer))
     const claimed = loggable.token(token.issuer)
     if ('reason' in token && resolved !== undefined && token.foreignIss !== undefined && isAskable(token.foreignIss)) {
-      return decideByTold(resolved.resolve(token.foreignIss), text, trace, asked, isRepeated)
+      return decideByResolvedIssuer(resolved.resolve(token.foreignIss), text, trace, asked, isRepeated)
     }
     if ('reason' in token) return refuseAndRemember(digest, token.reason, claimed, token.issuer)
     const { issuer, alg, kid } = token
@@ -179,7 +179,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const decideAgain = (): Decision | Promise<Decision> => {
       // It takes longer to fetch the keys than an answer of the application stands.
       if (isRepeated)
-        throw new UnavailableError(new Error('resolveIssuer: the issuer was told of anew twice meanwhile'))
+        throw new UnavailableError(new Error('resolveIssuer: the issuer was replaced twice meanwhile'))
       return decideAccessToken(text, trace, asked, undefined, true)
     }
     const verify = (candidates: readonly VerificationKey[], attempt: number): Decision | Promise<Decision> => {
@@ -216,17 +216,18 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
   }
 
   /** The application was asked whose token it is. A refusal is not remembered by the token: how long it stands is known there. */
-  function decideByTold(
-    told: Issuer | undefined | Promise<Issuer | undefined>,
+  function decideByResolvedIssuer(
+    resolvedIssuer: Issuer | undefined | Promise<Issuer | undefined>,
     text: string,
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
     isRepeated: boolean,
   ): Decision | Promise<Decision> {
-    if (told instanceof Promise) return told.then((issuer) => decideByTold(issuer, text, trace, asked, isRepeated))
-    return told === undefined
+    if (resolvedIssuer instanceof Promise)
+      return resolvedIssuer.then((issuer) => decideByResolvedIssuer(issuer, text, trace, asked, isRepeated))
+    return resolvedIssuer === undefined
       ? refused('issuer', loggable.token(undefined))
-      : decideAccessToken(text, trace, asked, told, isRepeated)
+      : decideAccessToken(text, trace, asked, resolvedIssuer, isRepeated)
   }
 
   function decideApiKey(
