@@ -273,15 +273,19 @@ export class InsufficientAuthenticationError extends AuthError {
     this.prototype.name = 'InsufficientAuthenticationError'
   }
 
-  /** @param required one of the two at least; a value of `acrValues` is printable ASCII without space, `"` and `\` */
+  /**
+   * @param required one of the two at least; a value of `acrValues` is printable ASCII without space, `"` and `\`
+   * @param cause what the credential lacks, without its text
+   */
   constructor(
     realm: string,
     required: { readonly acrValues?: readonly string[] | undefined; readonly maxAgeSeconds?: number | undefined },
     credential?: RefusedCredential,
+    cause?: unknown,
   ) {
     const { acrValues = [], maxAgeSeconds } = required
     const wanted = { acrValues: acrValues.length > 0 ? acrValues : undefined, maxAgeSeconds }
-    super(401, INSUFFICIENT_AUTHENTICATION, challengeHeaders(realm, INSUFFICIENT_AUTHENTICATION, wanted), credential)
+    super(401, INSUFFICIENT_AUTHENTICATION, challengeHeaders(realm, INSUFFICIENT_AUTHENTICATION, wanted), credential, cause)
     this.acrValues = Object.freeze([...acrValues])
     this.maxAgeSeconds = maxAgeSeconds
   }

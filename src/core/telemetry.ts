@@ -255,7 +255,8 @@ function debugLine(
   // Of the other codes the reason says nothing more.
   const detail = outcome === 'token_invalid' ? reason : rule && `rule ${rule}`
   const credential = keyId ? `key ${keyId}` : issuer ? `issuer ${issuer}` : kind
-  const cause = outcome === 'unavailable' ? `: ${describeCause(error?.cause)}` : ''
+  const saysWhy = outcome === 'unavailable' || (outcome === 'authentication_insufficient' && error?.cause !== undefined)
+  const cause = saysWhy ? `: ${describeCause(error?.cause)}` : ''
   return [code, detail, credential].filter(Boolean).join(' ') + cause
 }
 

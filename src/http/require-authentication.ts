@@ -44,14 +44,15 @@ export function requireAuthentication(...given: [options: AuthenticationOptions]
   return {
     name: `requireAuthentication(${JSON.stringify(required)})`,
     check(auth, _request, { realm, time }) {
-      let isEnough: boolean
+      let lack: string | undefined
       try {
-        isEnough = hasContext(auth, required.acrValues) && isRecent(auth, required.maxAgeSeconds, time)
+        lack = lackOfContext(auth, required.acrValues) ?? lackOfTime(auth, required.maxAgeSeconds, time)
       } catch (error) {
         // A clock that throws says nothing of the credential.
         return new UnavailableError(error, 0, credentialOf(auth))
       }
-      return isEnough ? 'pass' : new InsufficientAuthenticationError(realm, required, credentialOf(auth))
+      if (lack === undefined) return 'pass'
+      return new InsufficientAuthenticationError(realm, required, credentialOf(auth), lack)
     },
   }
 }
@@ -92,19 +93,23 @@ function readAge(seconds: unknown): number {
   throw new ArgumentError('maxAgeSeconds', `must be a whole number of seconds from 0 to ${LONGEST_AGE_SECONDS}`)
 }
 
-function hasContext(auth: Auth, acrValues: readonly string[] | undefined): boolean {
-  if (auth.kind !== 'access_token') return false
-  return acrValues === undefined || (typeof auth.acr === 'string' && acrValues.includes(auth.acr))
+// What is lacking, in words of our own: the error's cause, which NODE_DEBUG=vantage-auth shows.
+
+function lackOfContext(auth: Auth, acrValues: readonly string[] | undefined): string | undefined {
+  if (auth.kind !== 'access_token') return 'an API key says nothing of a sign-in'
+  if (acrValues === undefined) return undefined
+  if (typeof auth.acr !== 'string') return 'the token has no acr'
+  return acrValues.includes(auth.acr) ? undefined : 'the acr of the token is none of those that the route demands'
 }
 
 /** Of a verifier of the application's own nothing is sure but that its Auth has a subject and scopes. */
-function isRecent(auth: Auth, maxAgeSeconds: number | undefined, time: VerifierTime): boolean {
-  if (auth.kind !== 'access_token') return false
-  if (maxAgeSeconds === undefined) return true
+function lackOfTime(auth: Auth, maxAgeSeconds: number | undefined, time: VerifierTime): string | undefined {
+  if (maxAgeSeconds === undefined || auth.kind !== 'access_token') return undefined
   const signedInAt: unknown = auth.authTime
-  if (!(signedInAt instanceof Date)) return false
+  if (!(signedInAt instanceof Date)) return 'the token has no auth_time'
   const { clockToleranceSeconds: tolerance } = time
   const age = (time.now() - signedInAt.getTime()) / 1000
   // Written so that NaN, of a clock or a Date, is refused.
-  return age >= -tolerance && age <= maxAgeSeconds + tolerance
+  if (age >= -tolerance && age <= maxAgeSeconds + tolerance) return undefined
+  return age < 0 ? 'the auth_time of the token is in the future' : 'the sign-in of the token is too long ago'
 }

@@ -49,7 +49,8 @@ export function keycloak(args: KeycloakArguments): IssuerOptions {
     profile: 'lenient',
     clientIdClaim: 'azp',
     requireClient: true,
-    required: { typ: 'Bearer' },
+    // A token that is bound to a key says DPoP, and is refused by its cnf: as sender_constrained, which says what is wrong.
+    required: { typ: ['Bearer', 'DPoP'] },
     scopeClaims: roles === undefined ? ['scope'] : ['scope', rolesOf(roles)],
     scopes: roles === undefined ? 'first' : 'union',
   }
