@@ -285,7 +285,13 @@ export class InsufficientAuthenticationError extends AuthError {
   ) {
     const { acrValues = [], maxAgeSeconds } = required
     const wanted = { acrValues: acrValues.length > 0 ? acrValues : undefined, maxAgeSeconds }
-    super(401, INSUFFICIENT_AUTHENTICATION, challengeHeaders(realm, INSUFFICIENT_AUTHENTICATION, wanted), credential, cause)
+    super(
+      401,
+      INSUFFICIENT_AUTHENTICATION,
+      challengeHeaders(realm, INSUFFICIENT_AUTHENTICATION, wanted),
+      credential,
+      cause,
+    )
     this.acrValues = Object.freeze([...acrValues])
     this.maxAgeSeconds = maxAgeSeconds
   }

@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { IssuerResolver, ResolvedEntry } from '../config/issuer-resolver.js'
 import { UnavailableError } from '../core/errors.js'
-import { type DependencyNotice, NO_NOTICES, type OutageNotices } from '../core/outage-notices.js'
+import { NO_NOTICES, type OutageNotices } from '../core/outage-notices.js'
 import { createIssuer, type Issuer, type IssuerSettings } from '../token/issuer/issuer.js'
 import { isLoopback } from '../token/issuer/local-address.js'
 import { ageOf, type Moment, momentOf } from '../token/issuer/moment.js'
 import { createIssuerQuestions, NoRoomError } from './issuer-questions.js'
 import { createKeptIssuers } from './kept-issuers.js'
+import type { ResolverNotices } from './resolver-notices.js'
 
 const REFUSAL_MS = 30_000
 const MAX_REFUSALS = 5000
@@ -50,7 +51,7 @@ interface Kept {
 export function createResolvedIssuers(
   resolver: IssuerResolver,
   settings: IssuerSettings,
-  notice: DependencyNotice,
+  notice: ResolverNotices,
   createNotices: () => OutageNotices = () => NO_NOTICES,
 ): ResolvedIssuers {
   const { clock, timeoutMs } = settings
@@ -85,16 +86,16 @@ export function createResolvedIssuers(
     kept.delete(iss)
   }
 
-  function failed(error: unknown): UnavailableError {
-    if (!closing.signal.aborted && !(error instanceof NoRoomError)) notice.failed(error)
-    return new UnavailableError(error)
+  function failed(iss: string, error: unknown): UnavailableError {
+    const isOfApplication = !closing.signal.aborted && !(error instanceof NoRoomError)
+    return new UnavailableError(isOfApplication ? notice.failed(iss, error) : error)
   }
 
   /** @throws {UnavailableError} for an answer that is none */
   function conclude(iss: string, answer: unknown, askedAt: Moment): Issuer | undefined {
     if (closing.signal.aborted) throw new UnavailableError(closing.signal.reason)
     if (answer === undefined) {
-      notice.answered()
+      notice.answered(iss)
       end(iss)
       refusals.set(iss, askedAt)
       return undefined
@@ -103,9 +104,9 @@ export function createResolvedIssuers(
     try {
       entry = resolver.read(answer, iss)
     } catch (error) {
-      throw failed(error)
+      throw failed(iss, error)
     }
-    notice.answered()
+    notice.answered(iss)
     refusals.delete(iss)
     return keep(iss, entry, askedAt)
   }
@@ -151,7 +152,7 @@ export function createResolvedIssuers(
     try {
       answered = await answer
     } catch (error) {
-      throw failed(error)
+      throw failed(iss, error)
     } finally {
       underWay.delete(iss)
     }
@@ -177,7 +178,7 @@ export function createResolvedIssuers(
         // Anybody can invent issuers: their questions must not be in the way of those whose tokens were verified.
         answer = questions.ask(iss, kept.isProven(iss))
       } catch (error) {
-        throw failed(error)
+        throw failed(iss, error)
       }
       if (!(answer instanceof Promise)) return conclude(iss, answer, askedAt)
       const question = waitFor(iss, answer, askedAt)
@@ -197,6 +198,7 @@ export function createResolvedIssuers(
 
     close() {
       closing.abort(new Error('the verifier is closed'))
+      notice.close()
       kept.clear()
     },
   }

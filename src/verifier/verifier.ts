@@ -34,6 +34,7 @@ import { createIsRevoked, type IsRevoked } from './is-revoked.js'
 import { createLoggableCredentials } from './loggable-credentials.js'
 import type { Basis } from './refusals.js'
 import { createResolvedIssuers, isAskable, type ResolvedIssuers } from './resolved-issuers.js'
+import { createResolverNotices } from './resolver-notices.js'
 import { noteTime } from './verifier-time.js'
 
 type HeaderLines = string | readonly string[] | undefined
@@ -95,13 +96,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
 
   function createResolved(): ResolvedIssuers | undefined {
     if (config.resolver === undefined) return undefined
-    const notice = notices.about('resolveIssuer of the application', config.resolver.ask)
-    return createResolvedIssuers(
-      config.resolver,
-      config,
-      notice,
-      config.outageNotices ? createOutageNotices : undefined,
-    )
+    const createNotices = config.outageNotices ? createOutageNotices : () => NO_NOTICES
+    return createResolvedIssuers(config.resolver, config, createResolverNotices(createNotices), createNotices)
   }
 
   /** Connects a store whose file was absent at start, once it is there. From then on tokens obey its revocations. */

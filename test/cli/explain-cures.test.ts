@@ -3,6 +3,7 @@ import { conclude } from '../../src/cli/explain/conclusion.js'
 import { explainCredential } from '../../src/cli/explain/credential.js'
 import type { IssuerOptions, VerifierOptions } from '../../src/config/options.js'
 import { resolveOptions } from '../../src/config/options.js'
+import { keycloak } from '../../src/presets/keycloak.js'
 import { createTestIssuer } from '../support/tokens.js'
 
 const issuer = createTestIssuer()
@@ -136,4 +137,11 @@ describe('what requireAuthentication() looks at', () => {
     const { row } = await explain({}, { acr: 1, auth_time: 'yesterday' })
     expect(row('sign-in')?.found).toBe('no acr that is a text (1), no auth_time that is a time "yesterday"')
   })
+})
+
+test('a DPoP token of Keycloak is refused by its binding, not by its kind', async () => {
+  const entry = keycloak({ issuer: issuer.issuer, audience: 'https://api.example.com' })
+  const claims = { typ: 'DPoP', azp: 'web', cnf: { jkt: 'x' } }
+  expect((await explain(entry, claims, JWT)).reason).toBe('sender_constrained')
+  expect((await explain(entry, { ...claims, typ: undefined }, JWT)).reason).toBe('claims')
 })

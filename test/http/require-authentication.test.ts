@@ -177,6 +177,7 @@ describe('a refusal', () => {
       expect.objectContaining({
         code: 'ERR_VANTAGE_AUTHENTICATION_INSUFFICIENT',
         reason: 'authentication',
+        cause: 'the token has no acr',
         status: 401,
         acrValues: ['mfa'],
         maxAgeSeconds: 60,

@@ -227,7 +227,7 @@ describe('what is no answer is 503', () => {
       'down',
     ],
     ['a rejection', () => Promise.reject(new Error('down')), 'down'],
-    ['a rejection with nothing', () => Promise.reject(undefined), 'undefined'],
+    ['a rejection with nothing', () => Promise.reject(undefined), 'no reason given'],
     ['a promise of null', () => Promise.resolve(null), 'must be an entry'],
     ['silence', () => new Promise(() => {}), 'no answer within 40 ms'],
     [
@@ -262,8 +262,12 @@ describe('what is no answer is 503', () => {
     works = true
     expect(await outcome(issuer.mint())).toBe('accepted')
     expect(lines).toEqual([
-      expect.stringMatching(/^vantage-auth: resolveIssuer of the application failed: .*must be an entry/),
-      expect.stringMatching(/^vantage-auth: resolveIssuer of the application is back/),
+      expect.stringMatching(
+        /^vantage-auth: resolveIssuer of the application, asked for https:\/\/a\.example\/tenant, failed: .*must be an entry/,
+      ),
+      expect.stringMatching(
+        /^vantage-auth: resolveIssuer of the application, asked for https:\/\/a\.example\/tenant, is back/,
+      ),
     ])
   })
 })
@@ -314,8 +318,8 @@ describe('after issuerTtlSeconds', () => {
       throw new Error('down')
     })
     clock.now += 60 * SECOND
-    expect(await outcome(token)).toBe('503 down')
-    expect(await outcome(issuer.mint())).toBe('503 down')
+    expect(await outcome(token)).toBe('503 resolveIssuer, asked for https://a.example/tenant: down')
+    expect(await outcome(issuer.mint())).toBe('503 resolveIssuer, asked for https://a.example/tenant: down')
     say(() => Promise.resolve(entryOf(issuer)))
     expect(await outcome(token)).toBe('accepted')
   })
