@@ -64,10 +64,9 @@ describe('an act claim', () => {
     })
   })
 
-  test('is read once, and frozen at every level', () => {
+  test('is frozen at every level', () => {
     const act = nested(3)
     const actor = actorOf(act)
-    expect(actorOf(act)).toEqual(actor)
     for (const part of [actor, actor?.chain, ...(actor?.chain ?? [])]) expect(Object.isFrozen(part)).toBe(true)
   })
 })
