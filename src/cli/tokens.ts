@@ -35,10 +35,10 @@ const revoke: Command = {
     'token-id': { value: 'ID', help: 'the one token with this jti claim' },
     subject: { value: 'TEXT', help: 'tokens of this subject' },
     'client-id': { value: 'TEXT', help: 'tokens of this client' },
-    'session-id': { value: 'ID', help: 'tokens of this session, as their sid claim says; without --issued-before all' },
+    'session-id': { value: 'ID', help: 'tokens of this session, as their sid claim says' },
     'issued-before': {
       value: 'TIME',
-      help: 'that were issued before, or in the same second, such as 2026-11-25T12:00:00Z or now (default now; not with --token-id)',
+      help: 'that were issued before, or in the same second, such as 2026-11-25T12:00:00Z or now (default now, and all tokens of a --session-id; not with --token-id)',
     },
     'clock-tolerance': {
       value: 'SECONDS',
@@ -60,9 +60,14 @@ const revoke: Command = {
   ],
   async run(given) {
     const names = NAMES.map(([flag]) => given.text(flag))
-    if (names.slice(1).filter((value) => value !== undefined).length !== 1) {
+    const [first, second] = NAMES.slice(1).flatMap(([flag], i) => (names[i + 1] === undefined ? [] : [flag]))
+    if (first === undefined) {
       throw new UsageError('one of --token-id, --subject, --client-id and --session-id is needed')
     }
+    if (second !== undefined)
+      throw new UsageError(`--${second} does not go with --${first}: revoke them one after the other`)
+    const empty = NAMES.find((_, i) => names[i] === '')
+    if (empty !== undefined) throw new UsageError(`--${empty[0]} is empty; give the ${empty[1]} claim of the tokens`)
     const issuedBefore = readIssuedBefore(given)
     const texts = await replaceDash(names)
     for (const [i, [flag, claim]] of NAMES.entries()) refuseToken(texts[i], flag, claim)

@@ -1,4 +1,4 @@
-import { describeCause } from './cause.js'
+import { describeCause, LONGEST_REPORT } from './cause.js'
 import { KeyStoreError } from './errors.js'
 import { ofProcess } from './of-process.js'
 
@@ -115,7 +115,8 @@ function describeFailure(cause: unknown): string {
   const told = describeCause(cause)
   try {
     const own = cause instanceof KeyStoreError && STORE_NAME.exec(cause.message)?.[0]
-    return own ? describeCause(cause.message.slice(own.length)) : `failed: ${told}`
+    // Our own messages have the cure at their end.
+    return own ? describeCause(cause.message.slice(own.length), LONGEST_REPORT) : `failed: ${told}`
   } catch {
     // Of a revoked Proxy nothing can be asked.
     return `failed: ${told}`

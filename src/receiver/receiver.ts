@@ -14,6 +14,7 @@ import { globalRevocation } from './global-revocation.js'
 import { logoutToken } from './logout-token.js'
 import { createLossNotices, warnUnselectable } from './notices.js'
 import { resolveReceiverOptions, type Sender } from './options.js'
+import { warnRefused } from './refusal-warnings.js'
 import { securityEvent } from './security-event.js'
 
 export type { ReceivedRequest, Receiver, RevocationReceiverOptions, RevocationSender } from './contract.js'
@@ -49,19 +50,16 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
     let kind: Kind | undefined
     let sender: Sender | undefined
     let isSigned = false
-    const refused = (reason: RevocationRefusal): Course => ({
-      ...NOTHING_WRITTEN,
-      outcome: 'refused',
-      reason,
-      kind,
-      sender,
-    })
+    const refused = (reason: RevocationRefusal): Course => {
+      if (isSigned && sender !== undefined) warnRefused(sender, reason)
+      return { ...NOTHING_WRITTEN, outcome: 'refused', reason, kind, sender }
+    }
     try {
       if (closing !== undefined) throw new Error('the receiver is closed')
       if (request.method !== 'POST') return refused('method')
       kind = KINDS.get(mediaTypeOf(request.headers.contentType))
       if (request.body === 'too large') return refused('size')
-      if (kind === undefined) return refused('media_type')
+      if (kind === undefined) return refused(request.query ? 'request' : 'media_type')
       const taken = take(kind, request, request.body)
       if (typeof taken === 'string') return refused(taken)
       const token = parseSignedToken(taken.token, kind.isType)
@@ -190,6 +188,7 @@ function actorOf({ issuer }: Sender): string {
 function refuse(reason: RevocationRefusal, kind: Kind | undefined, realm: string): Answer {
   if (reason === 'method') return errorAnswer(405, 'invalid_request', reason, { Allow: 'POST' })
   if (reason === 'size') return errorAnswer(413, 'invalid_request', reason)
+  if (kind === undefined && reason === 'request') return errorAnswer(400, 'invalid_request', reason)
   if (kind === undefined) {
     return errorAnswer(415, 'invalid_request', 'media_type', { Accept: [...KINDS.keys()].join(', ') })
   }

@@ -23,7 +23,7 @@ export function createStoreNotices(notices: OutageNotices, { store, owned, label
   const lookUps = notices.about(name, owned ? name : store)
   const part = (what: string) => notices.about(`${what} the ${name}`, owned ? `${what} ${name}` : {})
   const feed = part('change feed of')
-  const tokens = part('look-ups of revoked tokens in')
+  const tokens = part('the list of revoked tokens in')
   const usage = part('writing of usage to')
   let feedDownSince: number | undefined
   let usageFailures = 0

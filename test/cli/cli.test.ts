@@ -371,7 +371,7 @@ describe('tokens', () => {
     await keys('migrate')
     const { code, stderr } = await tokens('revoke', ...words)
     expect(code).toBe(2)
-    expect(stderr).toMatch(/^vantage-auth: tokens revoke: .*--(issuer|token-id|issued-before)/)
+    expect(stderr).toMatch(/^vantage-auth: tokens revoke: .*--(issuer|token-id|session-id|issued-before)/)
   })
 })
 

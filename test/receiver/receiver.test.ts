@@ -233,6 +233,8 @@ describe('a request that is none of those', () => {
 describe('a token in the query or twice is 400', () => {
   const twice = (token: string) => [
     { ...postForm(token), query: true },
+    { ...post(undefined, ''), query: true },
+    { ...post('text/plain', ''), query: true },
     post(CONTENT_TYPES.form, `logout_token=${token}&logout_token=${token}`),
     post(CONTENT_TYPES.form, `logout_token=${token}&logout%5Ftoken=`),
     post(CONTENT_TYPES.form, `logout_token=${token}`, { authorization: `Bearer ${token}` }),

@@ -69,7 +69,7 @@ test.each<[string, Partial<KeyStore>]>([
     expect(await outcome(verifier, key)).toBe('accepted')
   }
   expect(lines).toEqual([
-    expect.stringMatching(/^vantage-auth: look-ups of revoked tokens in the key store of the application failed: ./),
+    expect.stringMatching(/^vantage-auth: the list of revoked tokens in the key store of the application failed: ./),
   ])
 })
 

@@ -150,9 +150,9 @@ function cureOfVersion(found: number, needed: number, migrate: string): string {
 }
 
 function judgePostgres(found: PostgresInspection, { schema, migrateCommand }: Connections): Examination[] {
-  const { role, version, missing, silentTriggers, lacks, exceeds, isAdministrator, foreign } = found
-  const grantsOf = (flags: string) =>
-    `npx vantage-auth keys grants service${flags}${schema === 'public' ? '' : ` --schema ${shellWord(schema)}`}`
+  const { role, version, missing, silentTriggers, lacks, exceeds, isAdministrator, lacksAsReceiver, foreign } = found
+  const grantsOf = (flags: string, kind = 'service') =>
+    `npx vantage-auth keys grants ${kind}${flags}${schema === 'public' ? '' : ` --schema ${shellWord(schema)}`}`
   const ofItsOwn = `give the service a role of its own, with what this prints: ${grantsOf('')}`
   const migrate = `as the role that owns the tables: ${migrateCommand}`
   const isThere = version !== 0
@@ -173,21 +173,23 @@ function judgePostgres(found: PostgresInspection, { schema, migrateCommand }: Co
             : ok('schema', null, `version ${version}`),
     !isThere
       ? notMeasured('grants', null, 'there are no tables')
-      : lacks.length > 0 && !isAdministrator
-        ? wrong(
-            'grants',
-            null,
-            `the role ${role} lacks ${lacks.join(', ')}`,
-            `as their owner, run what this prints: ${grantsOf(` --role ${shellWord(role)}`)}`,
-          )
-        : exceeds.length > 0
-          ? warning(
+      : lacksAsReceiver !== undefined
+        ? judgeReceiver(role, lacksAsReceiver, exceeds, (flags) => grantsOf(flags, 'receiver'))
+        : lacks.length > 0 && !isAdministrator
+          ? wrong(
               'grants',
               null,
-              `the role ${role} ${isAdministrator && lacks.length > 0 ? `administers keys, and is no service's: it lacks ${lacks.join(', ')}, and may do` : 'may do'} more than a service needs: ${exceeds.join('; ')}`,
-              ofItsOwn,
+              `the role ${role} lacks ${lacks.join(', ')}`,
+              `as their owner, run what this prints: ${grantsOf(` --role ${shellWord(role)}`)}; where the role is a revocation receiver's: ${grantsOf(` --role ${shellWord(role)}`, 'receiver')}`,
             )
-          : ok('grants', null, `the role ${role} has what a service needs, and no more`),
+          : exceeds.length > 0
+            ? warning(
+                'grants',
+                null,
+                `the role ${role} ${isAdministrator && lacks.length > 0 ? `administers keys, and is no service's: it lacks ${lacks.join(', ')}, and may do` : 'may do'} more than a service needs: ${exceeds.join('; ')}`,
+                ofItsOwn,
+              )
+            : ok('grants', null, `the role ${role} has what a service needs, and no more`),
     !isThere
       ? notMeasured('triggers', null, 'there are no tables')
       : silentTriggers.length > 0
@@ -199,6 +201,25 @@ function judgePostgres(found: PostgresInspection, { schema, migrateCommand }: Co
           )
         : ok('triggers', null, 'all there, and they fire in every session'),
   ]
+}
+
+/** The role of a revocation receiver: no service can work with it, and it needs nothing that one needs. */
+function judgeReceiver(
+  role: string,
+  lacks: readonly string[],
+  exceeds: readonly string[],
+  grantsOf: (flags: string) => string,
+): Examination {
+  const isOfReceiver = `the role ${role} is a revocation receiver's, and no service's`
+  if (lacks.length > 0) {
+    const cure = `as their owner, run what this prints: ${grantsOf(` --role ${shellWord(role)}`)}`
+    return wrong('grants', null, `${isOfReceiver}: it lacks ${lacks.join(', ')}`, cure)
+  }
+  if (exceeds.length > 0) {
+    const cure = `give the receiver a role of its own, with what this prints: ${grantsOf('')}`
+    return warning('grants', null, `${isOfReceiver}: it may do more than a receiver needs: ${exceeds.join('; ')}`, cure)
+  }
+  return ok('grants', null, `${isOfReceiver}: it has what a receiver needs, and no more`)
 }
 
 /** SQLite keeps a log beside the file, so that a service has to write both. Nothing is written to find out. */

@@ -72,6 +72,13 @@ const whole: Words = (_, { kind }) =>
     ? ['it is not a whole API key', 'copy it again, all of it']
     : ['it is neither an API key nor a JWT', 'copy it again, all of it; opaque access tokens are not accepted']
 
+/** What providers send to revocation receivers, by its `typ`. */
+const MESSAGES: readonly (readonly [typ: string, what: string, where: string])[] = [
+  ['logout+jwt', 'a logout token', 'as logout_token of a form'],
+  ['secevent+jwt', 'a security event token', 'as the body, of the type application/secevent+jwt'],
+  ['global-token-revocation+jwt', 'a token of a Global Token Revocation', 'as the bearer token of a JSON request'],
+]
+
 /** Why, in words that follow "refused because", and the cure. A reason without an entry does not compile. */
 const REFUSALS: { readonly [R in Reason]: Words } = {
   malformed: (failure, explanation) =>
@@ -101,10 +108,18 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
     `its algorithm is ${found}`,
     `the issuer must sign with ${expected.replace(/^one of /, '')}`,
   ],
-  type: ({ check, found }) => [
-    `it is ${kindOf(check, found)}, by its ${check}: ${found}`,
-    `send the access token${check.startsWith('typ') && ['none', '"JWT"'].includes(found) ? '; if it is one, its issuer writes no at+jwt: set profile lenient (VANTAGE_PROFILE)' : ''}`,
-  ],
+  type: ({ check, found }) => {
+    const message = check.startsWith('typ') ? messageOf(found) : undefined
+    if (message !== undefined) {
+      const [, what, where] = message
+      return [`it is ${what}, by its ${check}: ${found}`, `a provider sends it to a revocation receiver, ${where}`]
+    }
+    const ofIssuer = check.startsWith('typ') && ['none', '"JWT"'].includes(found)
+    return [
+      `it is ${kindOf(check, found)}, by its ${check}: ${found}`,
+      `send the access token${ofIssuer ? '; if it is one, its issuer writes no at+jwt: set profile lenient (VANTAGE_PROFILE)' : ''}`,
+    ]
+  },
   issuer: ({ found, expected }) => [
     `its issuer ${found} is not configured`,
     entraVersion(found, expected) ??
@@ -172,6 +187,12 @@ const REFUSALS: { readonly [R in Reason]: Words } = {
 
 /** Clients that every realm of Keycloak has. It names them in the tokens of any other. */
 const OF_KEYCLOAK = /"(?:account|broker|realm-management)"/
+
+/** @param found a `typ` as a check shows it */
+function messageOf(found: string): (typeof MESSAGES)[number] | undefined {
+  const typ = found.toLowerCase().replace(/^"(?:application\/)?|"$/g, '')
+  return MESSAGES.find(([name]) => name === typ)
+}
 
 /** What is taken for an access token by mistake, where a check can tell. */
 function kindOf(check: string, found: string): string {

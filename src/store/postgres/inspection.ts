@@ -26,6 +26,8 @@ export interface PostgresInspection {
   readonly mayWriteKeys: boolean
   /** Whether the role has all that who administers keys needs. It is no service's then. */
   readonly isAdministrator: boolean
+  /** What a receiver needs and the role lacks, where the role is one of a receiver: it may call its function, and read no keys. */
+  readonly lacksAsReceiver: readonly string[] | undefined
   /** What belongs to others, in the words of a migration that refuses it. */
   readonly foreign: string | undefined
 }
@@ -75,6 +77,14 @@ export function inspectPostgres(connections: Connections): Promise<PostgresInspe
       isAdministrator: Object.entries(RIGHTS.administrator.tables).every(([name, privileges]) =>
         there.some((row) => row.name === name && has(row, privileges)),
       ),
+      lacksAsReceiver:
+        functions.some((row) => RIGHTS.receiver.functions.includes(String(row.name)) && row.calls === 't') &&
+        !readable('vantage_keys')
+          ? [
+              ...(place?.enters === 'f' ? [`USAGE on the schema ${schema}`] : []),
+              ...lacking(Object.keys(RIGHTS.receiver.tables), tables, 'SELECT', 'reads'),
+            ]
+          : undefined,
       foreign,
     }
   })

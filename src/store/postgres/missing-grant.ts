@@ -28,7 +28,7 @@ export function describeMissingGrant(message: string, statement: string, place: 
   }
   if (found !== undefined && Object.hasOwn(FUNCTIONS, found)) {
     const kind = RIGHTS.service.functions.includes(found) ? 'service' : 'receiver'
-    return describe('EXECUTE', `function ${place.schema}.${found}`, kind, place)
+    return describe('EXECUTE', `function ${place.schema}.${found}`, kind, place, kind === 'receiver')
   }
   if (found !== undefined && TABLES.includes(found)) {
     const privileges = privilegesOf(statement, found)
@@ -37,7 +37,8 @@ export function describeMissingGrant(message: string, statement: string, place: 
       : OF_SERVICES.includes(found)
         ? 'service'
         : 'reader'
-    return describe(privileges.join(' and '), `table ${place.schema}.${found}`, kind, place)
+    const isOthers = kind === 'administrator' && found === 'vantage_token_revocations'
+    return describe(privileges.join(' and '), `table ${place.schema}.${found}`, kind, place, isOthers)
   }
   return describe('USAGE', `schema ${place.schema}`, 'service', place)
 }
@@ -52,11 +53,21 @@ function privilegesOf(statement: string, table: string): string[] {
   return updates || deletes || privileges.length === 0 ? ['SELECT', ...privileges] : privileges
 }
 
-function describe(privilege: string, object: string, kind: string, { role, user, schema }: Place): string {
+/** @param isOthers whether it is for another role: one of a service, or of a receiver, must not be given this as well */
+function describe(
+  privilege: string,
+  object: string,
+  kind: string,
+  { role, user, schema }: Place,
+  isOthers = false,
+): string {
   const flags = [
-    ...(user === undefined ? [] : [`--role ${shellWord(user)}`]),
+    ...(isOthers ? [`--role vantage_${kind}`] : user === undefined ? [] : [`--role ${shellWord(user)}`]),
     ...(schema === DEFAULT_SCHEMA ? [] : [`--schema ${shellWord(schema)}`]),
   ]
   const command = ['npx vantage-auth keys grants', kind, ...flags].join(' ')
-  return `does not permit this to the ${role}: it lacks ${privilege} on the ${object}; this prints the grants: ${command}`
+  const cure = isOthers
+    ? `this is for a role of its own, with the grants that this prints: ${command}`
+    : `this prints the grants: ${command}`
+  return `does not permit this to the ${role}: it lacks ${privilege} on the ${object}; ${cure}`
 }
