@@ -174,8 +174,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     }
     const decideAgain = (): Decision | Promise<Decision> => {
       // It takes longer to fetch the keys than an answer of the application stands.
-      if (isRepeated)
-        throw new UnavailableError(new Error('resolveIssuer: the issuer was replaced twice meanwhile'))
+      if (isRepeated) throw new UnavailableError(new Error('resolveIssuer: the issuer was replaced twice meanwhile'))
       return decideAccessToken(text, trace, asked, undefined, true)
     }
     const verify = (candidates: readonly VerificationKey[], attempt: number): Decision | Promise<Decision> => {
