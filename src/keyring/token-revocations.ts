@@ -45,7 +45,7 @@ export function createTokenMethods(
 
     async revokeTokensOnce(event, selectors, given = {}) {
       const caller = 'revokeTokensOnce()'
-      const { keepUntil, digest } = readEvent(event)
+      const { keepUntil, digest, sender } = readEvent(event)
       if (!Array.isArray(selectors) || selectors.length > MOST_SELECTORS)
         throw new ArgumentError('selectors', `must be a list of 0 to ${MOST_SELECTORS} selectors`)
       const selected = selectors.map((selector) => readTokenSelector(selector, caller))
@@ -55,7 +55,8 @@ export function createTokenMethods(
       await ready()
       const createdAt = clock()
       const stored = selected.map((tokens) => toStored(tokens, options, createdAt))
-      const noted: StoredTokenEvent = { digest, createdAt, endsAt: Math.min(keepUntil, createdAt + LONGEST_KEPT_MS) }
+      const endsAt = Math.min(keepUntil, createdAt + LONGEST_KEPT_MS)
+      const noted: StoredTokenEvent = { digest, sender, createdAt, endsAt }
       const isNew = await required('addTokenRevocationsOnce')(noted, stored, limit)
       return Object.freeze({
         repeated: !isNew,
@@ -101,7 +102,7 @@ function toStored(
   return { id: generateId(), createdAt, createdBy, reason, endsAt, ...selected }
 }
 
-function readEvent(event: TokenEvent): { readonly digest: string; readonly keepUntil: number } {
+function readEvent(event: TokenEvent): Pick<StoredTokenEvent, 'digest' | 'sender'> & { readonly keepUntil: number } {
   checkNames('the event of revokeTokensOnce()', event, ['issuer', 'id', 'keepUntil'])
   const { issuer, id, keepUntil } = event as { readonly [Name in keyof TokenEvent]?: unknown }
   const sender = checkIssuer(checkName(issuer, 'issuer'), 'issuer')
@@ -109,9 +110,10 @@ function readEvent(event: TokenEvent): { readonly digest: string; readonly keepU
   const until = keepUntil instanceof Date ? keepUntil.getTime() : keepUntil
   if (!(Number.isInteger(until) && (until as number) >= 0 && (until as number) <= LAST_INSTANT))
     throw new ArgumentError('keepUntil', 'must be a Date, or milliseconds since the epoch')
-  // As JSON, so that two pairs of texts are never one; it writes halves of surrogate pairs as well.
-  const digest = createHash('sha256')
-    .update(JSON.stringify([sender, id]))
-    .digest('hex')
-  return { digest: `sha256:${digest}`, keepUntil: until as number }
+  return { digest: digestOf([sender, id]), sender: digestOf([sender]), keepUntil: until as number }
+}
+
+/** As JSON, so that different lists of texts are never one text; it writes halves of surrogate pairs as well. */
+function digestOf(texts: readonly string[]): string {
+  return `sha256:${createHash('sha256').update(JSON.stringify(texts)).digest('hex')}`
 }

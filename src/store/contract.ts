@@ -360,6 +360,8 @@ export interface StoredTokenRevocation {
 export interface StoredTokenEvent {
   /** `sha256:<hex>` of its issuer and its id. Neither is stored: they are texts that others choose, of any length. */
   readonly digest: string
+  /** `sha256:<hex>` of its issuer alone, so that a store can bound what one of several senders takes. */
+  readonly sender: string
   readonly createdAt: number
   /** Until when a repetition is recognized. */
   readonly endsAt: number

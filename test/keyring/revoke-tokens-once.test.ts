@@ -36,10 +36,13 @@ test('an event revokes once, by a receiver, and of its texts only a digest is st
   const another = { issuer, sessionId: 'another' }
   expect(await keyring.revokeTokensOnce(event, [another], options)).toEqual({ repeated: true, revocations: [] })
   expect(await keyring.tokenRevocations()).toEqual(first.revocations)
-  const digest = createHash('sha256')
-    .update(JSON.stringify([issuer, 'jti']))
-    .digest('hex')
-  expect(events[0]).toEqual({ digest: `sha256:${digest}`, createdAt: NOW, endsAt: NOW + DAY })
+  const digestOf = (...texts: string[]) => `sha256:${createHash('sha256').update(JSON.stringify(texts)).digest('hex')}`
+  expect(events[0]).toEqual({
+    digest: digestOf(issuer, 'jti'),
+    sender: digestOf(issuer),
+    createdAt: NOW,
+    endsAt: NOW + DAY,
+  })
 })
 
 test('events are told apart by issuer and id, whatever characters they have', async () => {

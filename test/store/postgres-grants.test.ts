@@ -67,6 +67,9 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
   const as = (grantee: Grantee) => url.replace(/\/\/[^@]*@/, `//${encodeURIComponent(roleOf(grantee))}:p@`)
 
   const TOKENS = { issuer: 'https://issuer.example', subject: 'user_1', issuedBefore: new Date() }
+  const DAY = 86_400_000
+  /** Later than what an administrator has revoked, and no more than a day ahead. */
+  const SOON = new Date(Date.now() + DAY / 2)
   const KEY = { subject: 'user_1', scopes: ['jobs:read'] } as const
   type Ring = ReturnType<typeof createKeyring>
   const ACTIONS = {
@@ -180,18 +183,23 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
     ]
     const revoke = (row: object, { at = 'now()', digest = randomBytes(32).toString('hex') } = {}) => {
       const whole = { id: randomUUID(), issuer: TOKENS.issuer, escaped: 0, without_session: 0, created_by: 'receiver' }
-      const instants = { issued_before: new Date(0), created_at: new Date(), ends_at: '9999-12-31T00:00:00Z' }
+      const instants = {
+        issued_before: new Date(0),
+        created_at: new Date(),
+        ends_at: new Date(Date.now() + 36_500 * DAY),
+      }
       const rows = JSON.stringify([{ ...whole, ...instants, ...row }]).replaceAll("'", "''")
       return server.sql(
         as('receiver'),
-        `SELECT ${place}.vantage_revoke_tokens_once('sha256:${digest}', '9999-12-31', ${at}, '${rows}'::json) AS added`,
+        `SELECT ${place}.vantage_revoke_tokens_once('sha256:${digest}', 'sha256:${'0'.repeat(64)}', '9999-12-31', ${at},
+          '${rows}'::json) AS added`,
       )
     }
     const ids = async () => (await ring.tokenRevocations()).map(({ id }) => id)
     // By an earlier instant, for a shorter time, of fewer tokens, or as if all had ended.
     await revoke({ subject: TOKENS.subject })
-    await revoke({ subject: TOKENS.subject, issued_before: '9999-01-01T00:00:00Z', ends_at: new Date() })
-    await revoke({ subject: TOKENS.subject, issued_before: '9999-01-01T00:00:00Z', without_session: 1 })
+    await revoke({ subject: TOKENS.subject, issued_before: SOON, ends_at: new Date() })
+    await revoke({ subject: TOKENS.subject, issued_before: SOON, without_session: 1 })
     await revoke({ session_id: 's' })
     await revoke({ client_id: 'c' }, { at: "'9999-12-31'" })
     expect(await ids()).toEqual(expect.arrayContaining(inForce.map(({ id }) => id)))
@@ -206,13 +214,66 @@ describe.skipIf(!postgresIsThere())('on a server', () => {
       [{ subject: 'x', token_id: 'y' }, '23514'],
       [{ subject: 'x', issued_before: null }, '23514'],
       [{ id: inForce[0]?.id, subject: 'x' }, '23505'],
+      // What no keyring writes: of any length, for ever, or with what writes to a terminal.
+      [{ subject: 'x', id: '' }, '23514'],
+      [{ subject: 'x', id: 'a b' }, '23514'],
+      [{ subject: 'x', id: 'i'.repeat(65) }, '23514'],
+      [{ subject: '' }, '23514'],
+      [{ subject: 'x'.repeat(8193) }, '23514'],
+      [{ session_id: 'é'.repeat(4097), issued_before: null }, '23514'],
+      [{ subject: JSON.stringify('\u0000'.repeat(8193)), escaped: 1 }, '23514'],
+      [{ subject: '"x"', escaped: 1 }, '23514'],
+      [{ subject: 'x', issuer: '' }, '23514'],
+      [{ subject: 'x', issuer: `https://${'x'.repeat(8185)}` }, '23514'],
+      [{ subject: 'x', created_by: `receiver:${'x'.repeat(248)}` }, '23514'],
+      [{ subject: 'x', created_by: 'receiver:\nann' }, '23514'],
+      [{ subject: 'x', reason: 'x'.repeat(257) }, '23514'],
+      [{ subject: 'x', reason: ' ' }, '23514'],
+      [{ subject: 'x', reason: '\u001b[2J' }, '23514'],
+      [{ subject: 'x', reason: 'a\u009bb' }, '23514'],
+      [{ subject: 'x', reason: 'a\u2028b' }, '23514'],
+      [{ subject: 'x', issued_before: new Date(Date.now() + 1.1 * DAY) }, '23514'],
+      [{ subject: 'x', issued_before: '-infinity' }, '23514'],
+      [{ subject: 'x', ends_at: new Date(Date.now() + 36_503 * DAY) }, '23514'],
+      [{ subject: 'x', ends_at: 'infinity' }, '23514'],
+      [{ subject: 'x', reason: 'y'.repeat(12_000_000) }, '23514'],
     ] as const) {
-      await expect(revoke(row), JSON.stringify(row)).rejects.toMatchObject({ code })
+      await expect(revoke(row), JSON.stringify(row).slice(0, 200)).rejects.toMatchObject({ code })
     }
     await expect(revoke({ subject: 'x' }, { digest: 'jti' })).rejects.toMatchObject({ code: '23514' })
+    const call = (sender: string, rows: string) =>
+      server.sql(
+        as('receiver'),
+        `SELECT ${place}.vantage_revoke_tokens_once('sha256:' || repeat('1', 64), '${sender}', now(), now(), ${rows})`,
+      )
+    const sender = `sha256:${'0'.repeat(64)}`
+    for (const [by, rows] of [
+      ['https://issuer.example', `'[]'`],
+      [sender, 'NULL'],
+      [sender, `'[${Array(101).fill('{}').join()}]'`],
+    ] as const)
+      await expect(call(by, rows), rows).rejects.toMatchObject({ code: '23514' })
+    for (const rows of [`'{}'`, `'1'`, `'null'`]) await expect(call(sender, rows), rows).rejects.toThrow()
     expect(await ids()).toEqual(before)
     expect(await revoke({ subject: JSON.stringify('a\u0000b'), escaped: 1 })).toEqual([{ added: true }])
     expect((await ring.tokenRevocations())[0]?.subject).toBe('a\u0000b')
+    // The longest that a keyring writes.
+    expect(
+      await revoke({
+        subject: JSON.stringify('\u0000'.repeat(8192)),
+        escaped: 1,
+        created_by: `receiver:${'x'.repeat(247)}`,
+        reason: 'é'.repeat(256),
+      }),
+    ).toEqual([{ added: true }])
+    // It chooses no room but that of events, whatever it says of the sender.
+    await revoke({ client_id: 'roomless', sender: null })
+    expect(
+      await server.sql(
+        url,
+        `SELECT count(*)::int AS rows FROM ${place}.vantage_token_revocations WHERE sender IS NULL`,
+      ),
+    ).toEqual([{ rows: inForce.length }])
     // What was meant to stay until the year 9999 ends in a year.
     const [kept] = await server.sql(
       url,

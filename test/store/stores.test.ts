@@ -19,9 +19,14 @@ interface Candidate {
   readonly another?: () => KeyStore
   /** Adds revocations, with the same column for each and the ids `prefix` 1 to `count`. */
   fill(store: KeyStore, prefix: string, count: number, column: 'token_id' | 'subject', endsAt: number): Promise<unknown>
-  /** Adds revocations of sessions, or events, that end in the year 2033. */
-  fillEvents(store: KeyStore, count: number, of: 'sessions' | 'events'): Promise<unknown>
+  /**
+   * Adds revocations of sessions, events of two senders by turns, or revocations of subjects by one sender, that end in the
+   * year 2033.
+   */
+  fillEvents(store: KeyStore, count: number, of: Filled): Promise<unknown>
 }
+
+type Filled = 'sessions' | 'events' | 'subjects by events'
 
 const digestOf = (i: number) => `sha256:${i.toString(16).padStart(64, '0')}`
 
@@ -56,10 +61,14 @@ function sqliteCandidate(driver: SqliteDriver): Candidate {
       )
     },
     async fillEvents(_, count, of) {
-      const insert =
-        of === 'events'
-          ? `vantage_token_events (digest, ends_at) SELECT 'sha256:' || printf('%064x', i), 2000000000000`
-          : `vantage_token_revocations (id, issuer, session_id, created_at, ends_at) SELECT i, 'https://issuer.example', 'x' || i, 1, 2000000000000`
+      const insert = {
+        events: `vantage_token_events (digest, sender, ends_at)
+          SELECT 'sha256:' || printf('%064x', i), 'sha256:' || printf('%064x', i % 2), 2000000000000`,
+        sessions: `vantage_token_revocations (id, issuer, session_id, created_at, ends_at)
+          SELECT i, 'https://issuer.example', 'x' || i, 1, 2000000000000`,
+        'subjects by events': `vantage_token_revocations (id, issuer, subject, issued_before, created_at, ends_at, sender)
+          SELECT i, 'https://issuer.example', 'x' || i, 1, 1, 2000000000000, '${digestOf(0)}'`,
+      }[of]
       sql(
         path,
         `WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < ${count})
@@ -70,7 +79,7 @@ function sqliteCandidate(driver: SqliteDriver): Candidate {
   }
 }
 
-const event = { digest: digestOf(0), createdAt: 1_764_072_000_000, endsAt: 2_000_000_000_000 }
+const event = { digest: digestOf(0), sender: digestOf(0), createdAt: 1_764_072_000_000, endsAt: 2_000_000_000_000 }
 
 function revocation(values: Partial<StoredTokenRevocation>): StoredTokenRevocation {
   return {
@@ -88,6 +97,11 @@ function revocation(values: Partial<StoredTokenRevocation>): StoredTokenRevocati
     endsAt: 2_000_000_000_000,
     ...values,
   }
+}
+
+/** By the event of its number. */
+function ofUser(i: number): StoredTokenRevocation {
+  return revocation({ id: `u${i}`, subject: `x${i}`, createdBy: 'receiver' })
 }
 
 let server: Promise<PostgresServer> | undefined
@@ -117,10 +131,14 @@ function postgresCandidate(): Candidate {
       )
     },
     async fillEvents(_, count, of) {
-      const insert =
-        of === 'events'
-          ? `vantage_token_events (digest, ends_at) SELECT 'sha256:' || lpad(to_hex(i), 64, '0'), to_timestamp(2000000000)`
-          : `vantage_token_revocations (id, issuer, session_id, created_at, ends_at) SELECT i, 'https://issuer.example', 'x' || i, now(), to_timestamp(2000000000)`
+      const insert = {
+        events: `vantage_token_events (digest, sender, ends_at)
+          SELECT 'sha256:' || lpad(to_hex(i), 64, '0'), 'sha256:' || lpad(to_hex(i % 2), 64, '0'), to_timestamp(2000000000)`,
+        sessions: `vantage_token_revocations (id, issuer, session_id, created_at, ends_at)
+          SELECT i, 'https://issuer.example', 'x' || i, now(), to_timestamp(2000000000)`,
+        'subjects by events': `vantage_token_revocations (id, issuer, subject, issued_before, created_at, ends_at, sender)
+          SELECT i, 'https://issuer.example', 'x' || i, now(), now(), to_timestamp(2000000000), '${digestOf(0)}'`,
+      }[of]
       await (await server)?.sql(url, `INSERT INTO ${insert} FROM generate_series(1, ${count}) AS i`)
     },
   }
@@ -139,7 +157,9 @@ const candidates: Candidate[] = [
     async fillEvents(store, count, of) {
       for (let i = 1; i <= count; i++) {
         if (of === 'sessions') await store.addTokenRevocation?.(revocation({ id: `${i}`, sessionId: `x${i}` }))
-        else await store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(i) }, [])
+        else if (of === 'events')
+          await store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(i), sender: digestOf(i % 2) }, [])
+        else await store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(i) }, [ofUser(i)])
       }
     },
   },
@@ -292,17 +312,58 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill, fillEv
     // In place of the one that it replaces; and what replaces one of them takes no room here.
     await add({ id: 'again', subject: 's', withoutSession: true })
     await add({ id: 'all', subject: 's' })
-    expect(await store.addTokenRevocationsOnce?.(event, byReceiver)).toBe(true)
+    expect(await store.addTokenRevocationsOnce?.(event, byReceiver.slice(1))).toBe(true)
     await store.close()
   }, 120_000)
 
   test('keeps 200 000 events, and knows each of them while there is no room for another', async () => {
     const store = await createReady()
     await fillEvents(store, 200_000, 'events')
-    await expect(store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(0) }, [])).rejects.toThrow(
+    await expect(store.addTokenRevocationsOnce?.({ ...event, sender: digestOf(9) }, [])).rejects.toThrow(
       /^There are 200000 events of issuers noted/,
     )
     expect(await store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(7) }, [])).toBe(false)
+    await store.close()
+  }, 120_000)
+
+  test('keeps 100 000 events of one sender, and takes those of others', async () => {
+    const store = await createReady()
+    // Two senders by turns: 100 000 of each, but for one of the second.
+    await fillEvents(store, 199_998, 'events')
+    const note = (digest: number, sender: number) =>
+      store.addTokenRevocationsOnce?.({ ...event, digest: digestOf(digest), sender: digestOf(sender) }, [])
+    expect(await note(300_000, 0)).toBe(true)
+    await expect(note(300_001, 0)).rejects.toThrow(/^There are 100000 events of this issuer noted/)
+    expect(await note(300_000, 0)).toBe(false)
+    expect(await note(300_002, 1)).toBe(true)
+    await store.close()
+  }, 120_000)
+
+  test('keeps 50 000 revocations by the events of one sender, which leave the room of others and of administrators alone', async () => {
+    const store = await createReady()
+    const add = (values: Partial<StoredTokenRevocation>) => store.addTokenRevocation?.(revocation(values))
+    const [first, second] = [digestOf(0), digestOf(1)]
+    let number = 100_000
+    const bySender = (sender: string, ...added: StoredTokenRevocation[]) => {
+      const noted = { ...event, digest: digestOf(++number), sender }
+      return store.addTokenRevocationsOnce?.(noted, added)
+    }
+    await fillEvents(store, 49_999, 'subjects by events')
+    const full = /^There are 50000 revocations by the events of this issuer in force/
+    await expect(bySender(first, ofUser(60_000), ofUser(60_001))).rejects.toThrow(full)
+    expect(await bySender(first, ofUser(60_000))).toBe(true)
+    await expect(bySender(first, ofUser(60_001))).rejects.toThrow(full)
+    // In place of the one that it replaces, and for nothing.
+    expect(await bySender(first, { ...ofUser(60_000), id: 'again' })).toBe(true)
+    expect(await bySender(first)).toBe(true)
+    expect(await bySender(second, ofUser(70_000))).toBe(true)
+    await add({ id: 'subject', subject: 'another' })
+    await add({ id: 'client', clientId: 'another' })
+    await add({ id: 'token', tokenId: 'another' })
+    // An administrator's covers the sender's, and gives its room back.
+    await add({ id: 'covers', subject: 'x60000', endsAt: revocation({}).endsAt + 1 })
+    expect(await bySender(first, ofUser(60_001))).toBe(true)
+    await expect(bySender(first, ofUser(60_002))).rejects.toThrow(full)
     await store.close()
   }, 120_000)
 

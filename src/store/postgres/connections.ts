@@ -264,9 +264,13 @@ function describeFault(error: unknown, place: PostgresPlace, statement: string):
       return describeMissingGrant(String((error as Error).message), statement, place)
     case SQLSTATE.readOnly:
       return 'cannot be written: the server is a read replica, or read-only'
-    case SQLSTATE.canceled:
     case SQLSTATE.lockTimeout:
       return 'is locked by another transaction'
+    case SQLSTATE.canceled:
+      // Reading waits for no lock but that of a migration.
+      return /^\s*SELECT(?![^]*vantage_revoke_tokens_once)/.test(statement)
+        ? 'has not answered in time: the server is busy, or there is much to read'
+        : 'is locked by another transaction, or the server is busy'
     default:
       return `failed with SQLSTATE ${state}`
   }

@@ -185,12 +185,15 @@ const SESSIONS_AND_EVENTS: Step = {
     // Of an event's issuer and id there is a digest alone.
     `CREATE TABLE IF NOT EXISTS {schema}.vantage_token_events (
     digest text COLLATE pg_catalog."C" PRIMARY KEY CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
+    sender text COLLATE pg_catalog."C" NOT NULL CHECK (sender ~ '^sha256:[0-9a-f]{64}$'),
     ends_at ${INSTANT('ends_at')} NOT NULL
   )`,
     'CREATE INDEX IF NOT EXISTS vantage_token_events_end ON {schema}.vantage_token_events (ends_at)',
+    'CREATE INDEX IF NOT EXISTS vantage_token_events_sender ON {schema}.vantage_token_events (sender)',
     `ALTER TABLE {schema}.vantage_token_revocations
     ADD COLUMN IF NOT EXISTS session_id text,
     ADD COLUMN IF NOT EXISTS without_session smallint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS sender text COLLATE pg_catalog."C" CHECK (sender ~ '^sha256:[0-9a-f]{64}$'),
     DROP CONSTRAINT IF EXISTS vantage_token_revocations_check,
     DROP CONSTRAINT IF EXISTS vantage_token_revocations_check1,
     DROP CONSTRAINT IF EXISTS vantage_token_revocations_named,
@@ -203,6 +206,8 @@ const SESSIONS_AND_EVENTS: Step = {
       CHECK (without_session IN (0, 1) AND (without_session = 0 OR subject IS NOT NULL))`,
     `CREATE INDEX IF NOT EXISTS vantage_token_revocations_session_id
     ON {schema}.vantage_token_revocations USING hash (session_id)`,
+    `CREATE INDEX IF NOT EXISTS vantage_token_revocations_sender
+    ON {schema}.vantage_token_revocations (sender) WHERE sender IS NOT NULL`,
     `ALTER TABLE {schema}.vantage_token_counts
     ADD COLUMN IF NOT EXISTS sessions bigint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS events bigint NOT NULL DEFAULT 0`,

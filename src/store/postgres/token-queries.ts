@@ -47,7 +47,7 @@ export function createTokenFinder(
 /** Rejects when there are too many: a trigger counts them. */
 export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevocation): Promise<void> {
   await run(ask, deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
-  const insert = insertTokenRevocation(revocation, DIALECT)
+  const insert = insertTokenRevocation(revocation, null, DIALECT)
   const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
   await ask('SAVEPOINT vantage_room')
   try {
@@ -62,8 +62,8 @@ export async function addTokenRevocation(ask: Ask, revocation: StoredTokenRevoca
   await run(ask, deleteReplaced)
 }
 
-const REVOKE_ONCE = `SELECT {schema}.vantage_revoke_tokens_once($1::pg_catalog.text, $2::pg_catalog.timestamptz,
-  $3::pg_catalog.timestamptz, $4::pg_catalog.json) AS added`
+const REVOKE_ONCE = `SELECT {schema}.vantage_revoke_tokens_once($1::pg_catalog.text, $2::pg_catalog.text,
+  $3::pg_catalog.timestamptz, $4::pg_catalog.timestamptz, $5::pg_catalog.json) AS added`
 
 /**
  * By a function of the schema, so that who receives events needs no more than the right to call it.
@@ -72,10 +72,10 @@ const REVOKE_ONCE = `SELECT {schema}.vantage_revoke_tokens_once($1::pg_catalog.t
  */
 export async function addTokenRevocationsOnce(
   ask: Ask,
-  { digest, createdAt, endsAt }: StoredTokenEvent,
+  { digest, sender, createdAt, endsAt }: StoredTokenEvent,
   revocations: readonly StoredTokenRevocation[],
 ): Promise<boolean> {
-  const values = [digest, toInstant(endsAt), toInstant(createdAt), JSON.stringify(revocations.map(toJson))]
+  const values = [digest, sender, toInstant(endsAt), toInstant(createdAt), JSON.stringify(revocations.map(toJson))]
   const { rows } = await ask(REVOKE_ONCE, values).catch(explainNoRoom)
   return rows[0]?.added === 't'
 }

@@ -26,8 +26,8 @@ const jsonName = (column: string) =>
   `CASE WHEN told.escaped = 1 THEN told.${column} ELSE to_json(told.${column})::text END`
 
 /** How many rows there are for each room: of tokens, of sessions, and of subjects and clients. See `roomOf()`. */
-const OF_SESSIONS = 'session_id IS NOT NULL OR without_session = 1'
-export const COUNT_ROOMS = `count(token_id), count(*) FILTER (WHERE ${OF_SESSIONS}),
+const OF_SESSIONS = 'sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1'
+export const COUNT_ROOMS = `count(token_id) FILTER (WHERE sender IS NULL), count(*) FILTER (WHERE ${OF_SESSIONS}),
           count(*) FILTER (WHERE token_id IS NULL AND NOT (${OF_SESSIONS}))`
 
 const LOG_REVOCATION = (id: string) =>

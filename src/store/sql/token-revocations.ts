@@ -11,7 +11,7 @@ interface TokenRevocationRow extends Omit<StoredTokenRevocation, 'withoutSession
   readonly escaped: number
 }
 
-export const TOKEN_REVOCATIONS = defineTable<TokenRevocationRow>('vantage_token_revocations', {
+const COLUMNS = {
   id: ['id', 'text'],
   issuer: ['issuer', 'text'],
   tokenId: ['token_id', 'text'],
@@ -25,7 +25,15 @@ export const TOKEN_REVOCATIONS = defineTable<TokenRevocationRow>('vantage_token_
   reason: ['reason', 'text'],
   endsAt: ['ends_at', 'instant'],
   escaped: ['escaped', 'number'],
-})
+} as const
+
+export const TOKEN_REVOCATIONS = defineTable<TokenRevocationRow>('vantage_token_revocations', COLUMNS)
+
+/** With the sender whose event asked for it; that is nothing that a service reads. A row by hand has none. */
+export const ADDED_TOKEN_REVOCATIONS = defineTable<TokenRevocationRow & { readonly sender: string | null }>(
+  'vantage_token_revocations',
+  { ...COLUMNS, sender: ['sender', 'text'] },
+)
 
 /** The columns by which a revocation names tokens: `tokenId`, `subject`, `clientId` and `sessionId`. */
 export const NAME_COLUMNS = ['token_id', 'subject', 'client_id', 'session_id'] as const
@@ -57,8 +65,13 @@ export function toTokenRevocationRow(revocation: StoredTokenRevocation): TokenRe
   return { ...revocation, ...nameColumns(revocation), withoutSession: revocation.withoutSession ? 1 : 0 }
 }
 
-export function insertTokenRevocation(revocation: StoredTokenRevocation, dialect: Dialect): Statement {
-  return insertInto(TOKEN_REVOCATIONS, toTokenRevocationRow(revocation), dialect)
+/** @param sender whose event asks for it, if one does */
+export function insertTokenRevocation(
+  revocation: StoredTokenRevocation,
+  sender: string | null,
+  dialect: Dialect,
+): Statement {
+  return insertInto(ADDED_TOKEN_REVOCATIONS, { sender, ...toTokenRevocationRow(revocation) }, dialect)
 }
 
 /**

@@ -143,6 +143,10 @@ const AUDIT_BY_TENANT: Step = {
   ],
 }
 
+/** As `roomOf()` says it. An index has it, which SQLite uses for this very expression alone. */
+export const ROOM_OF_ROW = `CASE WHEN sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1 THEN 'sessions'
+    WHEN token_id IS NOT NULL THEN 'tokens' ELSE 'subjects and clients' END`
+
 // Sessions are revoked, and events of issuers are noted. A check of a table can be changed only with the table, so it is made
 // anew; without legacy_alter_table, a view of somebody's own upon it would stop that. The columns come first, so that the
 // same statements copy a table that was made anew already. Its triggers go with it; the migration makes all of them.
@@ -152,6 +156,7 @@ const SESSIONS_AND_EVENTS: Step = {
   statements: [
     'ALTER TABLE vantage_token_revocations ADD COLUMN session_id TEXT',
     'ALTER TABLE vantage_token_revocations ADD COLUMN without_session INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE vantage_token_revocations ADD COLUMN sender TEXT',
     'DROP TABLE IF EXISTS vantage_token_revocations_9',
     `CREATE TABLE vantage_token_revocations_9 (
     id ${TEXT('id')} NOT NULL PRIMARY KEY,
@@ -167,14 +172,15 @@ const SESSIONS_AND_EVENTS: Step = {
     reason ${TEXT('reason')},
     ends_at ${INSTANT('ends_at')} NOT NULL,
     escaped INTEGER NOT NULL DEFAULT 0 CHECK (escaped IN (0, 1)),
+    sender ${TEXT('sender')},
     CHECK ((token_id IS NOT NULL) + (subject IS NOT NULL) + (client_id IS NOT NULL) + (session_id IS NOT NULL) = 1),
     CHECK (session_id IS NOT NULL OR (token_id IS NULL) = (issued_before IS NOT NULL)),
     CHECK (without_session = 0 OR subject IS NOT NULL)
   )`,
     `INSERT INTO vantage_token_revocations_9 (id, issuer, token_id, subject, client_id, session_id, without_session,
-      issued_before, created_at, created_by, reason, ends_at, escaped)
+      issued_before, created_at, created_by, reason, ends_at, escaped, sender)
     SELECT id, issuer, token_id, subject, client_id, session_id, without_session,
-      issued_before, created_at, created_by, reason, ends_at, escaped FROM vantage_token_revocations`,
+      issued_before, created_at, created_by, reason, ends_at, escaped, sender FROM vantage_token_revocations`,
     'PRAGMA legacy_alter_table = ON',
     'DROP TABLE vantage_token_revocations',
     'ALTER TABLE vantage_token_revocations_9 RENAME TO vantage_token_revocations',
@@ -185,14 +191,16 @@ const SESSIONS_AND_EVENTS: Step = {
         `CREATE INDEX vantage_token_revocations_${column} ON vantage_token_revocations (${column})
     WHERE ${column} IS NOT NULL`,
     ),
-    `CREATE INDEX vantage_token_revocations_without_session ON vantage_token_revocations (subject)
-    WHERE without_session = 1`,
+    `CREATE INDEX vantage_token_revocations_room ON vantage_token_revocations (${ROOM_OF_ROW})`,
+    `CREATE INDEX vantage_token_revocations_sender ON vantage_token_revocations (sender) WHERE sender IS NOT NULL`,
     // Of an event's issuer and id there is a digest alone. No trigger: nobody follows them.
     `CREATE TABLE IF NOT EXISTS vantage_token_events (
     digest ${TEXT('digest')} NOT NULL PRIMARY KEY,
+    sender ${TEXT('sender')} NOT NULL,
     ends_at ${INSTANT('ends_at')} NOT NULL
   ) WITHOUT ROWID`,
     'CREATE INDEX IF NOT EXISTS vantage_token_events_end ON vantage_token_events (ends_at)',
+    'CREATE INDEX IF NOT EXISTS vantage_token_events_sender ON vantage_token_events (sender)',
   ],
 }
 

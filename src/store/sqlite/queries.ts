@@ -30,8 +30,9 @@ import {
   toTokenRevocation,
 } from '../sql/token-revocations.js'
 import { toDayUsage, toListedKey } from '../sql/usage-rows.js'
-import { describeNoRoom, MAX_EVENTS, ROOM, roomOf } from '../token-revocations.js'
-import { RESULT, type SqliteDatabase, type SqliteRow, sqliteResultCode } from './driver.js'
+import { describeNoRoom, ROOM, type RoomOf, roomOf } from '../token-revocations.js'
+import { RESULT, type SqliteDatabase, type SqliteRow, type SqliteStatement, sqliteResultCode } from './driver.js'
+import { ROOM_OF_ROW } from './migrations.js'
 import { inTransaction } from './schema.js'
 
 /** What a store asks of one open connection; all of it synchronous. */
@@ -113,32 +114,42 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   const countRevocations = database.prepare(`SELECT count(*) AS count FROM ${TOKEN_REVOCATIONS.name}`)
   const hasEvent = database.prepare(`SELECT 1 FROM ${TOKEN_EVENTS} WHERE digest = ?`)
   const countEvents = database.prepare(`SELECT count(*) AS count FROM ${TOKEN_EVENTS}`)
-  const insertEvent = database.prepare(
-    `INSERT INTO ${TOKEN_EVENTS} (digest, ends_at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING`,
-  )
-  const countOf = (condition: string) => `(SELECT count(*) FROM ${TOKEN_REVOCATIONS.name} WHERE ${condition})`
-  const withoutSession = countOf('without_session = 1')
-  const countIn = {
-    tokens: database.prepare(`SELECT ${countOf('token_id IS NOT NULL')} AS count`),
-    'subjects and clients': database.prepare(
-      `SELECT ${countOf('subject IS NOT NULL')} + ${countOf('client_id IS NOT NULL')} - ${withoutSession} AS count`,
-    ),
-    sessions: database.prepare(`SELECT ${countOf('session_id IS NOT NULL')} + ${withoutSession} AS count`),
+  const countEventsOf = database.prepare(`SELECT count(*) AS count FROM ${TOKEN_EVENTS} WHERE sender = ?`)
+  const insertEvent = database.prepare(`INSERT INTO ${TOKEN_EVENTS} (digest, sender, ends_at) VALUES (?, ?, ?)`)
+  const countRoom = database.prepare(`SELECT count(*) AS count FROM ${TOKEN_REVOCATIONS.name} WHERE ${ROOM_OF_ROW} = ?`)
+  const countOf = database.prepare(`SELECT count(*) AS count FROM ${TOKEN_REVOCATIONS.name} WHERE sender = ?`)
+
+  const countBy = (statement: SqliteStatement, ...values: string[]) => Number(statement.get(...values)?.count)
+
+  /** @returns what there is no room for, if anything */
+  function fullRoom(revocation: StoredTokenRevocation, sender: string | null): RoomOf | undefined {
+    const room = roomOf(revocation, sender)
+    const all = countBy(countRevocations)
+    if (all >= ROOM[room] && countBy(countRoom, room) >= ROOM[room]) return room
+    const isShareTaken = sender !== null && all >= ROOM['one sender'] && countBy(countOf, sender) >= ROOM['one sender']
+    return isShareTaken ? 'one sender' : undefined
   }
 
-  function isFull(revocation: StoredTokenRevocation): boolean {
-    const room = roomOf(revocation)
-    if (Number(countRevocations.get()?.count) < ROOM[room]) return false
-    return Number(countIn[room].get()?.count) >= ROOM[room]
-  }
-
-  function addRevocation(revocation: StoredTokenRevocation): void {
+  function addRevocation(revocation: StoredTokenRevocation, sender: string | null): void {
     const deleteReplaced = deleteReplacedTokenRevocations(revocation, DIALECT)
+    let full = fullRoom(revocation, sender)
     // Those that it replaces may stand in another room.
-    if (isFull(revocation) && (run(deleteReplaced) === 0 || isFull(revocation)))
-      throw new KeyStoreError(describeNoRoom(roomOf(revocation)))
-    run(insertTokenRevocation(revocation, DIALECT))
+    if (full !== undefined && run(deleteReplaced) > 0) full = fullRoom(revocation, sender)
+    if (full !== undefined) throw new KeyStoreError(describeNoRoom(full))
+    run(insertTokenRevocation(revocation, sender, DIALECT))
     run(deleteReplaced)
+  }
+
+  /** @returns false where it is there already */
+  function addEvent(event: StoredTokenEvent): boolean {
+    run(deleteEndedEvents(event, DIALECT))
+    if (hasEvent.get(event.digest)) return false
+    const noted = countBy(countEvents)
+    if (noted >= ROOM.events) throw new KeyStoreError(describeNoRoom('events'))
+    if (noted >= ROOM['events of a sender'] && countBy(countEventsOf, event.sender) >= ROOM['events of a sender'])
+      throw new KeyStoreError(describeNoRoom('events of a sender'))
+    insertEvent.run(event.digest, event.sender, event.endsAt)
+    return true
   }
 
   const all = ({ text, values }: Statement): SqliteRow[] => database.prepare(text).all(...values)
@@ -221,18 +232,15 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
     addTokenRevocation(revocation) {
       inTransaction(database, () => {
         run(deleteEndedTokenRevocations(revocation.createdAt, DIALECT))
-        addRevocation(revocation)
+        addRevocation(revocation, null)
       })
     },
 
     addTokenRevocationsOnce(event, revocations, limit) {
       function write(): boolean {
-        run(deleteEndedEvents(event, DIALECT))
-        if (Number(countEvents.get()?.count) >= MAX_EVENTS && !hasEvent.get(event.digest))
-          throw new KeyStoreError(describeNoRoom('events'))
-        if (Number(insertEvent.run(event.digest, event.endsAt).changes) === 0) return false
+        if (!addEvent(event)) return false
         if (revocations.length > 0) run(deleteEndedTokenRevocations(event.createdAt, DIALECT))
-        for (const revocation of revocations) addRevocation(revocation)
+        for (const revocation of revocations) addRevocation(revocation, event.sender)
         return true
       }
       return inTransaction(database, write, limit)

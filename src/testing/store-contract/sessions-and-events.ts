@@ -14,9 +14,11 @@ function byEvent(id: string, values: Partial<StoredTokenRevocation> = {}): Store
   return ofSession(id, { createdBy: 'receiver:https://issuer.example', ...values })
 }
 
+const digestOf = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`
+
 function sampleEvent(name: string, values: Partial<StoredTokenEvent> = {}): StoredTokenEvent {
-  const digest = `sha256:${createHash('sha256').update(name).digest('hex')}`
-  return { digest, createdAt: NOW, endsAt: NOW + 365 * DAY, ...values }
+  const sender = digestOf('https://issuer.example')
+  return { digest: digestOf(name), sender, createdAt: NOW, endsAt: NOW + 365 * DAY, ...values }
 }
 
 const idsOf = (revocations: readonly StoredTokenRevocation[]) => revocations.map(({ id }) => id).sort()
@@ -121,7 +123,7 @@ export function testSessionsAndEvents({ describe, testWith }: Suite): void {
     testWith([...once, 'addTokenRevocation'], 'is acted upon once', async ({ store }) => {
       const all = [
         byEvent('a'),
-        byEvent('b', { sessionId: null, subject: 'user_123', issuedBefore: NOW, withoutSession: true }),
+        byEvent('b', { sessionId: null, subject: 'user_123', issuedBefore: Date.now() - DAY, withoutSession: true }),
       ]
       assert.equal(await store.addTokenRevocationsOnce(sampleEvent('1'), all), true)
       const read = async () => [...(await store.tokenRevocations(NOW))].sort((a, b) => (a.id < b.id ? -1 : 1))

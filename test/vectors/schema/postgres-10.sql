@@ -72,6 +72,7 @@ CREATE TABLE "public".vantage_token_counts (
 
 CREATE TABLE "public".vantage_token_events (
     digest text COLLATE pg_catalog."C" PRIMARY KEY CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
+    sender text COLLATE pg_catalog."C" NOT NULL CHECK (sender ~ '^sha256:[0-9a-f]{64}$'),
     ends_at timestamptz(3) CHECK (ends_at BETWEEN '1970-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999Z') NOT NULL
   );
 
@@ -137,9 +138,12 @@ CREATE INDEX vantage_usage_day ON "public".vantage_usage (day, id);
 
 CREATE INDEX vantage_token_events_end ON "public".vantage_token_events (ends_at);
 
+CREATE INDEX vantage_token_events_sender ON "public".vantage_token_events (sender);
+
 ALTER TABLE "public".vantage_token_revocations
     ADD COLUMN IF NOT EXISTS session_id text,
     ADD COLUMN IF NOT EXISTS without_session smallint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS sender text COLLATE pg_catalog."C" CHECK (sender ~ '^sha256:[0-9a-f]{64}$'),
     DROP CONSTRAINT IF EXISTS vantage_token_revocations_check,
     DROP CONSTRAINT IF EXISTS vantage_token_revocations_check1,
     DROP CONSTRAINT IF EXISTS vantage_token_revocations_named,
@@ -153,6 +157,9 @@ ALTER TABLE "public".vantage_token_revocations
 
 CREATE INDEX vantage_token_revocations_session_id
     ON "public".vantage_token_revocations USING hash (session_id);
+
+CREATE INDEX vantage_token_revocations_sender
+    ON "public".vantage_token_revocations (sender) WHERE sender IS NOT NULL;
 
 ALTER TABLE "public".vantage_token_counts
     ADD COLUMN IF NOT EXISTS sessions bigint NOT NULL DEFAULT 0,
@@ -320,12 +327,12 @@ CREATE OR REPLACE FUNCTION "public".vantage_count_tokens() RETURNS trigger LANGU
       added.sessions := 0;
       removed := added;
       IF TG_OP <> 'DELETE' THEN
-        SELECT count(token_id), count(*) FILTER (WHERE session_id IS NOT NULL OR without_session = 1),
-          count(*) FILTER (WHERE token_id IS NULL AND NOT (session_id IS NOT NULL OR without_session = 1)) INTO added.tokens, added.sessions, added.subjects_and_clients FROM added;
+        SELECT count(token_id) FILTER (WHERE sender IS NULL), count(*) FILTER (WHERE sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1),
+          count(*) FILTER (WHERE token_id IS NULL AND NOT (sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1)) INTO added.tokens, added.sessions, added.subjects_and_clients FROM added;
       END IF;
       IF TG_OP <> 'INSERT' THEN
-        SELECT count(token_id), count(*) FILTER (WHERE session_id IS NOT NULL OR without_session = 1),
-          count(*) FILTER (WHERE token_id IS NULL AND NOT (session_id IS NOT NULL OR without_session = 1)) INTO removed.tokens, removed.sessions, removed.subjects_and_clients FROM removed;
+        SELECT count(token_id) FILTER (WHERE sender IS NULL), count(*) FILTER (WHERE sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1),
+          count(*) FILTER (WHERE token_id IS NULL AND NOT (sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1)) INTO removed.tokens, removed.sessions, removed.subjects_and_clients FROM removed;
       END IF;
       IF added = removed THEN
         RETURN NULL;
@@ -370,18 +377,25 @@ CREATE OR REPLACE FUNCTION "public".vantage_count_events() RETURNS trigger LANGU
 
 REVOKE ALL ON FUNCTION "public".vantage_count_events() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION "public".vantage_revoke_tokens_once(event text, kept_until timestamptz, at timestamptz, revocations json) RETURNS boolean LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION "public".vantage_revoke_tokens_once(event text, sent_by text, kept_until timestamptz, at timestamptz, revocations json) RETURNS boolean LANGUAGE plpgsql
       SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$ DECLARE
       ended timestamptz := least(at, now());
       one "public".vantage_token_revocations%ROWTYPE;
     BEGIN
+      IF (octet_length(revocations::text) <= 12000000 AND json_array_length(revocations) <= 100) IS NOT TRUE THEN
+        RAISE EXCEPTION 'a call takes a list of at most 100 revocations' USING ERRCODE = 'check_violation';
+      END IF;
       LOCK TABLE "public".vantage_lock IN EXCLUSIVE MODE;
       DELETE FROM "public".vantage_token_events WHERE (digest = event AND ends_at <= ended) OR digest IN (
         SELECT digest FROM "public".vantage_token_events WHERE ends_at <= ended ORDER BY ends_at LIMIT 1000);
-      INSERT INTO "public".vantage_token_events (digest, ends_at)
-        VALUES (event, least(kept_until, now() + interval '367 days')) ON CONFLICT (digest) DO NOTHING;
+      INSERT INTO "public".vantage_token_events (digest, sender, ends_at)
+        VALUES (event, sent_by, least(kept_until, now() + interval '367 days')) ON CONFLICT (digest) DO NOTHING;
       IF NOT FOUND THEN
         RETURN false;
+      END IF;
+      IF (SELECT c.events FROM "public".vantage_token_counts c) > 100000
+        AND (SELECT count(*) FROM "public".vantage_token_events e WHERE e.sender = sent_by) > 100000 THEN
+        RAISE EXCEPTION 'there are too many events of a sender' USING ERRCODE = 'program_limit_exceeded';
       END IF;
       IF json_array_length(revocations) > 0 THEN
         DELETE FROM "public".vantage_token_revocations WHERE ends_at <= ended;
@@ -390,20 +404,31 @@ CREATE OR REPLACE FUNCTION "public".vantage_revoke_tokens_once(event text, kept_
         IF (one.created_by = 'receiver' OR one.created_by LIKE 'receiver:%') IS NOT TRUE THEN
           RAISE EXCEPTION 'created_by must be receiver, or begin with receiver:' USING ERRCODE = 'check_violation';
         END IF;
-        IF one.escaped = 1 AND json_typeof(coalesce(one.token_id, one.subject, one.client_id, one.session_id)::json) <> 'string' THEN
-          RAISE EXCEPTION 'an escaped name must be a JSON string' USING ERRCODE = 'check_violation';
+        IF (one.id COLLATE pg_catalog."C" ~ '^[!-~]{1,64}$'
+          AND octet_length(one.issuer) BETWEEN 1 AND 8192
+          AND octet_length(coalesce(one.token_id, one.subject, one.client_id, one.session_id)) BETWEEN 1 AND CASE one.escaped WHEN 1 THEN 49154 ELSE 8192 END
+          AND char_length(one.created_by) <= 256
+          AND (one.reason IS NULL OR char_length(one.reason) <= 256 AND btrim(one.reason) <> '')
+          AND concat(one.issuer, one.created_by, one.reason) !~ E'[\\u0001-\\u001f\\u007f-\\u009f\\u2028\\u2029]'
+          AND (one.issued_before IS NULL OR one.issued_before <= now() + interval '1 day')
+          AND one.ends_at <= now() + interval '36502 days') IS NOT TRUE THEN
+          RAISE EXCEPTION 'a revocation has a value that no keyring writes' USING ERRCODE = 'check_violation';
         END IF;
+        IF one.escaped = 1 AND (json_typeof(coalesce(one.token_id, one.subject, one.client_id, one.session_id)::json) <> 'string' OR strpos(coalesce(one.token_id, one.subject, one.client_id, one.session_id), E'\\u') = 0) THEN
+          RAISE EXCEPTION 'an escaped name must be a JSON string that needs it' USING ERRCODE = 'check_violation';
+        END IF;
+        one.sender := sent_by;
         BEGIN
-          INSERT INTO "public".vantage_token_revocations (id, issuer, token_id, subject, client_id, session_id, without_session, issued_before, created_at, created_by, reason, ends_at, escaped)
-          VALUES (one.id, one.issuer, one.token_id, one.subject, one.client_id, one.session_id, one.without_session, one.issued_before, one.created_at, one.created_by, one.reason, one.ends_at, one.escaped);
+          INSERT INTO "public".vantage_token_revocations (id, issuer, token_id, subject, client_id, session_id, without_session, issued_before, created_at, created_by, reason, ends_at, escaped, sender)
+          VALUES (one.id, one.issuer, one.token_id, one.subject, one.client_id, one.session_id, one.without_session, one.issued_before, one.created_at, one.created_by, one.reason, one.ends_at, one.escaped, one.sender);
         EXCEPTION WHEN program_limit_exceeded THEN
           DELETE FROM "public".vantage_token_revocations o
           WHERE (o.token_id = one.token_id OR o.subject = one.subject OR o.client_id = one.client_id OR o.session_id = one.session_id)
             AND o.issuer = one.issuer AND o.escaped = one.escaped AND o.id <> one.id AND o.ends_at <= one.ends_at
             AND o.without_session >= one.without_session
             AND (one.issued_before IS NULL OR o.issued_before <= one.issued_before);
-          INSERT INTO "public".vantage_token_revocations (id, issuer, token_id, subject, client_id, session_id, without_session, issued_before, created_at, created_by, reason, ends_at, escaped)
-          VALUES (one.id, one.issuer, one.token_id, one.subject, one.client_id, one.session_id, one.without_session, one.issued_before, one.created_at, one.created_by, one.reason, one.ends_at, one.escaped);
+          INSERT INTO "public".vantage_token_revocations (id, issuer, token_id, subject, client_id, session_id, without_session, issued_before, created_at, created_by, reason, ends_at, escaped, sender)
+          VALUES (one.id, one.issuer, one.token_id, one.subject, one.client_id, one.session_id, one.without_session, one.issued_before, one.created_at, one.created_by, one.reason, one.ends_at, one.escaped, one.sender);
         END;
         DELETE FROM "public".vantage_token_revocations o
           WHERE (o.token_id = one.token_id OR o.subject = one.subject OR o.client_id = one.client_id OR o.session_id = one.session_id)
@@ -411,10 +436,16 @@ CREATE OR REPLACE FUNCTION "public".vantage_revoke_tokens_once(event text, kept_
             AND o.without_session >= one.without_session
             AND (one.issued_before IS NULL OR o.issued_before <= one.issued_before);
       END LOOP;
+      IF json_array_length(revocations) > 0
+        AND (SELECT c.sessions FROM "public".vantage_token_counts c) > 50000
+        AND (SELECT count(*) FROM "public".vantage_token_revocations r WHERE r.sender = sent_by)
+          > 50000 THEN
+        RAISE EXCEPTION 'there are too many revocations of one sender' USING ERRCODE = 'program_limit_exceeded';
+      END IF;
       RETURN true;
     END $body$;
 
-REVOKE ALL ON FUNCTION "public".vantage_revoke_tokens_once(event text, kept_until timestamptz, at timestamptz, revocations json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION "public".vantage_revoke_tokens_once(event text, sent_by text, kept_until timestamptz, at timestamptz, revocations json) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION "public".vantage_keep_audit() RETURNS trigger LANGUAGE plpgsql
       SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$ BEGIN
@@ -562,8 +593,8 @@ INSERT INTO "public".vantage_schema (version, feed) VALUES (10, 'feed')
       ON CONFLICT (one) DO UPDATE SET version = excluded.version;
 
 INSERT INTO "public".vantage_token_counts (tokens, sessions, subjects_and_clients, events)
-  SELECT count(token_id), count(*) FILTER (WHERE session_id IS NOT NULL OR without_session = 1),
-          count(*) FILTER (WHERE token_id IS NULL AND NOT (session_id IS NOT NULL OR without_session = 1)), (SELECT count(*) FROM "public".vantage_token_events) FROM "public".vantage_token_revocations
+  SELECT count(token_id) FILTER (WHERE sender IS NULL), count(*) FILTER (WHERE sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1),
+          count(*) FILTER (WHERE token_id IS NULL AND NOT (sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1)), (SELECT count(*) FROM "public".vantage_token_events) FROM "public".vantage_token_revocations
   ON CONFLICT (one) DO UPDATE SET tokens = excluded.tokens, sessions = excluded.sessions,
     subjects_and_clients = excluded.subjects_and_clients, events = excluded.events;
 

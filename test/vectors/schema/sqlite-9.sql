@@ -112,6 +112,8 @@ ALTER TABLE vantage_token_revocations ADD COLUMN session_id TEXT;
 
 ALTER TABLE vantage_token_revocations ADD COLUMN without_session INTEGER NOT NULL DEFAULT 0;
 
+ALTER TABLE vantage_token_revocations ADD COLUMN sender TEXT;
+
 DROP TABLE IF EXISTS vantage_token_revocations_9;
 
 CREATE TABLE vantage_token_revocations_9 (
@@ -128,15 +130,16 @@ CREATE TABLE vantage_token_revocations_9 (
     reason TEXT CHECK (typeof(reason) IN ('text', 'null')),
     ends_at INTEGER CHECK (typeof(ends_at) IN ('integer', 'null') AND ends_at BETWEEN 0 AND 253402300799999) NOT NULL,
     escaped INTEGER NOT NULL DEFAULT 0 CHECK (escaped IN (0, 1)),
+    sender TEXT CHECK (typeof(sender) IN ('text', 'null')),
     CHECK ((token_id IS NOT NULL) + (subject IS NOT NULL) + (client_id IS NOT NULL) + (session_id IS NOT NULL) = 1),
     CHECK (session_id IS NOT NULL OR (token_id IS NULL) = (issued_before IS NOT NULL)),
     CHECK (without_session = 0 OR subject IS NOT NULL)
   );
 
 INSERT INTO vantage_token_revocations_9 (id, issuer, token_id, subject, client_id, session_id, without_session,
-      issued_before, created_at, created_by, reason, ends_at, escaped)
+      issued_before, created_at, created_by, reason, ends_at, escaped, sender)
     SELECT id, issuer, token_id, subject, client_id, session_id, without_session,
-      issued_before, created_at, created_by, reason, ends_at, escaped FROM vantage_token_revocations;
+      issued_before, created_at, created_by, reason, ends_at, escaped, sender FROM vantage_token_revocations;
 
 DROP TABLE vantage_token_revocations;
 
@@ -156,15 +159,20 @@ CREATE INDEX vantage_token_revocations_client_id ON vantage_token_revocations (c
 CREATE INDEX vantage_token_revocations_session_id ON vantage_token_revocations (session_id)
     WHERE session_id IS NOT NULL;
 
-CREATE INDEX vantage_token_revocations_without_session ON vantage_token_revocations (subject)
-    WHERE without_session = 1;
+CREATE INDEX vantage_token_revocations_room ON vantage_token_revocations (CASE WHEN sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1 THEN 'sessions'
+    WHEN token_id IS NOT NULL THEN 'tokens' ELSE 'subjects and clients' END);
+
+CREATE INDEX vantage_token_revocations_sender ON vantage_token_revocations (sender) WHERE sender IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS vantage_token_events (
     digest TEXT CHECK (typeof(digest) IN ('text', 'null')) NOT NULL PRIMARY KEY,
+    sender TEXT CHECK (typeof(sender) IN ('text', 'null')) NOT NULL,
     ends_at INTEGER CHECK (typeof(ends_at) IN ('integer', 'null') AND ends_at BETWEEN 0 AND 253402300799999) NOT NULL
   ) WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS vantage_token_events_end ON vantage_token_events (ends_at);
+
+CREATE INDEX IF NOT EXISTS vantage_token_events_sender ON vantage_token_events (sender);
 
 DROP TRIGGER IF EXISTS vantage_audit_inserted; CREATE TRIGGER vantage_audit_inserted AFTER INSERT ON vantage_keys BEGIN
     INSERT INTO vantage_audit (action, key_id, successor_id, actor, tenant, subject) VALUES (
