@@ -268,7 +268,7 @@ function describeFault(error: unknown, place: PostgresPlace, statement: string):
       return 'is locked by another transaction'
     case SQLSTATE.canceled:
       // Reading waits for no lock but that of a migration.
-      return /^\s*SELECT(?![^]*vantage_revoke_tokens_once)/.test(statement)
+      return /^\s*SELECT/.test(statement) && !statement.includes('vantage_revoke_tokens_once')
         ? 'has not answered in time: the server is busy, or there is much to read'
         : 'is locked by another transaction, or the server is busy'
     default:
