@@ -146,6 +146,7 @@ export function createReceiver(options: RevocationReceiverOptions): Receiver {
 
   async function shutDown(): Promise<void> {
     notices.close()
+    losses.close()
     await settledBy(performance.now() + timeoutMs, ...underWay)
     for (const { keys } of senders.values()) keys.close()
   }
