@@ -190,7 +190,7 @@ export function createTestIssuer(options: TestIssuerOptions = {}): TestIssuer<Pr
     return `${input}.${signer.sign(input).toString('base64url')}`
   }
 
-  const entry = shape.entry?.({ audience, clients })
+  const entry = shape.entry?.({ issuer, audience, clients })
   return Object.freeze({
     issuer,
     get jwks() {

@@ -15,7 +15,11 @@ export interface TokenShape {
   /** The `typ` of the header; `undefined` where there is none. */
   readonly typ: string | undefined
   /** What the provider's preset returns; `undefined` where the defaults of a verifier accept the tokens. */
-  entry?(given: { readonly audience: string | readonly string[]; readonly clients: readonly string[] }): IssuerOptions
+  entry?(given: {
+    readonly issuer: string
+    readonly audience: string | readonly string[]
+    readonly clients: readonly string[]
+  }): IssuerOptions
   /** The claim that names the client. */
   readonly client: string
   /** The claim that has the scopes. */
@@ -43,6 +47,11 @@ export const RFC9068: TokenShape = {
 }
 
 const ENTRA_TENANT = '11111111-2222-3333-4444-555555555555'
+
+/** The tenant of an issuer of Entra ID, whose tokens name it in `tid`; of another URL any. */
+function entraTenantOf(issuer: string): string {
+  return /\/([^/]+)\/(?:v2\.0)?$/.exec(issuer)?.[1] ?? ENTRA_TENANT
+}
 
 /** What the vendors document, as far as a resource server sees it. */
 export const PROVIDERS: { readonly [P in TestProvider]: TokenShape } = {
@@ -75,16 +84,22 @@ export const PROVIDERS: { readonly [P in TestProvider]: TokenShape } = {
     issuer: `https://login.microsoftonline.com/${ENTRA_TENANT}/v2.0`,
     typ: 'JWT',
     // Its one tenant written out, so that the issuer can be another.
-    entry: ({ audience }) => ({
+    entry: ({ issuer, audience }) => ({
       ...entra({ tenants: [ENTRA_TENANT], audience }),
       tenants: undefined,
-      required: { tid: ENTRA_TENANT },
+      required: { tid: entraTenantOf(issuer) },
     }),
     client: 'azp',
     scope: 'scp',
     otherScopes: ['roles'],
     subject: 'oid',
-    claims: (now) => ({ nbf: now, azpacr: '1', tid: ENTRA_TENANT, uti: randomUUID(), ver: '2.0' }),
+    claims: (now, _, issuer) => ({
+      nbf: now,
+      azpacr: '1',
+      tid: entraTenantOf(issuer),
+      uti: randomUUID(),
+      ver: '2.0',
+    }),
   },
   okta: {
     issuer: 'https://org.okta.test/oauth2/default',

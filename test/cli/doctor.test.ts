@@ -47,14 +47,14 @@ describe('an issuer', () => {
   const issuer = createTestIssuer()
   let server: Server
   let url: string
-  let answer: { metadata?: object; keys?: object; headers?: Record<string, string>; dated?: boolean }
+  let answer: { status?: number; metadata?: object; keys?: object; headers?: Record<string, string>; dated?: boolean }
 
   beforeAll(async () => {
     server = createServer((request, response) => {
       if (answer.dated === false) response.sendDate = false
       const metadata = answer.metadata ?? { issuer: url, jwks_uri: `${url}/jwks` }
       response
-        .writeHead(200, answer.headers)
+        .writeHead(answer.status ?? 200, answer.headers)
         .end(JSON.stringify(request.url === '/jwks' ? (answer.keys ?? issuer.jwks) : metadata))
     }).listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -124,6 +124,17 @@ describe('an issuer', () => {
     const gone = await examine({ jwksUri: 'http://127.0.0.1:1/jwks?secret=hunter2' })
     expect(resultsOf(gone)).toEqual({ metadata: 'ok', 'key set': 'wrong', clock: 'not measured' })
     expect(JSON.stringify(gone)).not.toContain('hunter2')
+  })
+
+  test('that asks for a credential: the cure is a fetch that sends one', async () => {
+    const cure = expect.stringContaining('a fetch of its own')
+    for (const status of [401, 403]) {
+      answer = { status }
+      expect(find(await examine(), 'metadata')).toMatchObject({ result: 'wrong', cure })
+      expect(find(await examine({ jwksUri: `${url}/jwks` }), 'key set')).toMatchObject({ result: 'wrong', cure })
+    }
+    answer = { status: 400 }
+    expect(find(await examine(), 'metadata')?.cure).toContain('curl')
   })
 
   test('with a static key set is not asked', async () => {

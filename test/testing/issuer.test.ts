@@ -1,6 +1,7 @@
 import type { JSONWebKeySet } from 'jose'
 import { expect, test } from 'vitest'
 import type { VerifierOptions } from '../../src/config/options.js'
+import { entra } from '../../src/presets/entra.js'
 import { createTestClock } from '../../src/testing/clock.js'
 import { createTestIssuer, type ProviderOptions, type TestIssuer } from '../../src/testing/issuer.js'
 import { PROVIDERS, type TestProvider } from '../../src/testing/providers.js'
@@ -131,6 +132,21 @@ test('has the options of the preset for a provider, with the name of the issuer 
     expect(await outcome(verifier, issuer.mint())).toBe('issuer')
     await verifier.close()
   }
+})
+
+test('writes the tenant of an own issuer of Entra ID, so that the entry of the service accepts its tokens', async () => {
+  const tenant = 'aaaabbbb-0000-1111-2222-ccccddddeeee'
+  const issuer = createTestIssuer({
+    provider: 'entra',
+    audience: 'api',
+    issuer: `https://login.microsoftonline.com/${tenant}/v2.0`,
+  })
+  const verifier = createVerifier({
+    issuer: [{ ...entra({ tenants: [tenant], audience: 'api' }), jwks: issuer.jwks }],
+    keys: false,
+  })
+  expect(await verifier.authenticate({ authorization: `Bearer ${issuer.mint()}` })).toMatchObject({ tenant })
+  await verifier.close()
 })
 
 test('accepts the tokens of the clients of Cognito that it was given, and of no others', async () => {

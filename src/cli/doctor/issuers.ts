@@ -134,5 +134,7 @@ function cureOf(error: unknown, url: URL): string {
     return 'the name has no address here: compare it with what the issuer is called, and look at DNS'
   if (/no key that can verify/.test(message))
     return 'the issuer has to publish public keys for one of the accepted algorithms'
+  if (/answered 40[13]\b/.test(message))
+    return "it asks for a credential: give the issuer's entry a fetch of its own that sends one (docs/providers/kubernetes.md)"
   return `services get the same: compare with what a command prints on this machine: curl -i ${shown(url)}`
 }
