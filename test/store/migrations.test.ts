@@ -216,6 +216,43 @@ describe.each(subjects)(
       )
     })
 
+    test('keeps the revocations of tokens, those of sessions too, when its tables are made anew', async () => {
+      await prepare()
+      await run(readFileSync(released(name, newest - 1), 'utf8'))
+      const createdAt = 1_764_072_000_000
+      const [at, end] = [instant(createdAt), instant(createdAt + 1000)]
+      await run(`
+      INSERT INTO vantage_token_revocations (id, issuer, token_id, subject, client_id, issued_before, created_at, created_by, reason, ends_at)
+      VALUES ('one', 'https://issuer.test', 'j1', NULL, NULL, NULL, ${at}, 'ann', 'lost', ${end}),
+        ('two', 'https://issuer.test', NULL, 'u1', NULL, ${at}, ${at}, NULL, NULL, ${end}),
+        ('three', 'https://issuer.test', NULL, NULL, 'c1', ${at}, ${at}, NULL, NULL, ${end})`)
+      const common = { issuer: 'https://issuer.test', createdAt, endsAt: createdAt + 1000, withoutSession: false }
+      const nobody = { tokenId: null, subject: null, clientId: null, sessionId: null, createdBy: null, reason: null }
+      const session = { ...common, ...nobody, id: 'four', sessionId: 's1', issuedBefore: createdAt }
+      const expected = [
+        { ...common, ...nobody, id: 'one', tokenId: 'j1', issuedBefore: null, createdBy: 'ann', reason: 'lost' },
+        { ...common, ...nobody, id: 'three', clientId: 'c1', issuedBefore: createdAt },
+        { ...common, ...nobody, id: 'two', subject: 'u1', issuedBefore: createdAt },
+      ]
+      const listed = async (store: KeyStore) =>
+        [...((await store.tokenRevocations?.(createdAt)) ?? [])].sort((one, other) => (one.id < other.id ? -1 : 1))
+
+      const store = opening()
+      await store.migrate?.()
+      expect(await listed(store)).toEqual(expected)
+
+      // All steps run again where a table of theirs is missing.
+      await run('DROP TABLE vantage_usage')
+      const later = opening()
+      await later.migrate?.()
+      expect(await listed(later)).toEqual(expected)
+      await later.addTokenRevocation?.(session)
+      await run('DROP TABLE vantage_usage')
+      const last = opening()
+      await last.migrate?.()
+      expect(await listed(last)).toEqual([session, ...expected])
+    })
+
     test.each(versions)('is the same after a walk from version %i as in an empty database', async (version) => {
       await prepare()
       await run(readFileSync(released(name, version), 'utf8'))
