@@ -14,7 +14,7 @@ type Kind = (typeof kinds)[number]
 
 const doors: Record<
   'form' | 'event' | 'json',
-  { own: Kind; status: number; refused: number; request(credential: string): WireRequest }
+  { own: Kind; status: number; refused: number; apiKey?: number; request(credential: string): WireRequest }
 > = {
   form: {
     own: 'logoutToken',
@@ -31,7 +31,9 @@ const doors: Record<
   json: {
     own: 'revocationToken',
     status: 204,
-    refused: 401,
+    refused: 400,
+    // It is no token of another kind, but no token at all.
+    apiKey: 401,
     request: (credential) => ({
       headers: [['Content-Type', CONTENT_TYPES.json]],
       authorization: `Bearer ${credential}`,
@@ -63,14 +65,14 @@ describe.each(HOSTS)('$name', ({ start }) => {
   })
   afterAll(() => running.close())
 
-  test.each(Object.entries(doors))('%s', async (_name, { own, status, refused, request }) => {
+  test.each(Object.entries(doors))('%s', async (_name, { own, status, refused, apiKey = refused, request }) => {
     const answers: Record<string, number> = {}
     for (const kind of kinds) {
       const answer = await exchange(running.port, { method: 'POST', path: PATH, ...request(credentials[kind]) })
       answers[kind] = answer.status
       expect(JSON.stringify(answer)).not.toContain(credentials[kind].slice(-20))
     }
-    expect(answers).toEqual(Object.fromEntries(kinds.map((kind) => [kind, kind === own ? status : refused])))
+    expect(answers).toEqual({ ...Object.fromEntries(kinds.map((kind) => [kind, refused])), apiKey, [own]: status })
     expect(running.failures).toEqual([])
   })
 })
