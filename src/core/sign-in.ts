@@ -4,7 +4,12 @@ import { isText, own } from './own.js'
 type Claims = Readonly<JWTPayload>
 
 /** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
-const MAX_TIME = 253_402_300_799
+export const MAX_TIME = 253_402_300_799
+
+/** Whether a value is seconds since the epoch (RFC 7519 §2, NumericDate). */
+export function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= MAX_TIME
+}
 
 // A claim of another type is no reason to refuse the token: only requireAuthentication() asks for it, and refuses null.
 
@@ -17,5 +22,5 @@ export function acrOf(claims: Claims): string | null {
 /** When the subject signed in: the `auth_time` claim. `null` for none, and for what is no time. */
 export function authTimeOf(claims: Claims): Date | null {
   const seconds = own(claims, 'auth_time')
-  return typeof seconds === 'number' && seconds >= 0 && seconds <= MAX_TIME ? new Date(seconds * 1000) : null
+  return isTime(seconds) ? new Date(seconds * 1000) : null
 }

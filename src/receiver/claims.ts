@@ -1,5 +1,6 @@
-import { audiences, isTime, MAX_TIME, timeOf } from '../token/claim-values.js'
-import { isText } from '../token/identity.js'
+import { isText } from '../core/own.js'
+import { isTime, MAX_TIME } from '../core/sign-in.js'
+import { audiences, timeOf } from '../token/claim-values.js'
 import { type JsonObject, own } from '../token/json-object.js'
 import type { Sender } from './options.js'
 

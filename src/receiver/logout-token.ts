@@ -1,7 +1,7 @@
+import { isText } from '../core/own.js'
 import type { RevocationRefusal } from '../core/telemetry.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
 import { timeOf } from '../token/claim-values.js'
-import { isText } from '../token/identity.js'
 import { isJsonObject, type JsonObject, own } from '../token/json-object.js'
 import { EMPTY_OK, errorAnswer } from './answers.js'
 import { COMMON_CHECKS, eventTime, LOGOUT_LIFE_SECONDS } from './claims.js'

@@ -1,6 +1,6 @@
+import { isText } from '../core/own.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
 import { readTokenSelector } from '../keyring/token-selector.js'
-import { isText } from '../token/identity.js'
 import { isJsonObject, type JsonObject, own } from '../token/json-object.js'
 import type { Sender } from './options.js'
 

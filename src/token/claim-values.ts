@@ -1,11 +1,9 @@
 import { formatSpan } from '../core/duration.js'
+import { isTime } from '../core/sign-in.js'
 import { show } from './check-report.js'
 import { type JsonObject, own } from './json-object.js'
 
 // Two kinds of values that claims have, read and shown.
-
-/** 9999-12-31T23:59:59Z, the last instant that every date format can write. */
-export const MAX_TIME = 253_402_300_799
 
 export function audiences(claims: JsonObject): readonly string[] | undefined {
   const aud = own(claims, 'aud')
@@ -18,10 +16,6 @@ export function audiences(claims: JsonObject): readonly string[] | undefined {
 export function timeOf(claims: JsonObject, name: string): number {
   const value = own(claims, name)
   return isTime(value) ? value : Number.NaN
-}
-
-export function isTime(value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && value <= MAX_TIME
 }
 
 /** Its kind alone: what it says is for another check. */

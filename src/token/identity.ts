@@ -1,11 +1,8 @@
+import { isText } from '../core/own.js'
 import { claimAt } from './claim-reference.js'
 import { own } from './json-object.js'
 import type { IssuerPolicy } from './policy.js'
 import type { UnverifiedAccessToken } from './unverified-token.js'
-
-export function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
-}
 
 /** Segments of a path, none of them empty, `.` or `..`; the trust domain was compared before. */
 const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/
