@@ -70,7 +70,7 @@ curl -s -w '\\n%{http_code}\\n' -X POST -H \\
   "Authorization: Bearer ${apiKey}" \\
   ${url}/v1/jobs
 
-# End all sessions, as a sign-out does: yours, and the one that the access token above was issued in.
+# End all sessions, as a sign-out does: yours, and the one that the token above was issued in.
 # The authorization server tells the API on Express of it
 curl -s -w '\\n' -X POST ${endSession}
 
