@@ -86,6 +86,50 @@ export interface RevokeKeyOptions {
   actor?: string | null | undefined
 }
 
+/** See {@link Keyring.revoke} and {@link Keyring.revokeTokens}. */
+export interface ConfirmOptions {
+  /** How long to wait until each service that follows the store has said that it refuses what is revoked: 1 second to 10 minutes. */
+  confirm: Duration
+}
+
+/** What was revoked, and who has confirmed it. See {@link ConfirmOptions}. */
+export interface Confirmed<Revoked> {
+  readonly record: Revoked
+  readonly confirmation: Confirmation
+}
+
+/** Which services have said that they refuse what was revoked. */
+export interface Confirmation {
+  /** How many services follow the store. */
+  readonly services: number
+  /** How many of them have said that they refuse it. */
+  readonly confirmed: number
+  /** When the last of these said so, in whole milliseconds after it was written; `null` where none did. */
+  readonly lastAfterMs: number | null
+  /** Those that have not answered in time; absent where all have. */
+  readonly unanswered?: readonly ServiceName[]
+}
+
+/** By what people find a service. What is not known is `null`. */
+export interface ServiceName {
+  /** Name of the machine or container that it runs on. */
+  readonly host: string | null
+  /** Its process there. */
+  readonly pid: number | null
+  /** What its connection string calls it (`application_name`), or the name of its program's file. */
+  readonly applicationName: string | null
+}
+
+/** A service that follows the store. See {@link Keyring.services}. */
+export interface FollowingService extends ServiceName {
+  /** Since when it has followed without a gap; `null` where it has not answered. */
+  readonly since: Date | null
+  /** The number of the newest change that it has heard of; `null` where that is not known. */
+  readonly heardOf: string | null
+  /** Whether it answered in time, and so has heard of everything that was committed before the question. */
+  readonly isUpToDate: boolean
+}
+
 /** See {@link Keyring.list}. Every filter given must hold. */
 export interface ListKeysOptions {
   subject?: string | undefined
@@ -275,9 +319,15 @@ export interface Keyring {
    * Ends a key for good. A second call changes nothing: the first reason stays. A successor is a key of its own, and stays
    * valid.
    *
+   * With `confirm` it resolves once each service that follows the store has said that it refuses the key, or when that time
+   * is over. The key is revoked in either case; a second call asks again.
+   *
    * @throws {KeyNotFoundError} for an unknown id
+   * @throws {KeyStoreError} with `confirm`, for a store of the application's own without `askServices`, before anything is
+   *   written; and where the key is revoked and services could not be asked, as the message says
    */
-  revoke(id: string, options?: RevokeKeyOptions): Promise<KeyRecord>
+  revoke(id: string, options: RevokeKeyOptions & ConfirmOptions): Promise<Confirmed<KeyRecord>>
+  revoke(id: string, options?: RevokeKeyOptions & { confirm?: undefined }): Promise<KeyRecord>
   /** The record of a key; `undefined` for an unknown id. */
   get(id: string): Promise<KeyRecord | undefined>
   /**
@@ -302,9 +352,16 @@ export interface Keyring {
    * Revokes access tokens in all services that use this store: one token, or all tokens of a subject, of a client or of a
    * session that were issued before an instant. It takes effect as fast as the revocation of a key, and cannot be taken back.
    *
-   * It does not check that there are such tokens, nor that a service accepts the issuer.
+   * It does not check that there are such tokens, nor that a service accepts the issuer. `confirm` is as with `revoke`.
    */
-  revokeTokens(selector: TokenSelector, options?: RevokeTokensOptions): Promise<TokenRevocation>
+  revokeTokens(
+    selector: TokenSelector,
+    options: RevokeTokensOptions & ConfirmOptions,
+  ): Promise<Confirmed<TokenRevocation>>
+  revokeTokens(
+    selector: TokenSelector,
+    options?: RevokeTokensOptions & { confirm?: undefined },
+  ): Promise<TokenRevocation>
   /**
    * Revokes tokens because an issuer's event says so, and once: that the event came and what it revokes are one transaction.
    * Without selectors the event is only noted. It resolves after the commit; also a repetition, which changes nothing,
@@ -320,6 +377,16 @@ export interface Keyring {
     selectors: readonly TokenSelector[],
     options?: RevokeTokensOnceOptions,
   ): Promise<RevokedTokensOnce>
+  /**
+   * The services that follow the store, by host, process and application name: each is asked, and has `timeout` to answer
+   * (1 second to 10 minutes; default 2 seconds).
+   *
+   * A service is here while it caches what the store holds. One that hears of changes by reading alone, behind a proxy that
+   * pools transactions or from a read replica, cannot be asked, and is not.
+   *
+   * @throws {KeyStoreError} for a store of the application's own without `askServices`, and where services cannot be asked
+   */
+  services(options?: { timeout?: Duration | undefined }): Promise<readonly FollowingService[]>
   /** The revocations of tokens that are in force, newest first. */
   tokenRevocations(): Promise<readonly TokenRevocation[]>
   /**

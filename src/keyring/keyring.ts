@@ -28,6 +28,7 @@ import { readEdit } from './edit.js'
 import { readListFilters } from './list-filters.js'
 import { createNewKey, showOnce } from './new-key.js'
 import { type KeyRecord, toAuditEntry, toKeyRecord } from './records.js'
+import { DEFAULT_ANSWER_TIME, listServices, readAnswerTime, writeAndConfirm } from './services.js'
 import { formatCursor } from './sort.js'
 import { createTokenMethods } from './token-revocations.js'
 import { readView, refuseOthers } from './view.js'
@@ -120,13 +121,20 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
 
   /** One of the store's optional methods, which an application's own store may lack. */
   function required<
-    M extends 'addTokenRevocation' | 'addTokenRevocationsOnce' | 'tokenRevocations' | 'readAudit' | 'readTotalUsage',
+    M extends
+      | 'addTokenRevocation'
+      | 'addTokenRevocationsOnce'
+      | 'tokenRevocations'
+      | 'readAudit'
+      | 'readTotalUsage'
+      | 'askServices',
   >(name: M): NonNullable<KeyStore[M]> {
     const method = keys[name]
     if (method === undefined) throw new KeyStoreError(`This key store cannot do that: it has no ${name}()`)
     return method.bind(keys) as NonNullable<KeyStore[M]>
   }
 
+  const askServices = () => required('askServices')
   const watches = createWatches(keys, ready, readRecord, clock)
 
   const keyring: Keyring = {
@@ -202,15 +210,18 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
 
     async revoke(id, given = {}) {
       checkId(id)
-      checkNames('revoke()', given, ['reason', 'actor'])
+      checkNames('revoke()', given, ['reason', 'actor', 'confirm'])
       const revokedReason = checkOptionalText(given.reason, 'reason')
       const revokedBy = checkOptionalText(given.actor, 'actor')
+      const written = writeAndConfirm(given.confirm, askServices)
       await ready()
-      return change(id, (current, now) => {
-        if (current.revokedAt !== null) return { result: toKeyRecord(current, now) }
-        const next = { ...withoutUse(current), revokedAt: now, revokedBy, revokedReason }
-        return { next, result: toKeyRecord({ ...current, ...next }, now) }
-      })
+      return written(() =>
+        change(id, (current, now) => {
+          if (current.revokedAt !== null) return { result: toKeyRecord(current, now) }
+          const next = { ...withoutUse(current), revokedAt: now, revokedBy, revokedReason }
+          return { next, result: toKeyRecord({ ...current, ...next }, now) }
+        }),
+      )
     },
 
     async get(id) {
@@ -279,6 +290,13 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
         entries: page.map(toAuditEntry),
         cursor: found.length > limit ? String(page.at(-1)?.seq) : null,
       }
+    },
+
+    async services(given = {}) {
+      checkNames('services()', given, ['timeout'])
+      const limitMs = readAnswerTime(given.timeout ?? DEFAULT_ANSWER_TIME, 'timeout')
+      await ready()
+      return listServices(askServices(), limitMs)
     },
 
     watch(listener) {

@@ -8,11 +8,15 @@ import { LAST_INSTANT } from '../store/key-order.js'
 import { checkNames, checkOptionalText, DEFAULT_LIFE, readTimeout } from './arguments.js'
 import type { Keyring, RevokeTokensOnceOptions, RevokeTokensOptions, TokenEvent } from './contract.js'
 import { toTokenRevocation } from './records.js'
+import { writeAndConfirm } from './services.js'
 import { checkName, isName, readTokenSelector } from './token-selector.js'
 
 type TokenMethods = Pick<Keyring, 'revokeTokens' | 'revokeTokensOnce' | 'tokenRevocations'>
 
-type StoreMethods = Pick<KeyStore, 'addTokenRevocation' | 'addTokenRevocationsOnce' | 'tokenRevocations'>
+type StoreMethods = Pick<
+  KeyStore,
+  'addTokenRevocation' | 'addTokenRevocationsOnce' | 'tokenRevocations' | 'askServices'
+>
 
 /**
  * How long after the life of a token it may still be accepted: twice the largest `clockToleranceSeconds`, since its issuer's
@@ -35,12 +39,15 @@ export function createTokenMethods(
   return {
     async revokeTokens(selector, given = {}) {
       const selected = readTokenSelector(selector)
-      checkNames('revokeTokens()', given, ['reason', 'actor', 'tokenLife'])
+      checkNames('revokeTokens()', given, ['reason', 'actor', 'tokenLife', 'confirm'])
       const options = readOptions(given)
+      const written = writeAndConfirm(given.confirm, () => required('askServices'))
       await ready()
       const stored = toStored(selected, options, clock())
-      await required('addTokenRevocation')(stored)
-      return toTokenRevocation(stored)
+      return written(async () => {
+        await required('addTokenRevocation')(stored)
+        return toTokenRevocation(stored)
+      })
     },
 
     async revokeTokensOnce(event, selectors, given = {}) {

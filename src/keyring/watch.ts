@@ -134,7 +134,7 @@ function follow(
     now.reading = true
     try {
       await ready()
-      feed ??= now.closed ? undefined : store.watch?.(hear)
+      feed ??= now.closed ? undefined : store.watch?.(hear, 'observer')
       while (!now.closed && (now.wanted || now.firstUsesWanted)) {
         const { wanted } = now
         if (wanted) now.wanted = false

@@ -115,8 +115,23 @@ export interface KeyStore {
   /**
    * Tells of changes to keys and to revocations of tokens, whichever program makes them. A change may be told more than
    * once. Returns at once, and connects in the background. A store without it is asked on every request.
+   *
+   * @param follower who listens. Default: `'service'`.
    */
-  watch?(listener: (change: KeyChange) => void): ChangeFeed
+  watch?(listener: (change: KeyChange) => void, follower?: Follower): ChangeFeed
+
+  /**
+   * Asks each service that follows the store whether it has heard of everything that was committed before. Resolves to all
+   * services that followed when the question was put: once each of them has answered, or the time is over. Who answers has
+   * dropped what it had cached of what changed, and refuses from then on what is revoked.
+   *
+   * It costs a service nothing until it is asked. Rejects where services cannot be asked.
+   *
+   * @param limitMs how long to wait for answers, from the question on
+   * @param written the question is put once this has resolved, so that a store can get ready to hear the answers while
+   *   something is being written. Where it rejects nothing is asked, and the same is rejected. Default: at once.
+   */
+  askServices?(limitMs: number, written?: Promise<unknown>): Promise<readonly AskedService[]>
 
   /**
    * Creates the schema or brings it up to date, under a lock. Services never call it. Resolves to the schema's version.
@@ -318,6 +333,28 @@ export interface ChangeFeed {
   poll?(): void
   /** Ends the feed: it is `down`, and the listener is not called again. May be called again. */
   close(): Promise<void>
+}
+
+/**
+ * Who follows a store: a `service` decides on credentials, and is asked by {@link KeyStore.askServices}; an `observer` only
+ * looks, as `watch()` of a keyring does.
+ */
+export type Follower = 'service' | 'observer'
+
+/** A service that follows a store, as {@link KeyStore.askServices} found it. What it says of itself may be `null`. */
+export interface AskedService {
+  /** Name of the machine or container that it runs on. */
+  readonly host: string | null
+  /** Its process there. */
+  readonly pid: number | null
+  /** What the connection string calls it (`application_name`), or the name of its program's file. */
+  readonly applicationName: string | null
+  /** Since when it has followed without a gap, in milliseconds since the epoch; `null` where it has not answered. */
+  readonly since: number | null
+  /** The number of the newest change that it has heard of, as the store's log counts; `null` where that is not known. */
+  readonly heardOf: string | null
+  /** How long after the question it answered, in milliseconds; `null` where it has not. */
+  readonly answeredAfterMs: number | null
 }
 
 /** What a revocation can name a token by. */

@@ -17,6 +17,7 @@ import { compareKeys, NEWEST_FIRST } from './key-order.js'
 import { createMemoryRevocations } from './memory-revocations.js'
 import { describeEdit, isSameKey } from './same-key.js'
 import { createSearch } from './search.js'
+import { thisService } from './this-service.js'
 import { describeTokenSelector, namesToken } from './token-revocations.js'
 import { byDay, createUsageTotals, sumOf } from './usage-totals.js'
 import { checkInTime } from './write-limit.js'
@@ -29,6 +30,8 @@ export function memoryKeyStore(): KeyStore {
   const keys = new Map<string, StoredKey>()
   const uses = new Map<string, Map<string, { count: number; lastUsedAt: number }>>()
   const listeners = new Set<(change: KeyChange) => void>()
+  /** Those of the listeners that are services, and since when each follows. */
+  const services = new Map<object, number>()
   const audit: StoredAuditEntry[] = []
   const revocations = createMemoryRevocations()
   let closed = false
@@ -198,10 +201,11 @@ export function memoryKeyStore(): KeyStore {
         .slice(0, limit)
     },
 
-    watch(listener): ChangeFeed {
+    watch(listener, follower = 'service'): ChangeFeed {
       // A function of its own for each feed, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)
       if (!closed) listeners.add(deliver)
+      if (!closed && follower === 'service') services.set(deliver, Date.now())
       return {
         get state() {
           return listeners.has(deliver) ? 'live' : 'down'
@@ -209,8 +213,16 @@ export function memoryKeyStore(): KeyStore {
         epoch: 1,
         async close() {
           listeners.delete(deliver)
+          services.delete(deliver)
         },
       }
+    },
+
+    // A listener is told of a change before the method that makes it resolves.
+    async askServices(_limitMs, written) {
+      checkOpen()
+      await written
+      return [...services.values()].map((since) => ({ since, heardOf: null, answeredAfterMs: 0, ...thisService() }))
     },
 
     async close() {
@@ -220,6 +232,7 @@ export function memoryKeyStore(): KeyStore {
       audit.length = 0
       revocations.clear()
       listeners.clear()
+      services.clear()
     },
   }
 }
