@@ -23,6 +23,35 @@ describe.skipIf(!postgresIsThere())('reading the log of changes', () => {
     await server?.stop()
   })
 
+  test('keeps a plan that no position has made anew, and that reads by the index though the log was empty then', async () => {
+    const client = connections.createClient()
+    await client.connect()
+    const ask = connections.askClient(client)
+    let values: readonly unknown[] = []
+    const position = { feed: 'any', seq: '0', id: null, at: 0 }
+    // The server makes five plans before it keeps one.
+    for (let i = 0; i < 6; i++) {
+      await readChanges(
+        (text, given, name) => {
+          if (name !== undefined) values = given ?? []
+          return ask(text, given, name)
+        },
+        'public',
+        position,
+      )
+    }
+    await ask(`INSERT INTO {schema}.vantage_changes (id) SELECT 'k' || i FROM generate_series(1, 20000) AS i`)
+    const literals = values.map((value) =>
+      Array.isArray(value) ? `ARRAY[${value.map((text) => `'${text}'`).join(', ')}]` : value,
+    )
+    const { rows } = await ask(`EXPLAIN EXECUTE vantage_read_changes (${literals.join(', ')})`)
+    await client.end()
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    // A plan for certain values names these.
+    expect(plan).toContain('tgname = ANY ($2)')
+    expect(plan).toMatch(/Index Scan using vantage_changes_pkey/)
+  })
+
   // It was: 40 ms, and 700 ms with the revocations joined, on each reading and so on the way of each revocation.
   test('reads the entries and revocations that are new by their indexes, and is not compiled', async () => {
     await server.sql(

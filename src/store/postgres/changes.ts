@@ -9,6 +9,8 @@ import { TRIGGER_NAMES, TRIGGERS } from './triggers.js'
 
 /** More changes than this are told as a change of everything. */
 const MOST_CHANGES = 5000
+/** Changes that are read in the first place: a service that is up to date finds no more than this. */
+const FEW_CHANGES = 100
 
 // Both statements are one round trip, under any search path.
 
@@ -28,13 +30,18 @@ const ENTRIES = `SELECT seq, id, revocation, ${readInstant('at')} AS at FROM {sc
 // told, and those between. The planner takes a table that was never analyzed for a large one and compiles the statement,
 // which takes far longer than running it: LIMIT 1 tells it that there is one row.
 // With the revocations that they name, as they are now: each by its id, and OFFSET keeps the planner from reading all of them.
-const READ_CHANGES = `SELECT s.feed, ${TRIGGER_STATE}, c.*, told.* FROM ${SCHEMA_ROW} s
-  LEFT JOIN LATERAL (${ENTRIES} WHERE seq OPERATOR(pg_catalog.>=) $3::pg_catalog.int8
-    ORDER BY seq LIMIT ${MOST_CHANGES + 2}) c ON true
+const readAfter = (most: number) => `SELECT s.feed, ${TRIGGER_STATE}, c.*, told.* FROM ${SCHEMA_ROW} s
+  LEFT JOIN LATERAL (${ENTRIES} WHERE seq OPERATOR(pg_catalog.>=) (SELECT $3::pg_catalog.int8)
+    ORDER BY seq LIMIT ${most + 2}) c ON true
   LEFT JOIN LATERAL (SELECT ${selectList(TOKEN_REVOCATIONS, DIALECT, REVOCATION_ALIAS)}
     FROM ${DIALECT.table(TOKEN_REVOCATIONS.name)} ${REVOCATION_ALIAS}
     WHERE ${REVOCATION_ALIAS}.id OPERATOR(pg_catalog.=) c.revocation OFFSET 0) told ON true
   ORDER BY c.seq`
+// To plan it takes the server several times as long as to run it, and all services of a fleet run it at the same moment. So
+// the plan is kept. It has to stay good while the log grows: for few entries it is by the index, however short the log was.
+// And SELECT hides the position, for which the server would make a plan each time.
+const READ_FEW = readAfter(FEW_CHANGES)
+const READ_MANY = readAfter(MOST_CHANGES)
 const READ_NEWEST = `SELECT s.feed, ${TRIGGER_STATE}, c.* FROM ${SCHEMA_ROW} s
   LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true`
 
@@ -42,6 +49,9 @@ const UNHEARD_TABLES = `SELECT DISTINCT relname FROM pg_class c JOIN pg_namespac
     JOIN unnest($2::text[], $3::text[]) AS wanted (tab, trig) ON tab = relname
   WHERE nspname = $1 AND NOT EXISTS (
     SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = trig AND tgenabled = 'A') ORDER BY relname`
+
+/** Has the server make new plans for what it keeps: where a table was empty, the old one may read all of its rows. */
+export const PLAN_AGAIN = 'DISCARD PLANS'
 
 /** What one reading of the log of changes gives. */
 export interface Reading extends Pick<News, 'missed' | 'changes'> {
@@ -61,7 +71,8 @@ export async function readChanges(ask: Ask, schema: string, last: Position | und
     if (row === undefined) throw new Error('the schema is gone')
     return { missed: false, changes: [], position: toPosition(String(row.feed), row), ...readTriggers(row) }
   }
-  const { rows } = await ask(READ_CHANGES, [...values, last.seq])
+  const few = (await ask(READ_FEW, [...values, last.seq], 'vantage_read_changes')).rows
+  const rows = few.length < FEW_CHANGES + 2 ? few : (await ask(READ_MANY, [...values, last.seq])).rows
   const feed = String(rows[0]?.feed)
   // An empty log is a row with a feed and no entry.
   const entries = rows.filter(({ seq }) => seq !== null).map((row) => toChange(feed, row))

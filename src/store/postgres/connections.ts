@@ -23,8 +23,11 @@ import { describePlace, errorCode, isGarbled, type PostgresPlace } from './place
  * schema, or a temporary table, would be used in our place. So tables are written with `{schema}`, and a statement that runs
  * outside of {@link Connections.read} and {@link Connections.transaction} writes `pg_catalog` before functions, types and
  * operators.
+ *
+ * A connection that is used for one purpose alone keeps the statement, and the server's plan for it, under `name`, where
+ * there is one.
  */
-export type Ask = (text: string, values?: readonly unknown[]) => Promise<PostgresResult>
+export type Ask = (text: string, values?: readonly unknown[], name?: string) => Promise<PostgresResult>
 
 /** The connections of one store. What they throw is a {@link KeyStoreError} without anything secret. */
 export interface Connections extends PostgresPlace {
@@ -123,8 +126,13 @@ function createConnections(
 ): Connections {
   const askClient =
     (client: PostgresClient): Ask =>
-    (text, values) =>
-      client.query({ text: inSchema(text, place.schema), types: AS_TEXT, ...(values && { values: [...values] }) })
+    (text, values, name) =>
+      client.query({
+        text: inSchema(text, place.schema),
+        types: AS_TEXT,
+        ...(values && { values: [...values] }),
+        ...(name && { name }),
+      })
 
   async function checkOut(): Promise<PooledClient> {
     const pending = new Promise<PooledClient>((resolve, reject) => {

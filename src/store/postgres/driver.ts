@@ -15,7 +15,7 @@ export interface PostgresResult {
 /** The part of a connection of the package `pg` that is used here. */
 export interface PostgresClient {
   connect(): Promise<unknown>
-  query(statement: { text: string; values?: unknown[]; types?: unknown }): Promise<PostgresResult>
+  query(statement: { text: string; values?: unknown[]; types?: unknown; name?: string }): Promise<PostgresResult>
   on(event: string, listener: (value: never) => void): unknown
   removeListener(event: string, listener: (value: never) => void): unknown
   end(): Promise<void>

@@ -4,7 +4,7 @@ import { answerWithin } from '../../core/deadline.js'
 import { warnOnce } from '../../core/process-warning.js'
 import type { ChangeFeed, KeyChange } from '../contract.js'
 import type { Position } from '../sql/changes.js'
-import { findUnheardTables, readChanges } from './changes.js'
+import { findUnheardTables, PLAN_AGAIN, readChanges } from './changes.js'
 import { type Ask, type Connections, connectClient, endClient, readOver } from './connections.js'
 import { type PostgresClient, SQLSTATE, sqlState } from './driver.js'
 import { checkSchema } from './schema.js'
@@ -17,13 +17,16 @@ const READ_LIMIT_MS = 2000
 /** A feed that has not caught up for so long is down. */
 const CAUGHT_UP_LIMIT_MS = 5000
 const PROOF_LIMIT_MS = 1000
+const PLAN_INTERVAL_MS = 60_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 /**
- * Every role of the database can notify. After a notification that had nothing to tell, the next one has to wait, so that
- * floods of them cost a few reads; short enough for the bound of a revocation.
+ * Every role of the database can notify. Notifications that have nothing to tell come at most this often, so that floods of
+ * them cost a few reads; short enough for the bound of a revocation.
  */
 const IDLE_WAKE_PAUSE_MS = 25
+/** So many may come at once: where changes are many, one is often read before its own notification arrives. */
+const IDLE_WAKES = 4
 
 /** The changes of one store, for every verifier that watches it, over one connection. */
 export interface Follower {
@@ -108,8 +111,10 @@ export function createFollower(connections: Connections): Follower {
       timer.abort()
     }
     const send = connections.askClient(client)
-    const ask: Ask = (text, values) =>
-      Promise.race([ended, answerWithin(READ_LIMIT_MS, 'the server', send(text, values))])
+    let proven = false
+    // A proxy that gives us a connection of its own for each transaction would not have the statement that we named before.
+    const ask: Ask = (text, values, name) =>
+      Promise.race([ended, answerWithin(READ_LIMIT_MS, 'the server', send(text, values, proven ? name : undefined))])
 
     await Promise.race([ended, connectClient(client)])
     // LISTEN comes before the first read, so that whatever commits after that read is pushed.
@@ -118,18 +123,28 @@ export function createFollower(connections: Connections): Follower {
     epoch++
     await catchUp(ask)
     onCaughtUp()
-    const proven = mayListen && (await prove())
+    proven = mayListen && (await prove())
     if (!proven) warnPolling()
+    /** When as many idle notifications will have been due as there were. */
+    let idleUntil = 0
+    let plannedAt = performance.now()
     for (;;) {
       const asked = woken
       const begunAt = performance.now()
+      if (proven && begunAt - plannedAt > PLAN_INTERVAL_MS) {
+        await ask(PLAN_AGAIN)
+        plannedAt = begunAt
+      }
       woken = false
       const news = await catchUp(ask)
       pushed = proven
       if (!woken) await pause(READ_INTERVAL_MS)
+      if (asked && !news) {
+        idleUntil = Math.max(idleUntil, begunAt - (IDLE_WAKES - 1) * IDLE_WAKE_PAUSE_MS) + IDLE_WAKE_PAUSE_MS
+      }
       // A delay of its own, which further notifications do not end.
-      const left = begunAt + IDLE_WAKE_PAUSE_MS - performance.now()
-      if (woken && asked && !news && left > 0) await Promise.race([ended, delay(left, undefined, { ref: false })])
+      const left = idleUntil - performance.now()
+      if (woken && left > 0) await Promise.race([ended, delay(left, undefined, { ref: false })])
     }
 
     /**
