@@ -99,6 +99,34 @@ describe('keyStoreContract', () => {
       name: 'close may be called again, and lets everything else reject',
       make: () => ({ ...memoryKeyStore(), close: async () => {} }),
     },
+    {
+      fault: 'asks who only looks',
+      name: 'askServices finds each service that follows, and nobody who only looks',
+      make: () => {
+        const store = memoryKeyStore()
+        const watch: typeof store.watch = (listener) => store.watch?.(listener) as never
+        return { ...store, watch }
+      },
+    },
+    {
+      fault: 'answers before a change was told',
+      name: 'askServices is answered by a service that has told its listeners what was written before',
+      make: () => {
+        const store = memoryKeyStore()
+        const watch: typeof store.watch = (listener, follower) =>
+          store.watch?.((change) => setTimeout(() => listener(change), 20), follower) as never
+        return { ...store, watch }
+      },
+    },
+    {
+      fault: 'asks though nothing was written',
+      name: 'askServices rejects with what the writing rejects with',
+      make: () => {
+        const store = memoryKeyStore()
+        const askServices: typeof store.askServices = (limitMs) => store.askServices?.(limitMs) as never
+        return { ...store, askServices }
+      },
+    },
   ]
 
   test.each(broken)('fails a store that $fault', async ({ name, make }) => {

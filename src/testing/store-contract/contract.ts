@@ -1,6 +1,7 @@
 import { testFeeds } from './feeds.js'
 import { testKeys } from './keys.js'
 import { testLists } from './lists.js'
+import { testServices } from './services.js'
 import { testSessionsAndEvents } from './sessions-and-events.js'
 import { createSuite, type KeyStoreContractOptions } from './suite.js'
 import { testTokensAndAudit } from './tokens-and-audit.js'
@@ -32,5 +33,6 @@ export function keyStoreContract(options: KeyStoreContractOptions): void {
     testTokensAndAudit(suite)
     testSessionsAndEvents(suite)
     testFeeds(suite)
+    testServices(suite)
   })
 }

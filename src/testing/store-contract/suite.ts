@@ -29,6 +29,7 @@ type OptionalMethod =
   | 'findTokenRevocations'
   | 'readAudit'
   | 'watch'
+  | 'askServices'
   | 'migrate'
   | 'checkSchema'
 
