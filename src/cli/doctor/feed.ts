@@ -65,7 +65,7 @@ async function probe(
   let heard: (() => void) | undefined
   const feed = store.watch?.((change) => {
     if ('id' in change && change.id === id) heard?.()
-  })
+  }, 'observer')
   if (feed === undefined) return notMeasured('feed', null, 'the store tells of no changes')
   const lags: number[] = []
   try {
