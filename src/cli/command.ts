@@ -78,6 +78,8 @@ export interface Option {
   readonly choices?: readonly string[]
   /** The value where none is given. Not for an option that a variable can set as well. */
   readonly default?: string
+  /** The value where it is given without one. Such a value is a duration: what else stands behind the option is none. */
+  readonly alone?: string
   /** The variable that is read where the option is not given, for the help. */
   readonly variable?: string
   readonly required?: boolean
@@ -167,7 +169,7 @@ function parse({ options, absent = {} }: Command, words: readonly string[]): Ret
   )
   try {
     return parseArgs({
-      args: [...words],
+      args: addValues(options, words),
       options: { ...Object.fromEntries(types), ...HELP },
       allowPositionals: true,
       strict: true,
@@ -181,6 +183,25 @@ function parse({ options, absent = {} }: Command, words: readonly string[]): Ret
     const hint = unknown === undefined ? '' : didYouMean(unknown, optionWords(options))
     throw new UsageError(fault + (hint === '' ? '' : `.${hint}`))
   }
+}
+
+/** What somebody means as a duration, also where it is a wrong one. No id of a key is that short. */
+const LIKE_DURATION = /^\d{1,5}[a-z]{0,3}$/i
+
+/** Writes `--wait 10s` as `--wait=10s`, and `--wait` without a duration behind it with its value. */
+function addValues(options: Options, words: readonly string[]): string[] {
+  const written: string[] = []
+  const end = words.indexOf('--')
+  const before = end < 0 ? words : words.slice(0, end)
+  for (let i = 0; i < before.length; i++) {
+    const word = before[i] ?? ''
+    const alone = word.startsWith('--') ? options[word.slice(2)]?.alone : undefined
+    const next = before[i + 1] ?? ''
+    if (alone === undefined) written.push(word)
+    else if (LIKE_DURATION.test(next)) written.push(`${word}=${before[++i]}`)
+    else written.push(`${word}=${alone}`)
+  }
+  return [...written, ...words.slice(before.length)]
 }
 
 /** The options of a command as they are typed. */
@@ -241,11 +262,7 @@ export function refuseToken(value: string | undefined, flag: string, claim: stri
 export function readDuration(
   given: Arguments,
   option: string,
-  {
-    unit = 'd',
-    otherwise = '',
-    minimumSeconds = 1,
-  }: { unit?: 'h' | 'd'; otherwise?: string; minimumSeconds?: number } = {},
+  { unit = 'd', otherwise = '', minimumSeconds = 1 }: { unit?: Unit; otherwise?: string; minimumSeconds?: number } = {},
 ): Duration | undefined {
   const value = given.text(option)
   if (value === undefined) return undefined
@@ -266,7 +283,9 @@ export function readDuration(
 /** Days of the units that people try. */
 const DAYS: Readonly<Record<string, number>> = { M: 30, mo: 30, w: 7 }
 
-function meant(value: string, unit: 'h' | 'd'): string {
+type Unit = 's' | 'h' | 'd'
+
+function meant(value: string, unit: Unit): string {
   const [, digits, given = ''] = /^(\d{1,5})(M|mo|w|)$/.exec(value) ?? []
   if (digits === undefined) return ''
   const days = DAYS[given]

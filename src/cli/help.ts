@@ -59,8 +59,9 @@ export function formatUsage(name: string, command: Command, width: number): stri
   return wrap(`Usage: vantage-auth ${name} ${usage ?? words.join(' ')}`, width, INDENT)
 }
 
-function wordOf(option: string, { value }: Option): string {
-  return value === undefined ? `--${option}` : `--${option} ${value}`
+function wordOf(option: string, { value, alone }: Option): string {
+  if (value === undefined) return `--${option}`
+  return `--${option} ${alone === undefined ? value : `[${value}]`}`
 }
 
 /** What the help says of an option: its sentence, variable and default. */

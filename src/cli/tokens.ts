@@ -1,6 +1,7 @@
 import type { TokenRevocation } from '../keyring/records.js'
 import type { TokenSelector } from '../keyring/token-selector.js'
 import { type Arguments, type Command, readDuration, readWhole, refuseToken, UsageError } from './command.js'
+import { readAnswerDuration, tellConfirmation, WAIT_OPTION, waitForServices } from './confirmation.js'
 import { readStandardInput } from './standard-input.js'
 import { STORE_OPTIONS, withKeyring } from './store.js'
 import { printTable } from './table.js'
@@ -25,6 +26,7 @@ const revoke: Command = {
   about: [
     'It cannot be taken back. A token that does not say when it was issued counts as issued before.',
     'One of --issuer, --token-id, --subject, --client-id and --session-id may be -: then its text is read from standard input, whatever characters it has, without the line break at its end.',
+    'With --wait it prints how many services refuse the tokens, and after how long; or which have not said so. They are revoked in either case.',
   ],
   options: {
     issuer: {
@@ -51,13 +53,16 @@ const revoke: Command = {
     },
     reason: { value: 'TEXT', help: 'why, for the record' },
     actor: { value: 'TEXT', help: 'who revokes them, for the record' },
+    ...WAIT_OPTION,
     ...STORE_OPTIONS,
   },
   examples: [
     "vantage-auth tokens revoke --issuer https://sso.example.com --subject user_123 --reason 'laptop stolen'",
-    'vantage-auth tokens revoke --issuer https://sso.example.com --token-id 6f1a5c1e',
+    'vantage-auth tokens revoke --issuer https://sso.example.com --token-id 6f1a5c1e --wait',
     'printf %s "$SUB" | vantage-auth tokens revoke --issuer https://sso.example.com --subject -',
   ],
+  exitCodes:
+    '0; 1 for trouble with the store, and with --wait when a service has not confirmed; 2 for a wrong argument: then nothing was revoked.',
   async run(given) {
     const names = NAMES.map(([flag]) => given.text(flag))
     const [first, second] = NAMES.slice(1).flatMap(([flag], i) => (names[i + 1] === undefined ? [] : [flag]))
@@ -69,6 +74,7 @@ const revoke: Command = {
     const empty = NAMES.find((_, i) => names[i] === '')
     if (empty !== undefined) throw new UsageError(`--${empty[0]} is empty; give the ${empty[1]} claim of the tokens`)
     const issuedBefore = readIssuedBefore(given)
+    const wait = readAnswerDuration(given, 'wait')
     const texts = await replaceDash(names)
     for (const [i, [flag, claim]] of NAMES.entries()) refuseToken(texts[i], flag, claim)
     const [issuer, tokenId, subject, clientId, sessionId] = texts
@@ -85,10 +91,14 @@ const revoke: Command = {
       actor: given.text('actor'),
       tokenLife: readDuration(given, 'token-life'),
     }
-    await withKeyring(given, {}, async (keyring) => {
-      const revocation = await keyring.revokeTokens(selector as TokenSelector, options)
-      if (given.is('json')) return printJson(revocation)
-      printRevocations([revocation])
+    return withKeyring(given, {}, async (keyring) => {
+      const { record, confirmation } =
+        wait === undefined
+          ? { record: await keyring.revokeTokens(selector as TokenSelector, options), confirmation: undefined }
+          : await waitForServices(() => keyring.revokeTokens(selector as TokenSelector, { ...options, confirm: wait }))
+      if (given.is('json')) printJson({ ...record, confirmation })
+      else printRevocations([record])
+      return tellConfirmation(given, confirmation)
     })
   },
 }

@@ -17,8 +17,8 @@ const STORE_TIME_MS = 5000
 
 /** @throws {TypeError} for what is no duration of 1 second to 10 minutes */
 export function readAnswerTime(value: Duration, name: string): number {
-  const ms = parseDuration(value, name)
-  if (ms > LONGEST_WAIT_MS) throw new ArgumentError(name, 'must be between 1s and 10m')
+  const ms = parseDuration(value, name, 0)
+  if (ms < 1000 || ms > LONGEST_WAIT_MS) throw new ArgumentError(name, 'must be between 1s and 10m')
   return ms
 }
 

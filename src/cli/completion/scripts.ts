@@ -29,7 +29,9 @@ function valuesOf(
   return choices ?? (/^(?:FILE|PATH)$/.test(name ?? '') ? 'file' : 'free')
 }
 
-const taking = ({ options }: Command) => Object.entries(options).filter(([, { value }]) => value !== undefined)
+/** Options behind which a value has to stand. */
+const taking = ({ options }: Command) =>
+  Object.entries(options).filter(([, { value, alone }]) => value !== undefined && alone === undefined)
 
 export function bashCompletion(program: readonly Word[]): string {
   const offer = (words: readonly string[]) => `_vantage_auth_words '${words.join(' ')}'`
@@ -165,7 +167,7 @@ export function fishCompletion(program: readonly Word[]): string {
   const optionLine = (name: string, option: string, is: Option) => {
     const values = valuesOf(is.value, is.choices)
     const takes =
-      is.value === undefined
+      is.value === undefined || is.alone !== undefined
         ? []
         : values === 'file'
           ? ['-r', '-F']

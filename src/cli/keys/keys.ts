@@ -26,6 +26,7 @@ import { grants } from './grants.js'
 import { list } from './list.js'
 import { revoke } from './revoke.js'
 import { splitScopes } from './scopes.js'
+import { services } from './services.js'
 import { show } from './show.js'
 
 const create: Command = {
@@ -160,6 +161,7 @@ export const keysCommands: Readonly<Record<string, Command>> = {
   edit,
   rotate,
   revoke,
+  services,
   usage,
   due,
   audit,

@@ -1,8 +1,11 @@
-import { KeyNotFoundError } from '../../core/errors.js'
+import { describeCause } from '../../core/cause.js'
+import type { Duration } from '../../core/duration.js'
+import { KeyNotFoundError, KeyStoreError } from '../../core/errors.js'
 import { checkOptionalText } from '../../keyring/arguments.js'
-import type { Keyring, RevokeKeyOptions } from '../../keyring/contract.js'
+import type { Confirmation, Keyring, RevokeKeyOptions } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
 import { type Arguments, type Command, EXIT, UsageError } from '../command.js'
+import { readAnswerDuration, tellConfirmation, WAIT_OPTION, waitForServices } from '../confirmation.js'
 import { print, printError } from '../output.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { canAsk, confirm, notice, outputColumns, printable, printJson, withProgress } from '../terminal.js'
@@ -17,6 +20,7 @@ export const revoke: Command = {
     'All that is given must hold. Without ids it ends keys that are still accepted. With - it reads ids from standard input.',
     'On a terminal it shows what it will end, and asks. Where nobody can be asked, as under --json, more than one key, or more than one id, needs --yes. What was shown is what is ended: keys that are made meanwhile are not.',
     'A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.',
+    'With --wait it prints how many services refuse the keys, and after how long; or which have not said so. The keys are ended in either case, and a second call asks again.',
   ],
   options: {
     subject: { value: 'TEXT', help: 'keys of this subject' },
@@ -25,22 +29,25 @@ export const revoke: Command = {
     reason: { value: 'TEXT', help: 'why, for the record' },
     actor: { value: 'TEXT', help: 'who revokes them, for the record' },
     yes: { help: 'do not ask' },
+    ...WAIT_OPTION,
     'dry-run': { help: 'show what would be ended, and end nothing' },
     ...STORE_OPTIONS,
   },
   operand: { name: 'ID', least: 0, most: Number.POSITIVE_INFINITY },
   examples: [
     "vantage-auth keys revoke Cvr9ZyvaWKKY --reason 'found in a public repository'",
+    'vantage-auth keys revoke Cvr9ZyvaWKKY --wait 10s',
     'vantage-auth keys revoke --tenant acme --unused 90d --dry-run',
     "cat leaked.txt | vantage-auth keys revoke - --yes --reason 'laptop stolen'",
   ],
   exitCodes:
-    '0; 1 when a key was not ended: for an unknown id, one that does not meet the filters, a no, or trouble with the store; 2 for a wrong argument, and when --yes is missing: then nothing was ended.',
+    '0; 1 when a key was not ended: for an unknown id, one that does not meet the filters, a no, or trouble with the store, and with --wait when a service has not confirmed; 2 for a wrong argument, and when --yes is missing: then nothing was ended.',
   async run(given) {
     const options = {
       reason: checkOptionalText(given.text('reason'), 'reason'),
       actor: checkOptionalText(given.text('actor'), 'actor'),
     }
+    const wait = readAnswerDuration(given, 'wait')
     const choice = await readKeyChoice(given)
     const isDryRun = given.is('dry-run')
     return withKeyring(given, { reads: isDryRun }, async (keyring) => {
@@ -53,13 +60,16 @@ export const revoke: Command = {
           }),
       )
       if (choice.isOne && chosen.unknown.length > 0) throw notFound(chosen.unknown)
-      if (isDryRun) showOnly(given, choice, chosen)
-      else if (!(await isWanted(given, choice, chosen.keys))) {
+      if (isDryRun) {
+        showOnly(given, choice, chosen)
+        return complainOfOthers(chosen)
+      }
+      if (!(await isWanted(given, choice, chosen.keys))) {
         notice('Nothing was ended.')
         return EXIT.trouble
-      } else if (choice.isOne) await endOne(given, keyring, chosen, options)
-      else return endAll(given, keyring, chosen, options)
-      return complainOfOthers(chosen)
+      }
+      const end = choice.isOne ? endOne : endAll
+      return end(given, keyring, chosen, options, wait)
     })
   },
 }
@@ -103,11 +113,18 @@ async function endOne(
   keyring: Keyring,
   { keys: [key], revoked: [before] }: ChosenKeys,
   options: RevokeKeyOptions,
-): Promise<void> {
-  const record = key === undefined ? before : await keyring.revoke(key.id, options)
-  if (record === undefined) return
+  wait: Duration | undefined,
+): Promise<number> {
+  const one = key ?? before
+  if (one === undefined) return EXIT.ok
+  const { record, confirmation } =
+    wait === undefined
+      ? { record: await keyring.revoke(one.id, options), confirmation: undefined }
+      : await waitForServices(() => keyring.revoke(one.id, { ...options, confirm: wait }))
   if (before !== undefined && !given.is('json')) notice(`Key ${record.id} was ${describeFirst(record)}.`)
-  printRecord(given, record)
+  if (given.is('json')) printJson({ ...record, confirmation })
+  else printRecord(given, record)
+  return tellConfirmation(given, confirmation)
 }
 
 async function endAll(
@@ -115,10 +132,12 @@ async function endAll(
   keyring: Keyring,
   chosen: ChosenKeys,
   options: RevokeKeyOptions,
+  wait: Duration | undefined,
 ): Promise<number> {
   const isJson = given.is('json')
   const revoked: KeyRecord[] = []
   const unknown = [...chosen.unknown]
+  let confirmation: Confirmation | undefined
   const tell = (record: KeyRecord, what: string) => {
     if (!isJson) print(`${printable(`${record.id}  ${what}`)}\n`)
   }
@@ -143,14 +162,38 @@ async function endAll(
     await (outputColumns() === undefined
       ? withProgress(() => `${revoked.length} of ${chosen.keys.length} keys`, end)
       : end())
+    if (wait !== undefined) confirmation = await confirmAll(keyring, [...before, ...revoked], wait)
   } finally {
     // Also what was ended before the store failed.
     if (isJson) {
       const { revoked: already, unmatched } = chosen
-      printJson({ revoked, already, unknown: showIds(unknown), ...(unmatched.length > 0 && { unmatched }) })
+      const document = { revoked, already, unknown: showIds(unknown), ...(unmatched.length > 0 && { unmatched }) }
+      printJson({ ...document, confirmation })
     }
   }
-  return complainOfOthers({ ...chosen, unknown })
+  const isConfirmed = tellConfirmation(given, confirmation) === EXIT.ok
+  const code = complainOfOthers({ ...chosen, unknown })
+  return isConfirmed ? code : EXIT.trouble
+}
+
+/** One question behind the last write is enough: who answers it has heard of everything that was committed before. */
+async function confirmAll(
+  keyring: Keyring,
+  revoked: readonly KeyRecord[],
+  wait: Duration,
+): Promise<Confirmation | undefined> {
+  const last = revoked.at(-1)
+  if (last === undefined) return undefined
+  try {
+    // It is revoked already, so that this only asks.
+    return (await waitForServices(() => keyring.revoke(last.id, { confirm: wait }))).confirmation
+  } catch (error) {
+    const { cause = error } = error as Error
+    throw new KeyStoreError(
+      `The keys are revoked, but whether the services of this key store refuse them could not be asked: ${describeCause(cause)}`,
+      { cause },
+    )
+  }
 }
 
 /** @throws {KeyNotFoundError} for ids that no key has */

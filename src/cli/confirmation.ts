@@ -1,0 +1,60 @@
+import type { Duration } from '../core/duration.js'
+import type { Confirmation, ServiceName } from '../keyring/contract.js'
+import { readAnswerTime } from '../keyring/services.js'
+import { type Arguments, EXIT, type Options, readDuration } from './command.js'
+import { print } from './output.js'
+import { printTable } from './table.js'
+import { notice, withProgress } from './terminal.js'
+
+/** What a command that revokes takes to have it confirmed. */
+export const WAIT_OPTION: Options = {
+  wait: {
+    value: 'DURATION',
+    help: 'wait until each service that follows the store has said that it refuses them: 5s at most, or as long as given, 1s to 10m; exit code 1 when one has not',
+    alone: '5s',
+  },
+}
+
+/** How long services have to answer. `undefined` where they are not to be asked. */
+export function readAnswerDuration(given: Arguments, option: string): Duration | undefined {
+  const duration = readDuration(given, option, { unit: 's', minimumSeconds: 0 })
+  if (duration !== undefined) readAnswerTime(duration, `--${option}`)
+  return duration
+}
+
+/** Shows that services are waited for, where that takes long. */
+export function waitForServices<T>(work: () => Promise<T>): Promise<T> {
+  return withProgress(() => 'waiting for the services that follow the store', work)
+}
+
+/** How a service is named in a table. */
+export const NAME_COLUMNS = [{ title: 'APPLICATION', cut: true }, { title: 'HOST', cut: true }, 'PROCESS']
+
+export function nameCells({ applicationName, host, pid }: ServiceName): (string | null)[] {
+  return [applicationName, host, pid === null ? null : String(pid)]
+}
+
+export const NOBODY_FOLLOWS =
+  'No service follows this store. One is there while it runs and uses this store with a cache: is it the store that they use? Those that only read changes, behind a proxy that pools transactions or from a replica, cannot be asked.'
+
+/**
+ * Says who has confirmed a revocation, save under `--json`, where it is a part of the document.
+ *
+ * @returns the exit code
+ */
+export function tellConfirmation(given: Arguments, confirmation: Confirmation | undefined): number {
+  if (confirmation === undefined) return EXIT.ok
+  const { services, confirmed, lastAfterMs, unanswered = [] } = confirmation
+  if (!given.is('json')) {
+    if (services === 0) notice(NOBODY_FOLLOWS)
+    else {
+      const after = lastAfterMs === null ? '' : ` after ${lastAfterMs} ms`
+      print(`refused by ${confirmed} of ${services} ${services === 1 ? 'service' : 'services'}${after}\n`)
+    }
+    if (unanswered.length > 0) {
+      print('no answer from:\n')
+      printTable(NAME_COLUMNS, unanswered.map(nameCells))
+    }
+  }
+  return confirmed === services ? EXIT.ok : EXIT.trouble
+}
