@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
-import type { KeyStore, StoredTokenRevocation } from '../../src/store/contract.js'
+import type { KeyStore, StoredKey, StoredTokenRevocation } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { libsql, loadSqliteDriver, type SqliteDriver } from '../../src/store/sqlite/driver.js'
@@ -228,6 +228,30 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill, fillEv
       store.readAudit?.({ limit: 1 }),
     ]
     for (const call of calls) await expect(call).rejects.toThrow(KeyStoreError)
+  })
+
+  test('is asked for many keys at once, and each look-up gets its own', async () => {
+    const store = await createReady()
+    const ids = Array.from({ length: 150 }, (_, i) => `key${i}`)
+    const keys = ids.slice(0, 20).map((id) => storedKey(id, { subject: `owner of ${id}` }))
+    for (const key of keys) await store.insert(key)
+    const odd = ['KEY1', 'key1 ', "key1' OR 'a' = 'a", '"', '["key1"]', '%', '__proto__', '']
+    const found = await Promise.all([...ids, ...odd, 'key0'].map((id) => store.find(id)))
+    expect(found).toEqual([...keys, ...Array.from({ length: 130 + odd.length }, () => undefined), keys[0]])
+
+    // One alone, and what is written right behind, are what they were.
+    const next = { ...(keys[0] as StoredKey), revokedAt: 1 }
+    expect(await store.find('key0')).toEqual(keys[0])
+    expect(await store.update(keys[0] as StoredKey, next)).toBe(true)
+    expect(await Promise.all(['key0', 'key1', 'key0'].map((id) => store.find(id)))).toEqual([next, keys[1], next])
+
+    const late = Promise.allSettled(['key0', 'key1', 'key2'].map((id) => store.find(id)))
+    await store.close()
+    for (const outcome of await late) {
+      if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(KeyStoreError)
+      else expect(outcome.value?.subject).toMatch(/^owner of key/)
+    }
+    await expect(Promise.all(['key0', 'key1'].map((id) => store.find(id)))).rejects.toThrow(KeyStoreError)
   })
 
   test('writes nothing, no successor and no end of a key, when the time for it is over', async () => {

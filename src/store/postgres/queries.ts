@@ -1,4 +1,5 @@
 import { KeyStoreError } from '../../core/errors.js'
+import { createBatches } from '../batches.js'
 import type {
   AuditQuery,
   DayUsage,
@@ -16,7 +17,6 @@ import type { Dialect, Parameters, Statement } from '../sql/dialect.js'
 import * as statements from '../sql/statements.js'
 import { AUDIT, fromRow, isStill, KEYS, selectList, toCount } from '../sql/tables.js'
 import { toDayUsage, toKeyUses, toListedKey } from '../sql/usage-rows.js'
-import { createBatches } from './batches.js'
 import type { Ask } from './connections.js'
 import { type PostgresResult, type PostgresRow, SQLSTATE, sqlState } from './driver.js'
 

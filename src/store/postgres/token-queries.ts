@@ -1,4 +1,5 @@
 import { KeyStoreError } from '../../core/errors.js'
+import { createBatches } from '../batches.js'
 import type { StoredTokenEvent, StoredTokenRevocation, TokenNames } from '../contract.js'
 import {
   deleteEndedTokenRevocations,
@@ -14,7 +15,6 @@ import {
   toTokenRevocationRow,
 } from '../sql/token-revocations.js'
 import { describeNoRoom, ROOM, type RoomOf } from '../token-revocations.js'
-import { createBatches } from './batches.js'
 import type { Ask } from './connections.js'
 import { SQLSTATE, sqlState } from './driver.js'
 import { DIALECT, readAll, run, toInstant } from './queries.js'

@@ -37,7 +37,8 @@ import { inTransaction } from './schema.js'
 
 /** What a store asks of one open connection; all of it synchronous. */
 export interface KeyQueries {
-  find(id: string): StoredKey | undefined
+  /** Those of these ids that there are, by their id. */
+  find(ids: readonly string[]): ReadonlyMap<string, StoredKey>
   insert(key: StoredKey, limit?: WriteLimit): void
   update(
     current: StoredKey,
@@ -90,6 +91,9 @@ const listed = (parameter: string) => `SELECT value FROM json_each(${parameter})
 
 export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   const select = database.prepare(`SELECT ${selectList(KEYS, DIALECT)} FROM ${KEYS.name} WHERE id = ?`)
+  const selectListed = database.prepare(
+    `SELECT ${selectList(KEYS, DIALECT)} FROM ${KEYS.name} WHERE id IN (${listed('?')})`,
+  )
   const selectSearched = database.prepare(
     `SELECT id, name, subject, environment FROM ${KEYS.name} WHERE id IN (${listed('?')})`,
   )
@@ -170,9 +174,12 @@ export function createKeyQueries(database: SqliteDatabase): KeyQueries {
   }
 
   return {
-    find(id) {
-      const row = select.get(id)
-      return row && fromRow(KEYS, row)
+    find(ids) {
+      const [id] = ids
+      // One with get(), as wherever else this statement is used: with libsql get() finds no row behind an all().
+      const one = id !== undefined && ids.length === 1 ? select.get(id) : undefined
+      const rows = ids.length === 1 ? (one ? [one] : []) : selectListed.all(JSON.stringify(ids))
+      return new Map(rows.map((row) => [row.id as string, fromRow(KEYS, row)]))
     },
 
     insert(key, limit) {

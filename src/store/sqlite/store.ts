@@ -3,11 +3,19 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { KeyStoreError } from '../../core/errors.js'
+import { createBatches } from '../batches.js'
 import type { KeyStore, StoredTokenRevocation, WriteLimit } from '../contract.js'
 import { migrateCommand } from '../migrate-command.js'
 import { PAGE } from '../sql/token-revocations.js'
 import { checkInTime } from '../write-limit.js'
-import { loadSqliteDriver, RESULT, type SqliteDatabase, type SqliteDriver, sqliteResultCode } from './driver.js'
+import {
+  loadSqliteDriver,
+  RESULT,
+  type SqliteDatabase,
+  type SqliteDriver,
+  type SqliteStatement,
+  sqliteResultCode,
+} from './driver.js'
 import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollower } from './feed.js'
 import { createKeyQueries, type KeyQueries } from './queries.js'
 import { checkSchema, migrateSchema } from './schema.js'
@@ -51,6 +59,8 @@ const BUSY_TIMEOUT_MS = 10
 
 interface Connection {
   readonly database: SqliteDatabase
+  /** Reads the number of the schema. */
+  readonly version: SqliteStatement
   readonly identity: string
   /** What to call after a write: the stores of this process that have the same file open, this one included. */
   readonly neighbours: Set<() => void>
@@ -125,14 +135,15 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
       // A revocation that was confirmed survives a loss of power.
       if (!readOnly) database.exec('PRAGMA synchronous = FULL')
       // The first read fails when the file is no database.
-      database.prepare('PRAGMA schema_version').get()
+      const version = database.prepare('PRAGMA schema_version')
+      version.get()
       const identity = identify()
       if (identity === undefined || (before !== undefined && before !== identity)) {
         throw new KeyStoreError(`The key store ${file} was replaced while it was being opened`)
       }
       companions = identifyCompanions()
       checkedAt = performance.now()
-      return { database, identity, neighbours: join(), unlocked }
+      return { database, version, identity, neighbours: join(), unlocked }
     } catch (error) {
       database.close()
       throw error
@@ -140,9 +151,9 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
   }
 
   function prepare(current: Connection): NonNullable<Connection['prepared']> {
-    const { database } = current
+    const { database, version } = current
     // SQLite counts it up with each change of the schema, whichever program makes it.
-    const schemaVersion = Number(database.prepare('PRAGMA schema_version').get()?.schema_version)
+    const schemaVersion = Number(version.get()?.schema_version)
     if (current.prepared?.schemaVersion !== schemaVersion) {
       delete current.prepared
       checkSchema(database, path)
@@ -239,6 +250,16 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
   const ask = <T>(operate: (queries: KeyQueries) => T, limit?: WriteLimit) =>
     run((current) => operate(prepare(current).queries), { limit })
 
+  /** Behind the first, look-ups of one turn of the event loop are one statement: most of what one costs is the statement. */
+  const findKey = createBatches(
+    async (ids: readonly string[]) => {
+      const keys = await ask((queries) => queries.find(ids))
+      return (id) => keys.get(id)
+    },
+    1,
+    nextTurn,
+  )
+
   function tellNeighbours(): void {
     for (const poke of connection?.neighbours ?? []) poke()
   }
@@ -256,7 +277,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
   return {
     describe: () => `sqlite:${path}`,
 
-    find: (id) => ask((queries) => queries.find(id)),
+    find: findKey,
 
     async insert(key, limit) {
       await ask((queries) => queries.insert(key, limit), limit)

@@ -2,15 +2,17 @@
 const MAX_QUESTIONS = 100
 
 /**
- * Asks a question of a server. Questions that come while the permitted statements are under way go together into the next
+ * Asks a question of a store. Questions that come while the permitted statements are under way go together into the next
  * one: while the change feed is down each request asks, and that is more than two connections answer one by one.
  *
  * @param answerAll asks one statement, and resolves to what answers each of the questions
  * @param maxStatements how many may be under way at a time
+ * @param gather for a store that answers at once: how long the questions behind one gather before they are asked
  */
 export function createBatches<Question, Answer>(
   answerAll: (questions: readonly Question[]) => Promise<(question: Question) => Answer>,
   maxStatements: number,
+  gather?: () => Promise<unknown>,
 ): (question: Question) => Promise<Answer> {
   const waiting: { question: Question; resolve(answer: Answer): void; reject(error: unknown): void }[] = []
   let statements = 0
@@ -25,6 +27,7 @@ export function createBatches<Question, Answer>(
       } catch (error) {
         for (const { reject } of asked) reject(error)
       }
+      await gather?.()
     }
     statements--
   }
