@@ -1,8 +1,8 @@
 /** What is to be reached, each computed from the results of one run. */
-import { LOOK_UP, OURS } from './names.js'
+import { DRIVER, LOOK_UP, OURS } from './names.js'
 import { ratioOf } from './timing.js'
 
-/** @import { Accepts, Algorithm, DecisionResults, GrowthResults, HttpResults } from './types.d.ts' */
+/** @import { Accepts, Algorithm, DecisionResults, GrowthResults, HttpResults, LookUpResults } from './types.d.ts' */
 
 /**
  * @template Results
@@ -159,6 +159,14 @@ export const growthGoals = [
     measured: (/** @type {GrowthResults} */ { imports }) => imports && ratioOf(imports[adapter], imports.jose),
   })),
 ]
+
+/** @type {Goal<LookUpResults>[]} */
+export const lookUpGoals = ['SQLite', 'PostgreSQL'].map((store) => ({
+  name: `key never seen before, 64 in flight, ${store}: decisions/s, as a share of the driver's look-ups/s`,
+  limit: true,
+  atLeast: 0.6,
+  measured: (results) => results[store] && ratioOf(results[store][DRIVER], results[store][OURS]),
+}))
 
 /**
  * @template Results

@@ -8,6 +8,9 @@ export const LOOK_UP = 'crypto.hash + Map.get'
 /** The least that can be done for a new token. */
 export const VERIFY = 'crypto.verify'
 
+/** What the driver of a store does for the look-up of a key, with nothing around it. */
+export const DRIVER = 'the driver alone'
+
 /** A framework without any authentication. */
 export const BARE = 'bare'
 

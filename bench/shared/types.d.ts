@@ -83,6 +83,9 @@ export interface GrowthResults {
   imports: Figures
 }
 
+/** A key never seen before, by key store: microseconds. */
+export type LookUpResults = Record<string, Figures>
+
 /** By algorithm, state of the second core, load and way to verify. Microseconds. */
 export type LatencyResults = Record<
   string,
@@ -153,6 +156,7 @@ export interface Results {
   latency: LatencyResults
   http: HttpResults
   growth: GrowthResults
+  lookup: LookUpResults
   fleet: FleetResults
   logout: LogoutResults
 }
