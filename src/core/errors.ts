@@ -85,9 +85,14 @@ const BRAND = Symbol.for('vantage-auth.AuthError')
 class StacklessError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     const limit = Error.stackTraceLimit
-    // No limit at all, since V8 walks the stack for a limit of 0 as well: half of the price of an error. Not an assignment,
-    // which throws where `Error` is frozen, for example under `node --frozen-intrinsics`.
-    const isLimited = Reflect.set(Error, 'stackTraceLimit', undefined)
+    let isLimited = false
+    try {
+      // No limit at all, since V8 walks the stack for a limit of 0 as well: half of the price of an error.
+      ;(Error as { stackTraceLimit: number | undefined }).stackTraceLimit = undefined
+      isLimited = true
+    } catch {
+      // `Error` is frozen, for example under `node --frozen-intrinsics`. The stack is captured, and thrown away.
+    }
     try {
       super(message, options)
     } finally {
@@ -179,7 +184,23 @@ function challengeHeaders(
   { scope, acrValues, maxAgeSeconds }: Pick<Challenge, 'scope' | 'acrValues' | 'maxAgeSeconds'> = {},
 ): Record<string, string> {
   const challenge = { realm, error: body?.error, description: body?.error_description, scope, acrValues, maxAgeSeconds }
-  return { 'Cache-Control': 'no-store', 'WWW-Authenticate': formatChallenge(challenge) }
+  return headersWith(formatChallenge(challenge))
+}
+
+function headersWith(challenge: string): Record<string, string> {
+  return { 'Cache-Control': 'no-store', 'WWW-Authenticate': challenge }
+}
+
+/** The challenge of {@link InvalidTokenError}, kept for the latest realm: an attack is many refusals of one verifier. */
+const invalidToken = { realm: '', challenge: '' }
+
+function invalidTokenChallenge(realm: string): string {
+  if (realm !== invalidToken.realm) {
+    const { error, error_description: description } = INVALID_TOKEN
+    invalidToken.challenge = formatChallenge({ realm, error, description })
+    invalidToken.realm = realm
+  }
+  return invalidToken.challenge
 }
 
 /**
@@ -225,7 +246,7 @@ export class InvalidTokenError extends AuthError {
   }
 
   constructor(realm: string, reason: Reason | 'kind', credential?: RefusedCredential) {
-    super(401, INVALID_TOKEN, challengeHeaders(realm, INVALID_TOKEN), credential)
+    super(401, INVALID_TOKEN, headersWith(invalidTokenChallenge(realm)), credential)
     this.reason = reason
   }
 }

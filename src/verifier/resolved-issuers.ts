@@ -129,15 +129,16 @@ export function createResolvedIssuers(
         return inner.generation + (one.isOver ? 1 : 0)
       },
       keysFor: inner.keysFor,
-      freshness(key, now) {
-        if (kept.get(iss) !== one || !stands(one)) return undefined
-        // It is asked for what was verified.
-        kept.noteUse(iss, one)
-        return inner.freshness(key, now)
-      },
-      refreshIfDue: inner.refreshIfDue,
+      freshness: (key, now) => (mayServe() ? inner.freshness(key, now) : undefined),
+      serve: (key, now) => (mayServe() ? inner.serve(key, now) : undefined),
       ready: inner.ready,
       close: inner.close,
+    }
+    /** It is asked for what was verified, and that is a use. */
+    function mayServe(): boolean {
+      const serves = kept.get(iss) === one && stands(one)
+      if (serves) kept.noteUse(iss, one)
+      return serves
     }
     const one: Kept = { entry, issuer, notices, confirmedAt: askedAt, isOver: false }
     byIssuer.set(issuer, one)

@@ -149,16 +149,26 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const now = clock()
     const known = caches?.tokens.get(digest, now)
     if (known !== undefined) {
-      const freshness = known.issuer.freshness(known.key, now)
+      const freshness = known.issuer.serve(known.key, now)
       if (freshness !== undefined) {
-        known.issuer.refreshIfDue(now)
         if (trace) Object.assign(trace, { cached: true, stale: freshness === 'stale' })
         return admit(known.auth, now, text, asked)
       }
     }
-    const refusal = rememberedRefusal(digest, now, trace)
-    if (refusal !== undefined) return refusal
+    return (
+      rememberedRefusal(digest, now, trace) ?? decideNewToken(text, digest, trace, asked, resolvedIssuer, isRepeated)
+    )
+  }
 
+  // A function of its own: what its inner functions use is allocated when it is entered, and a token that is known needs none.
+  function decideNewToken(
+    text: string,
+    digest: string,
+    trace: Trace | undefined,
+    asked: IsRevoked | undefined,
+    resolvedIssuer: Issuer | undefined,
+    isRepeated: boolean,
+  ): Decision | Promise<Decision> {
     const token = parseAccessToken(text, resolvedIssuer === undefined ? issuers : onlyIssuer(resolvedIssuer))
     const claimed = loggable.token(token.issuer)
     if ('reason' in token && resolved !== undefined && token.foreignIss !== undefined && isAskable(token.foreignIss)) {
@@ -242,8 +252,16 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     }
 
     const refusal = epoch === undefined ? undefined : rememberedRefusal(digest, now, trace)
-    if (refusal !== undefined) return refusal
+    return refusal ?? decideNewKey(key, digest, trace, asked)
+  }
 
+  function decideNewKey(
+    key: string,
+    digest: string,
+    trace: Trace | undefined,
+    asked: IsRevoked | undefined,
+  ): Decision | Promise<Decision> {
+    const keys = connected?.keys
     const parsed = parsePresentedKey(key, config.environment)
     const claimed = loggable.key(parsed.id)
     if ('reason' in parsed) return refused(parsed.reason, claimed)
@@ -298,7 +316,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     credential: string,
     asked: IsRevoked | undefined,
   ): Decision | Promise<Decision> {
-    const isRevoked = connected?.isRevoked ?? isRevokedWithoutStore
+    const isRevoked = connected === undefined ? isRevokedWithoutStore : connected.isRevoked
     // Another one is asked where a store was connected in between.
     if (asked === isRevoked) return accepted(auth, now)
     const revoked = isRevoked(auth)

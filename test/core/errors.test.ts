@@ -267,6 +267,30 @@ test('puts the limit of stack traces back when its construction throws', () => {
   expect(after).toBe(before)
 })
 
+test('refusals of two realms in turn each name their own, and nobody shares headers', () => {
+  const refusals = ['one', 'two', 'one', 'two'].map((realm) => new InvalidTokenError(realm, 'unknown'))
+  expect(refusals.map(({ headers }) => headers['WWW-Authenticate'])).toEqual(
+    ['one', 'two', 'one', 'two'].map((realm) => `Bearer realm="${realm}", ${INVALID_TOKEN}`),
+  )
+  for (const [i, { headers }] of refusals.entries()) headers['X-Of'] = String(i)
+  expect(refusals.map(({ headers }) => headers['X-Of'])).toEqual(['0', '1', '2', '3'])
+})
+
+test('has these members of its own, and those of an Error are not enumerable', () => {
+  const error = new InvalidTokenError('vantage', 'unknown', { kind: 'api_key' })
+  const own = Object.entries(Object.getOwnPropertyDescriptors(error))
+  const shown = ['status', 'statusCode', 'headers', 'expose', 'credential', 'code', 'reason']
+  expect(
+    own
+      .filter(([, { enumerable }]) => enumerable)
+      .map(([name]) => name)
+      .toSorted(),
+  ).toEqual(shown.toSorted())
+  expect(own.filter(([, { enumerable }]) => !enumerable).map(([name]) => name)).toEqual(['stack', 'message'])
+  expect(Object.getOwnPropertySymbols(error)).toEqual([])
+  expect(own.every(([name, { writable }]) => writable || name === 'stack')).toBe(true)
+})
+
 test('an InsufficientAuthenticationError has a copy of what is demanded, and names only that', () => {
   const acrValues = ['mfa']
   const error = new InsufficientAuthenticationError('vantage', { acrValues })

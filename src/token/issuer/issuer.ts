@@ -30,10 +30,10 @@ export interface Issuer {
    */
   freshness(key: VerificationKey, now: number): Freshness
   /**
-   * Refreshes the key set in the background, if it is time and an attempt is permitted. For whoever served from a cache:
-   * a service that is busy with the same tokens would otherwise find its set too old all at once.
+   * The same, for whoever serves it. Refreshes the key set in the background, if it is time and an attempt is permitted: a
+   * service that is busy with the same tokens would otherwise find its set too old all at once.
    */
-  refreshIfDue(now: number): void
+  serve(key: VerificationKey, now: number): Freshness
   /** Resolves once a key set is loaded; rejects with what went wrong. */
   ready(): Promise<void>
   close(): void
@@ -103,14 +103,22 @@ export function createIssuer(
     return new UnavailableError(cause, permittedAt(now) - now)
   }
 
+  const isOutage = (now: number) => backOff.isOutage(now, fetcher.inFlight !== undefined)
+
   function freshness(now: number): Freshness {
-    return loaded.freshness(now, backOff.isOutage(now, fetcher.inFlight !== undefined))
+    return loaded.freshnessAt(loaded.age(now), now, isOutage)
   }
 
-  function refreshIfDue(now: number): void {
-    if (!loaded.isRefreshDue(now) || closing.signal.aborted) return
+  function serve(now: number): Freshness {
+    const age = loaded.age(now)
+    const found = loaded.freshnessAt(age, now, isOutage)
     // A set that may not serve is fetched by the requests that wait for it.
-    if (freshness(now) === undefined || fetcher.inFlight !== undefined || now < backOff.permittedAt(now)) return
+    if (found !== undefined && loaded.isRefreshDueAt(age)) refresh(now)
+    return found
+  }
+
+  function refresh(now: number): void {
+    if (closing.signal.aborted || fetcher.inFlight !== undefined || now < backOff.permittedAt(now)) return
     // It rejects only when the application's clock throws, and the next request meets that clock as well.
     fetcher.fetch().catch(() => {})
   }
@@ -118,10 +126,7 @@ export function createIssuer(
   /** A set that may serve, fetched first where there is none. */
   function usableSet(): KeySet | Promise<KeySet> {
     const now = clock()
-    if (loaded.set !== undefined && freshness(now) !== undefined) {
-      refreshIfDue(now)
-      return loaded.set
-    }
+    if (loaded.set !== undefined && serve(now) !== undefined) return loaded.set
     if (fetcher.inFlight === undefined && now < backOff.permittedAt(now)) throw unavailable()
     return fetcher.fetch().then((succeeded) => {
       if (loaded.set !== undefined && (succeeded || freshness(clock()) !== undefined)) return loaded.set
@@ -147,7 +152,7 @@ export function createIssuer(
     },
 
     freshness: (key, now) => (key.isCurrent() ? freshness(now) : undefined),
-    refreshIfDue,
+    serve: (key, now) => (key.isCurrent() ? serve(now) : undefined),
 
     async ready() {
       if (loaded.set !== undefined) return
@@ -182,7 +187,7 @@ function createStaticIssuer(policy: IssuerPolicy, set: KeySet): Issuer {
     generation: 0,
     keysFor: (alg, kid) => set.match(alg, kid).keys,
     freshness: () => 'fresh',
-    refreshIfDue() {},
+    serve: () => 'fresh',
     ready: async () => {},
     close() {},
   }

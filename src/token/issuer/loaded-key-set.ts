@@ -17,14 +17,16 @@ export interface LoadedKeySet {
   readonly fetchedAt: Moment | undefined
   /** Number of the fetch that brought the set; 0 before the first. */
   readonly fetchNumber: number
+  /** The age of the set, in milliseconds; infinite where there is none. */
+  age(now: number): number
   /**
-   * Whether the set may serve without asking its issuer first, and as what.
+   * Whether a set of this age may serve without asking its issuer first, and as what.
    *
-   * @param outage whether the issuer is out of reach: then an old set serves until its largest age
+   * @param isOutage whether the issuer is out of reach: then an old set serves until its largest age
    */
-  freshness(now: number, outage: boolean): Freshness
-  /** Whether it is time to refresh the set in the background. */
-  isRefreshDue(now: number): boolean
+  freshnessAt(age: number, now: number, isOutage: (now: number) => boolean): Freshness
+  /** Whether it is time to refresh a set of this age in the background. */
+  isRefreshDueAt(age: number): boolean
   /** @throws {TypeError} when the value is no key set with a usable key; the one before stays */
   replace(value: unknown, fetchedAt: Moment, fetchNumber: number): void
 }
@@ -56,14 +58,12 @@ export function createLoadedKeySet(
     get fetchNumber() {
       return loaded?.fetchNumber ?? 0
     },
-    freshness(now, outage) {
-      if (loaded === undefined) return undefined
-      const age = ageOf(loaded.fetchedAt, now)
-      if (age >= maxStaleMs) return undefined
+    age: (now) => (loaded === undefined ? Number.POSITIVE_INFINITY : ageOf(loaded.fetchedAt, now)),
+    freshnessAt(age, now, isOutage) {
       if (age < freshMs) return 'fresh'
-      return outage ? 'stale' : undefined
+      return age < maxStaleMs && isOutage(now) ? 'stale' : undefined
     },
-    isRefreshDue: (now) => loaded !== undefined && ageOf(loaded.fetchedAt, now) >= freshMs * REFRESH_AT,
+    isRefreshDueAt: (age) => age >= freshMs * REFRESH_AT,
     replace(value, fetchedAt, fetchNumber) {
       const next = parseKeySet(value, uses)
       // An issuer that publishes no usable key is out of order: its keys are not withdrawn.

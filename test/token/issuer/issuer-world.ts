@@ -144,9 +144,7 @@ export async function keyOf(issuer: Issuer) {
 
 /** What a verifier does on a cache hit. */
 export function serve(issuer: Issuer, key: VerificationKey, clock: { now: number }): Freshness {
-  const freshness = issuer.freshness(key, clock.now)
-  if (freshness !== undefined) issuer.refreshIfDue(clock.now)
-  return freshness
+  return issuer.serve(key, clock.now)
 }
 
 export async function readiness(issuer: Issuer): Promise<string> {

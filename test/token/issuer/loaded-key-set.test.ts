@@ -66,17 +66,17 @@ describe('freshness', () => {
     expect(issuer.freshness(key, clock.now)).toBe('fresh')
     await settled()
     expect(fetches()).toBe(1)
-    issuer.refreshIfDue(clock.now)
-    issuer.refreshIfDue(clock.now)
+    serve(issuer, key, clock)
+    serve(issuer, key, clock)
     await vi.waitFor(() => expect(issuer.generation).toBe(2))
     expect(fetches()).toBe(2)
   })
 
   test('a refresh in the background is for a set that still serves: an older one is fetched by who needs it', async () => {
     const { issuer, clock, fetches } = await setUp()
-    await ask(issuer)
+    const key = await keyOf(issuer)
     clock.now = START + 10 * MINUTE
-    issuer.refreshIfDue(clock.now)
+    expect(serve(issuer, key, clock)).toBeUndefined()
     await settled()
     expect(fetches()).toBe(1)
   })
