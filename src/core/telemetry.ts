@@ -162,10 +162,12 @@ const keySets = channel('vantage-auth:key-set')
 const stores = channel('vantage-auth:store')
 const revocations = channel('vantage-auth:revocation')
 const debug = debuglog('vantage-auth')
+/** Node reads NODE_DEBUG once, when the process starts. Asked here, since the getter costs each request that is decided. */
+const debugging = debug.enabled
 
 /** Whether anybody listens to decisions. Events are not put together otherwise. */
 export function decisionsObserved(): boolean {
-  return decisions.hasSubscribers || debug.enabled
+  return decisions.hasSubscribers || debugging
 }
 
 /** How a decision is made. Filled in only when somebody listens. */
@@ -242,7 +244,7 @@ export function publishBeforeThrow(error: AnyAuthError, auth: Auth): void {
 
 function publishDecision(event: DecisionEvent, error: AnyAuthError | undefined): void {
   // As an argument: a cause may hold a per cent sign, which means something in a format.
-  if (event.outcome !== 'accepted' && debug.enabled) debug('%s', debugLine(event, error))
+  if (event.outcome !== 'accepted' && debugging) debug('%s', debugLine(event, error))
   if (decisions.hasSubscribers) decisions.publish(event)
 }
 
@@ -272,7 +274,7 @@ export function publishStore(describe: () => StoreEvent): void {
 
 /** For `NODE_DEBUG=vantage-auth` too: what was revoked or refused, and of whose. */
 export function publishRevocation(event: RevocationEvent): void {
-  if (debug.enabled) {
+  if (debugging) {
     const { outcome, reason, kind, issuer, error } = event
     const cause = outcome === 'unavailable' ? `: ${describeCause(error)}` : ''
     debug('%s', ['receiver', outcome, reason, kind, issuer && `issuer ${issuer}`].filter(Boolean).join(' ') + cause)
