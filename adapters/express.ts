@@ -3,7 +3,7 @@ import type { Request } from 'express'
 import type { Auth } from '../src/core/auth.js'
 import type { Answer } from '../src/http/answers.js'
 import * as guards from '../src/http/guards.js'
-import { handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
+import { type Ending, follow, handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
@@ -90,8 +90,14 @@ export function authErrors(...nothing: []): ErrorHandler {
 
 function toExpress(middleware: PortableMiddleware<Request>): Middleware {
   return (req, res, next) => {
-    const actions = { next: () => next(), answer: (answer: Answer) => write(res, answer), fail: next }
-    // Express 4 ignores what a middleware returns.
-    handOverLateErrors(middleware(req as Request, actions), next, res)
+    const ending = middleware(req as Request)
+    if (ending === 'pass') handOverLateErrors(next(), next, res)
+    else finish(ending, res, next)
   }
+}
+
+function finish(ending: Ending | Promise<Ending>, res: ServerResponse, next: (error?: unknown) => void): void {
+  const actions = { next: () => next(), answer: (answer: Answer) => write(res, answer), fail: next }
+  // Express 4 ignores what a middleware returns.
+  handOverLateErrors(follow(ending, actions), next, res)
 }

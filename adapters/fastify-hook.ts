@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { isAuthError } from '../src/core/errors.js'
 import type { Answer } from '../src/http/answers.js'
-import { handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
+import { type Ending, follow, handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 
 /** What is used of a request and a reply, so that servers of all kinds (HTTP/2, a logger of one's own) fit. */
@@ -27,18 +27,24 @@ export type ErrorHandler = (error: unknown, request: AnyRequest, reply: AnyReply
 /** A middleware as a hook. */
 export function toHook(middleware: PortableMiddleware<FastifyRequest>): Hook {
   return (request, reply, done) => {
-    const fail = (error: object) => done(error as Error)
-    const refuse = (error: object) => {
-      const status = isAuthError(error) ? error.status : 500
-      // Where the reply has none, @fastify/auth sets 401: error handlers that send a body alone answer with it, and so do other
-      // alternatives that refuse afterwards.
-      if (status !== 401 || reply.raw.statusCode !== 200) reply.code(status)
-      fail(error)
-    }
-    const actions = { next: () => done(), answer: (answer: Answer) => write(reply, answer), fail: refuse }
-    // Not returned: Fastify would call the next hook once more when the promise resolves.
-    handOverLateErrors(middleware(request as FastifyRequest, actions), fail, reply.raw)
+    const ending = middleware(request as FastifyRequest)
+    if (ending === 'pass') done()
+    else finish(ending, reply, done)
   }
+}
+
+function finish(ending: Ending | Promise<Ending>, reply: AnyReply, done: (error?: Error) => void): void {
+  const fail = (error: object) => done(error as Error)
+  const refuse = (error: object) => {
+    const status = isAuthError(error) ? error.status : 500
+    // Where the reply has none, @fastify/auth sets 401: error handlers that send a body alone answer with it, and so do other
+    // alternatives that refuse afterwards.
+    if (status !== 401 || reply.raw.statusCode !== 200) reply.code(status)
+    fail(error)
+  }
+  const actions = { next: () => done(), answer: (answer: Answer) => write(reply, answer), fail: refuse }
+  // Not returned: Fastify would call the next hook once more when the promise resolves.
+  handOverLateErrors(follow(ending, actions), fail, reply.raw)
 }
 
 /** A middleware as the handler of a route. A handler has nothing behind it: its errors go to the reply. */

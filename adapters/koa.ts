@@ -1,7 +1,7 @@
 import type { Context, Next } from 'koa'
 import type { Auth } from '../src/core/auth.js'
 import * as guards from '../src/http/guards.js'
-import type { PortableMiddleware } from '../src/http/middleware.js'
+import { type Ending, follow, type PortableMiddleware } from '../src/http/middleware.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
@@ -86,10 +86,16 @@ const catchAuthErrors: Middleware = (ctx, next) =>
   })
 
 function toKoa(middleware: PortableMiddleware<Context>): Middleware {
-  return (ctx, next) =>
-    middleware<Promise<void>>(ctx, {
-      next,
-      answer: async (answer) => write(ctx, answer),
-      fail: (error) => Promise.reject(error),
-    })
+  return (ctx, next) => {
+    const ending = middleware(ctx)
+    return ending === 'pass' ? next() : finish(ending, ctx, next)
+  }
+}
+
+function finish(ending: Ending | Promise<Ending>, ctx: Context, next: Next): Promise<void> {
+  return follow<Promise<void>>(ending, {
+    next,
+    answer: async (answer) => write(ctx, answer),
+    fail: (error) => Promise.reject(error),
+  })
 }

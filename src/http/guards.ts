@@ -1,12 +1,17 @@
 import { type Auth, credentialOf } from '../core/auth.js'
 import { answerWithin } from '../core/deadline.js'
-import { InsufficientScopeError, InvalidTokenError, MissingCredentialsError } from '../core/errors.js'
+import {
+  type AnyAuthError,
+  InsufficientScopeError,
+  InvalidTokenError,
+  MissingCredentialsError,
+} from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
 import { checkScopes, grantsAll, grantsAny, type Scope, type SomeScopes } from '../core/scope.js'
 import { publishRefusal } from '../core/telemetry.js'
 import { authTestAnswer } from './answers.js'
 import type { Guard } from './guard.js'
-import { type PortableMiddleware, runCheck, type Verdict } from './middleware.js'
+import { endingOf, type PortableMiddleware, refuse, type Verdict } from './middleware.js'
 import { MountError, notMounted } from './mount-error.js'
 import { findOutcome } from './outcome.js'
 import { isThenable } from './thenable.js'
@@ -96,24 +101,39 @@ export function authTest(...nothing: []): Guard {
 function scopeGuard(caller: string, scopes: readonly unknown[], grants: typeof grantsAll): Guard {
   refuseUncalled(caller, scopes, `${caller}('jobs:read')`)
   const required = checkScopes(caller, scopes)
+  // The list that was enough last. Credentials with the same scopes share one; only a frozen list stays as it was.
+  let enough: readonly string[] | undefined
   return {
     name: `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`,
     check(auth, _request, { realm }) {
-      return grants(auth.scopes, required) ? 'pass' : new InsufficientScopeError(realm, required, credentialOf(auth))
+      const { scopes } = auth
+      if (scopes === enough) return 'pass'
+      if (!grants(scopes, required)) return new InsufficientScopeError(realm, required, credentialOf(auth))
+      if (Object.isFrozen(scopes)) enough = scopes
+      return 'pass'
     },
   }
 }
 
 /** The middleware that applies a guard. Whatever it refuses reaches telemetry and `onError`. */
 export function guardMiddleware<R extends object>(guard: Guard<R>): PortableMiddleware<R> {
-  return (request, actions) => {
+  return (request) => {
     const outcome = findOutcome(request)
-    if (outcome === undefined) return actions.fail(notMounted(guard.name))
+    if (outcome === undefined) return { error: notMounted(guard.name) }
     const { auth, mount } = outcome
-    const check = () =>
-      auth === undefined ? new MissingCredentialsError(mount.realm) : guard.check(auth, request, mount)
-    return runCheck(check, mount, request, actions, (error) => publishRefusal(error, auth, 'guard'))
+    let verdict: Verdict | Promise<Verdict>
+    try {
+      verdict = auth === undefined ? new MissingCredentialsError(mount.realm) : guard.check(auth, request, mount)
+    } catch (error) {
+      return refuse(error, mount, request, publishFor(auth))
+    }
+    return verdict === 'pass' ? verdict : endingOf(verdict, mount, request, publishFor(auth))
   }
+}
+
+/** Outside of the middleware, where it would be made for each request that passes. */
+function publishFor(auth: Auth | undefined): (error: AnyAuthError) => void {
+  return (error) => publishRefusal(error, auth, 'guard')
 }
 
 /**

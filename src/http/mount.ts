@@ -8,7 +8,7 @@ import { createVerifier, type Verifier } from '../verifier/verifier.js'
 import { timeOf } from '../verifier/verifier-time.js'
 import { type Message, readAuthorizationLines } from './authorization-lines.js'
 import { askSkip } from './hooks.js'
-import { type PortableMiddleware, runCheck } from './middleware.js'
+import { endingOf, type PortableMiddleware, refuse } from './middleware.js'
 import { MountError } from './mount-error.js'
 import { findOutcome, keepOutcome, type MountSettings, type Outcome } from './outcome.js'
 import { isThenable } from './thenable.js'
@@ -197,7 +197,14 @@ export function createMount<R extends object>(
   return {
     verifier,
     settings,
-    middleware: (request, actions) => runCheck(() => authenticate(request), settings, request, actions),
+    middleware(request) {
+      try {
+        const verdict = authenticate(request)
+        return verdict === 'pass' ? verdict : endingOf(verdict, settings, request)
+      } catch (error) {
+        return refuse(error, settings, request)
+      }
+    },
     close: async () => (shared === undefined ? verifier.close() : undefined),
   }
 }

@@ -11,16 +11,15 @@ import {
   authorize,
   authTest,
   type Guard,
-  guardMiddleware,
   guardsAs,
   requireAnyScope,
   requireKind,
   requireScope,
 } from '../../src/http/guards.js'
-import type { Verdict } from '../../src/http/middleware.js'
+import { follow, type Verdict } from '../../src/http/middleware.js'
 import { getAuth } from '../../src/http/outcome.js'
 import { decisions as observeDecisions } from '../support/decisions.js'
-import { actions, enter, type Request } from '../support/portable.js'
+import { actions, enter, guardMiddleware, type Request } from '../support/portable.js'
 import { forbidden, invalid, keys, missing, options } from '../support/requests.js'
 
 async function accepted(given = {}): Promise<Request> {
@@ -70,6 +69,24 @@ describe('requireScope and requireAnyScope', () => {
       /^Bearer realm="own", .*, scope="teams:read teams:write"$/,
     )
     expect(guardMiddleware(requireScope('jobs:read', 'clusters:read'))(request, actions)).toBe('passed')
+  })
+
+  test('look at each list of scopes, and again at one that the verifier of an application has changed', async () => {
+    const guard = guardMiddleware(requireScope('jobs:read'))
+    const enough = ['jobs:read']
+    const acceptedWith = async (scopes: string[]) => {
+      const auth = { ...getAuth(await accepted()), scopes }
+      const verifier = { ...createVerifier(options), authenticate: () => auth }
+      const request: Request = { headers: {} }
+      expect(await enter(request, { verifier })).toBe(request)
+      return request
+    }
+    const request = await acceptedWith(enough)
+    expect(guard(request, actions)).toBe('passed')
+    enough.length = 0
+    expect(guard(request, actions)).toMatchObject({ status: 403 })
+    expect(guard(await acceptedWith(Object.freeze(['jobs:read']) as string[]), actions)).toBe('passed')
+    expect(guard(await acceptedWith(Object.freeze(['jobs:write']) as string[]), actions)).toMatchObject({ status: 403 })
   })
 })
 
@@ -338,7 +355,7 @@ test.each<[string, (...given: never[]) => unknown]>([
 })
 
 test('guardsAs keeps the arguments of a guard, and checks them when the route is defined', async () => {
-  const guard = guardsAs((middleware) => (request: object) => middleware(request, actions))
+  const guard = guardsAs((middleware) => (request: object) => follow(middleware(request), actions))
   const exported = guard(requireScope)
   expect(() => exported('' as 'jobs:read')).toThrow(TypeError)
   expect(exported('jobs:read')(await accepted())).toBe('passed')

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { type Actions, handOverLateErrors, runCheck, type Verdict } from '../../src/http/middleware.js'
+import { type Actions, endingOf, follow, handOverLateErrors, refuse } from '../../src/http/middleware.js'
 import { actions } from '../support/portable.js'
 
 const mount = {
@@ -22,26 +22,29 @@ const failingNext: Actions<unknown> = {
   },
 }
 
+const answer = { status: 200, headers: {}, body: '{}' }
+
 test('does what the verdict says, at once', () => {
-  const answer = { status: 200, headers: {}, body: '{}' }
-  expect(runCheck(() => 'pass', mount, {}, actions)).toBe('passed')
-  expect(runCheck(() => answer, mount, {}, actions)).toBe(answer)
+  expect(follow(endingOf('pass', mount, {}), actions)).toBe('passed')
+  expect(follow(endingOf(answer, mount, {}), actions)).toBe(answer)
+})
+
+test('does later what is said later', async () => {
+  expect(await follow(endingOf(Promise.resolve('pass'), mount, {}), actions)).toBe('passed')
+  expect(await follow(endingOf(Promise.resolve(answer), mount, {}), actions)).toBe(answer)
 })
 
 test('takes no error of what comes next for one of the check', async () => {
-  expect(() => runCheck(() => 'pass', mount, {}, failingNext)).toThrow(thrown)
-  await expect(runCheck(async (): Promise<Verdict> => 'pass', mount, {}, failingNext)).rejects.toBe(thrown)
+  expect(() => follow('pass', failingNext)).toThrow(thrown)
+  await expect(follow(endingOf(Promise.resolve('pass'), mount, {}), failingNext)).rejects.toBe(thrown)
 })
 
 test.each([[undefined], [null], [''], ['route'], [0]])(
   'gives the framework an error where %j was thrown, which Express takes for permission to go on',
   async (value) => {
     const mistake = { status: 500, cause: value }
-    const check = () => {
-      throw value
-    }
-    expect(runCheck(check, mount, {}, actions)).toMatchObject(mistake)
-    expect(await runCheck(() => Promise.reject(value), mount, {}, actions)).toMatchObject(mistake)
+    expect(follow(refuse(value, mount, {}), actions)).toMatchObject(mistake)
+    expect(await follow(endingOf(Promise.reject(value), mount, {}), actions)).toMatchObject(mistake)
     expect(
       await new Promise((fail) => {
         handOverLateErrors(Promise.reject(value), fail, {})

@@ -1,5 +1,6 @@
 import { type AnyAuthError, assertScope, createVerifier, isAuthError, type Verifier } from 'vantage-auth'
 import { describe, expect, test } from 'vitest'
+import { follow } from '../../src/http/middleware.js'
 import type { MountOptions } from '../../src/http/mount.js'
 import { findAuth, getAuth } from '../../src/http/outcome.js'
 import { actions, enter, mountOf, type Request } from '../support/portable.js'
@@ -102,7 +103,7 @@ describe('a verifier of the application', () => {
   test('may answer with any thenable', async () => {
     const mount = mountOf(answering(() => thenable(Promise.resolve(auth))))
     const request: Request = {}
-    const entering = mount.middleware(request, actions)
+    const entering = follow(mount.middleware(request), actions)
     expect(entering).toBeInstanceOf(Promise)
     expect(findAuth(request)).toBeUndefined()
     expect(await entering).toBe('passed')

@@ -1,8 +1,8 @@
 import { isAuthError, MissingCredentialsError } from 'vantage-auth'
 import { expect, test } from 'vitest'
-import { guardMiddleware, requireScope } from '../../src/http/guards.js'
+import { requireScope } from '../../src/http/guards.js'
 import { findAuth, getAuth } from '../../src/http/outcome.js'
-import { actions, enter, type Request } from '../support/portable.js'
+import { actions, enter, guardMiddleware, type Request } from '../support/portable.js'
 import { options, token } from '../support/requests.js'
 
 const authorization = `Bearer ${token}`

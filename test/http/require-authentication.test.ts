@@ -1,10 +1,10 @@
 import { createVerifier, type DecisionEvent, InsufficientAuthenticationError } from 'vantage-auth'
 import { describe, expect, test } from 'vitest'
 import type { Answer } from '../../src/http/answers.js'
-import { guardMiddleware, requireAuthentication } from '../../src/http/guards.js'
+import { requireAuthentication } from '../../src/http/guards.js'
 import type { AuthenticationOptions } from '../../src/http/require-authentication.js'
 import { decisions } from '../support/decisions.js'
-import { actions, enter, type Request } from '../support/portable.js'
+import { actions, enter, guardMiddleware, type Request } from '../support/portable.js'
 import { insufficientAuthentication, keys, missing } from '../support/requests.js'
 import { createTestIssuer } from '../support/tokens.js'
 

@@ -1,5 +1,7 @@
 import type { Auth } from 'vantage-auth'
-import type { Actions } from '../../src/http/middleware.js'
+import type { Guard } from '../../src/http/guard.js'
+import * as guards from '../../src/http/guards.js'
+import { type Actions, follow } from '../../src/http/middleware.js'
 import { createMount, type Mount, type MountOptions } from '../../src/http/mount.js'
 import { options } from './requests.js'
 
@@ -27,6 +29,12 @@ export function mountOf(given: MountOptions<Request> = options): Mount<Request> 
 
 /** Sends a request through a mount: the request itself where it passed; else the answer, or the error that was forwarded. */
 export async function enter(request: Request, given?: MountOptions<Request>): Promise<unknown> {
-  const outcome = await mountOf(given).middleware(request, actions)
+  const outcome = await follow(mountOf(given).middleware(request), actions)
   return outcome === 'passed' ? request : outcome
+}
+
+/** A guard as a middleware that does at once what it said. */
+export function guardMiddleware<R extends object>(guard: Guard<R>) {
+  const middleware = guards.guardMiddleware(guard)
+  return <T>(request: R, does: Actions<T>) => follow(middleware(request), does)
 }
