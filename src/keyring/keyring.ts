@@ -1,13 +1,12 @@
 import { checkClock, optionSetting } from '../config/checks.js'
 import { checkVocabulary, readVocabulary } from '../config/vocabulary.js'
 import { ArgumentError } from '../core/argument-error.js'
-import { formatDuration, parseDuration } from '../core/duration.js'
+import { formatDuration } from '../core/duration.js'
 import { DEFAULT_ENVIRONMENT, ENVIRONMENTS } from '../core/environments.js'
-import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
+import { KeyNotFoundError, KeyStoreError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
-import { type KeyStore, keyStateAt, type ListedKey, type StoredKey, type WriteLimit } from '../store/contract.js'
+import type { KeyStore, ListedKey } from '../store/contract.js'
 import { openKeyStore } from '../store/open.js'
-import { isSameKey } from '../store/same-key.js'
 import { checkInTime } from '../store/write-limit.js'
 import {
   checkEnvironment,
@@ -22,13 +21,13 @@ import {
   parseLife,
   readTimeout,
 } from './arguments.js'
-import type { Keyring, KeyringOptions, RotatedKey } from './contract.js'
+import { createChangeMethods } from './changes.js'
+import type { Keyring, KeyringOptions } from './contract.js'
 import { firstOfDays, lastDays } from './days.js'
-import { readEdit } from './edit.js'
 import { readListFilters } from './list-filters.js'
 import { createNewKey, showOnce } from './new-key.js'
 import { type KeyRecord, toAuditEntry, toKeyRecord } from './records.js'
-import { DEFAULT_ANSWER_TIME, listServices, readAnswerTime, writeAndConfirm } from './services.js'
+import { DEFAULT_ANSWER_TIME, listServices, readAnswerTime } from './services.js'
 import { formatCursor } from './sort.js'
 import { createTokenMethods } from './token-revocations.js'
 import { readView, refuseOthers } from './view.js'
@@ -45,11 +44,8 @@ const CREATE_OPTIONS = [
   'actor',
   'timeoutMs',
 ] as const
-const DEFAULT_OVERLAP = '24h'
 /** How many keys a total of usage names. */
 const MOST_USED = 20
-/** Attempts at one change. Each further one means that somebody else changed the same key in between. */
-const MAX_ROUNDS = 20
 
 /**
  * Administers the keys of a store. Before its first operation it creates or updates the store's schema, unless
@@ -97,26 +93,6 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
     const key = await read(id, now)
     if (key === undefined) throw new KeyNotFoundError(`There is no key with the id ${formatGiven(id)}`)
     return key
-  }
-
-  /**
-   * Reads a key, decides what becomes of it, and writes that, again while somebody else changes the key in between.
-   * `decide` throws where the operation is not permitted.
-   */
-  async function change<T>(
-    id: string,
-    decide: (current: ListedKey, now: number) => Decision<T>,
-    limit?: WriteLimit,
-  ): Promise<T> {
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const now = clock()
-      const current = await readKnown(id, now)
-      const { next, successor, editor, result } = decide(current, now)
-      if (next === undefined) return result
-      checkInTime(limit)
-      if (await keys.update(withoutUse(current), next, successor, editor, limit)) return result
-    }
-    throw new KeyStateError('The key is being changed by others at the moment; try again')
   }
 
   /** One of the store's optional methods, which an application's own store may lack. */
@@ -167,62 +143,7 @@ export function createKeyring(store: KeyStore | string, options: KeyringOptions 
       return showOnce(key, { record: toKeyRecord({ ...stored, lastUsedAt: null }, clock()) })
     },
 
-    async rotate(id, given = {}) {
-      checkId(id)
-      checkNames('rotate()', given, ['overlap', 'notAfter', 'actor', 'timeoutMs'])
-      const overlapMs = parseDuration(given.overlap ?? DEFAULT_OVERLAP, 'overlap', 0)
-      const notAfter = checkOptionalDate(given.notAfter, 'notAfter')
-      const createdBy = checkOptionalText(given.actor, 'actor')
-      const limit = readTimeout(given.timeoutMs)
-      await ready()
-      function succeed(current: ListedKey, now: number): Decision<RotatedKey> {
-        checkActive(current, now)
-        const lifeMs = current.expiresAt === null ? null : current.expiresAt - current.createdAt
-        const { key, stored } = createNewKey({ ...current, createdBy, replaces: id }, { lifeMs, notAfter }, now)
-        const next = {
-          ...withoutUse(current),
-          expiresAt: Math.min(current.expiresAt ?? Number.POSITIVE_INFINITY, now + overlapMs),
-          replacedBy: stored.id,
-        }
-        const record = toKeyRecord({ ...stored, lastUsedAt: null }, now)
-        return {
-          next,
-          successor: stored,
-          result: showOnce(key, { record, previous: toKeyRecord({ ...current, ...next }, now) }),
-        }
-      }
-      return change(id, succeed, limit)
-    },
-
-    async edit(id, given) {
-      checkId(id)
-      const edit = readEdit(given)
-      const editor = checkOptionalText(given.actor, 'actor')
-      await ready()
-      return change(id, (current, now) => {
-        checkUnended(current, now)
-        const stored = withoutUse(current)
-        const next = edit(stored)
-        const result = toKeyRecord({ ...current, ...next }, now)
-        return isSameKey(stored, next) ? { result } : { next, editor, result }
-      })
-    },
-
-    async revoke(id, given = {}) {
-      checkId(id)
-      checkNames('revoke()', given, ['reason', 'actor', 'confirm'])
-      const revokedReason = checkOptionalText(given.reason, 'reason')
-      const revokedBy = checkOptionalText(given.actor, 'actor')
-      const written = writeAndConfirm(given.confirm, askServices)
-      await ready()
-      return written(() =>
-        change(id, (current, now) => {
-          if (current.revokedAt !== null) return { result: toKeyRecord(current, now) }
-          const next = { ...withoutUse(current), revokedAt: now, revokedBy, revokedReason }
-          return { next, result: toKeyRecord({ ...current, ...next }, now) }
-        }),
-      )
-    },
+    ...createChangeMethods(keys, ready, readKnown, askServices, clock),
 
     async get(id) {
       checkId(id)
@@ -321,34 +242,6 @@ const KEYRING = Symbol.for('vantage-auth.keyring')
 /** Whether `createKeyring()` made it, of either module format. It does not tell the version of the package. */
 export function isKeyring(value: unknown): value is Keyring {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[KEYRING] === true
-}
-
-/** What an operation has decided on the key that it found. */
-interface Decision<T> {
-  /** What the key becomes; without it the key is left as it is. */
-  readonly next?: StoredKey
-  /** The key that takes over. */
-  readonly successor?: StoredKey
-  /** Who edits the key. */
-  readonly editor?: string | null
-  readonly result: T
-}
-
-function withoutUse({ lastUsedAt: _, ...key }: ListedKey): StoredKey {
-  return key
-}
-
-function checkActive(key: StoredKey, now: number): void {
-  const state = keyStateAt(key, now)
-  if (state === 'active') return
-  const successor = key.replacedBy === null ? '' : `; its successor is ${JSON.stringify(key.replacedBy)}`
-  throw new KeyStateError(`Only an active key can be rotated, and this one is ${state}${successor}`)
-}
-
-function checkUnended(key: StoredKey, now: number): void {
-  const state = keyStateAt(key, now)
-  if (state === 'active' || state === 'superseded') return
-  throw new KeyStateError(`Only a key that is still accepted can be edited, and this one is ${state}`)
 }
 
 function checkKeyStore(store: unknown): KeyStore {
