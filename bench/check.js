@@ -4,7 +4,9 @@
  */
 process.env.BENCH_CLOCK ??= 'cpu'
 const { measureDecisions } = await import('./decisions/measure-decisions.js')
-const { decisionGoals, httpGoals, judge } = await import('./shared/goals.js')
+const { measureEntries, measureFirstTokens } = await import('./growth/measure-growth.js')
+const { measureLookUps } = await import('./lookup/measure-lookup.js')
+const { decisionGoals, growthGoals, httpGoals, judge, lookUpGoals } = await import('./shared/goals.js')
 const { measureServers } = await import('./http/measure-http.js')
 
 const quiet = () => {}
@@ -15,7 +17,14 @@ async function run() {
     quiet,
   )
   const http = await measureServers({ rounds: 11, turnMs: 300, peers: false }, quiet)
-  const judged = [...judge(decisionGoals, decisions), ...judge(httpGoals, http)]
+  const lookUps = await measureLookUps({ rounds: 9, keys: 300 }, quiet)
+  const growth = { firstTokens: await measureFirstTokens(5), entries: await measureEntries(1, [10_000]) }
+  const judged = [
+    ...judge(decisionGoals, decisions),
+    ...judge(httpGoals, http),
+    ...judge(lookUpGoals, lookUps),
+    ...judge(growthGoals, growth),
+  ]
   for (const { name, goal, measured, reached, tolerable } of judged) {
     const verdict = reached ? 'reached' : tolerable ? 'missed' : 'FAILED'
     console.log(`${verdict.padEnd(7)}  ${measured.toPrecision(3).padStart(6)}  ${goal.padEnd(7)} ${name}`)

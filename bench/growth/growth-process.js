@@ -1,4 +1,5 @@
 /** One measurement of growth, in a process of its own: `growth-process.js entries token 1000 5`. Prints JSON. */
+import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createVerifier } from '../shared/built-package.js'
 import { AUDIENCE, createKeys, headersOf, lookUpByDigest, startIssuer } from '../shared/credentials.js'
@@ -12,6 +13,9 @@ import { interleave, median, ratioOf, timeOneByOne } from '../shared/timing.js'
 const CALLS = 5000
 /** Usage is written every 10 s: after this long no count is pending, and none is part of the measured heap. */
 const USAGE_WRITTEN_MS = 10_500
+
+/** Tokens of a process that count as its first. */
+const FIRST = 1000
 
 /** Credentials that are decided on before those that are counted. */
 const WARM_UPS = 100
@@ -62,6 +66,24 @@ const measurements = {
     }
     const figures = await interleave([turn('ours', decide, originals), turn(LOOK_UP, lookUp, credentials)], rounds)
     return { microseconds: figures.ours.typical, ratio: ratioOf(figures.ours, figures[LOOK_UP]), bytes }
+  },
+
+  /**
+   * New tokens of a process that has decided on none before, and its later ones.
+   *
+   * @param {string} file the issuer and its tokens, made by another process
+   */
+  async firstTokens(file) {
+    const { issuer, jwks, tokens } = JSON.parse(readFileSync(file, 'utf8'))
+    const originals = headersOf(tokens.map((/** @type {string} */ token) => Buffer.from(token)))
+    const verifier = createVerifier({ issuer: [{ issuer, jwks }], audience: AUDIENCE, keys: false })
+    await verifier.ready()
+    /** @type {Decide} */
+    const decide = (authorization) => verifier.authenticate({ authorization })
+    const first = await timeOneByOne(decide, originals.slice(0, FIRST), FIRST)
+    const between = originals.slice(FIRST, -FIRST)
+    await timeOneByOne(decide, between, between.length)
+    return { first, later: await timeOneByOne(decide, originals.slice(-FIRST), FIRST) }
   },
 
   /**

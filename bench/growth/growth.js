@@ -17,6 +17,12 @@ console.log(
   `\nkey set: a new token ${one.toFixed(1)} us with one key, ${thousand.toFixed(1)} with 1 000 (${ratio.toFixed(2)})`,
 )
 console.log(`first use of a set of 1 000: ${firstUseMs.toFixed(1)} ms`)
+if (results.firstTokens) {
+  const { first, later } = results.firstTokens
+  console.log(
+    `new tokens of a process: the first 1 000 ${first.typical.toFixed(1)} us, later ${later.typical.toFixed(1)}`,
+  )
+}
 console.log('\ncold import, ms')
 for (const [name, { typical }] of Object.entries(results.imports))
   console.log(`  ${typical.toFixed(1).padStart(7)}  ${name}`)

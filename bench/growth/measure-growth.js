@@ -1,7 +1,11 @@
 /** What grows with the number of credentials and keys, and what it takes to start: each measured in a fresh process. */
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { interleave } from '../shared/timing.js'
+import { startIssuer } from '../shared/credentials.js'
+import { interleave, median } from '../shared/timing.js'
 
 /** @import { Accepts, Figures, GrowthResults } from '../shared/types.d.ts' */
 
@@ -28,13 +32,49 @@ async function child(...args) {
  * @returns {Promise<GrowthResults>}
  */
 export async function measureGrowth({ rounds, sizes, imports }) {
+  const entries = await measureEntries(rounds, sizes)
+  const keySet = await child('keySet', rounds)
+  return { entries, keySet, firstTokens: await measureFirstTokens(15), imports: await measureImports(imports) }
+}
+
+/**
+ * Caches of these sizes.
+ *
+ * @param {number} rounds
+ * @param {number[]} sizes
+ */
+export async function measureEntries(rounds, sizes) {
   /** @type {GrowthResults['entries']} */
   const entries = { token: {}, key: {} }
   for (const accepts of /** @type {Accepts[]} */ (['token', 'key'])) {
     for (const size of sizes) entries[accepts][size] = await child('entries', accepts, size, rounds)
   }
-  const keySet = await child('keySet', rounds)
-  return { entries, keySet, imports: await measureImports(imports) }
+  return entries
+}
+
+/** How many new tokens a process decides on, its first ones and those by which its code is compiled included. */
+const TOKENS_OF_PROCESS = 5000
+
+/**
+ * @param {number} processes
+ * @returns {Promise<NonNullable<GrowthResults['firstTokens']>>}
+ */
+export async function measureFirstTokens(processes) {
+  const { issuer, jwks, tokens, close } = await startIssuer()
+  const folder = mkdtempSync(join(tmpdir(), 'vantage-tokens-'))
+  try {
+    const file = join(folder, 'tokens.json')
+    writeFileSync(file, JSON.stringify({ issuer, jwks, tokens: tokens('RS256', TOKENS_OF_PROCESS).map(String) }))
+    /** @type {{ first: number, later: number }[]} */
+    const rounds = []
+    for (let i = 0; i < processes; i++) rounds.push(await child('firstTokens', file))
+    /** @param {number[]} values */
+    const figure = (values) => ({ typical: median(values), rounds: values })
+    return { first: figure(rounds.map(({ first }) => first)), later: figure(rounds.map(({ later }) => later)) }
+  } finally {
+    close()
+    rmSync(folder, { recursive: true })
+  }
 }
 
 /**

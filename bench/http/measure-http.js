@@ -1,7 +1,7 @@
 /** What a contender leaves of its framework's requests a second. The client is this process, each server one of its own. */
 import { fork } from 'node:child_process'
 import { createKeys, headersOf, startIssuer } from '../shared/credentials.js'
-import { BARE, OURS } from '../shared/names.js'
+import { BARE, HAND_WRITTEN, OURS } from '../shared/names.js'
 import { countsCpuTime, interleave, median, ratioOf } from '../shared/timing.js'
 import { latency, openConnections, throughput } from './load-client.js'
 import { mounts } from './mounts.js'
@@ -46,7 +46,7 @@ export async function measureServers({ rounds, turnMs, peers }, tell) {
     /** @type {Server[]} */
     const servers = []
     for (const mount of mounts) {
-      if (mount.framework !== framework || !(peers || mount.name === OURS || mount.name === BARE)) continue
+      if (mount.framework !== framework || !(peers || [OURS, BARE, HAND_WRITTEN].includes(mount.name))) continue
       const { child, port, keys } = await startServer(mount, issuer)
       const accepted = mount.accepts === 'key' ? headersOf(keys.map((key) => Buffer.from(key))) : tokens
       const name = mount.name === OURS ? `${OURS}, ${mount.accepts}` : mount.name

@@ -1,13 +1,13 @@
 /** The tables and plots of docs/performance.md, from the results of `npm run bench`, `bench:http` and `bench:growth`. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { decisionGoals, growthGoals, httpGoals, judge } from '../shared/goals.js'
-import { BARE, IDLE, OURS } from '../shared/names.js'
+import { decisionGoals, growthGoals, httpGoals, judge, lookUpGoals } from '../shared/goals.js'
+import { BARE, DRIVER, HAND_WRITTEN, IDLE, OURS } from '../shared/names.js'
 import { loadResult } from '../shared/results.js'
 import { drawBars } from './bar-chart.js'
 import { circumstancesOf, fillIn, grouped, table } from './generated-parts.js'
 
-/** @import { Accepts, DecisionResults, Figures, GrowthResults, HttpResults, LatencyResults } from '../shared/types.d.ts' */
+/** @import { Accepts, DecisionResults, Figures, GrowthResults, HttpResults, LatencyResults, LookUpResults } from '../shared/types.d.ts' */
 /** @import { Goal } from '../shared/goals.js' */
 /** @import { Bar } from './bar-chart.js' */
 
@@ -23,6 +23,7 @@ export function renderPerformancePage() {
   const latency = loadResult('latency')
   const http = loadResult('http')
   const growth = loadResult('growth')
+  const lookup = loadResult('lookup')
   const parts = {
     ...(decisions && { decisions: circumstancesOf('npm run bench', decisions), ...decisionTables(decisions.results) }),
     ...(latency && {
@@ -30,6 +31,7 @@ export function renderPerformancePage() {
       'signature latency, table': latencyTable(latency.results),
     }),
     ...(http && { http: circumstancesOf('npm run bench:http', http), ...httpTables(http.results) }),
+    ...(lookup && { lookup: circumstancesOf('npm run bench:lookup', lookup), ...lookUpTables(lookup.results) }),
     ...(growth && { growth: circumstancesOf('npm run bench:growth', growth), ...growthTables(growth.results) }),
   }
   return {
@@ -112,9 +114,17 @@ function httpTables(results) {
   return { 'http, table': table(head, rows), 'http, goals': goalTable(httpGoals, results) }
 }
 
+/** @param {LookUpResults} results */
+function lookUpTables(results) {
+  const rows = Object.entries(results).flatMap(([store, figures]) =>
+    sorted(figures).map(([name, us]) => [store, mark(name), us.toFixed(1)]),
+  )
+  return { 'lookup, table': table(['store', '', 'us'], rows), 'lookup, goals': goalTable(lookUpGoals, results) }
+}
+
 /** @param {GrowthResults} results */
 function growthTables(results) {
-  const { entries, keySet, imports } = results
+  const { entries, keySet, imports, firstTokens } = results
   const both = /** @type {Accepts[]} */ (['token', 'key'])
   const entryRows = Object.keys(entries.token).map((size) => [
     grouped(Number(size)),
@@ -141,6 +151,15 @@ function growthTables(results) {
         ['first use of 1 000 keys, first thing that a process does, ms', keySet.coldFirstUseMs.toFixed(1)],
       ],
     ),
+    ...(firstTokens && {
+      'growth, first tokens': table(
+        ['', 'us'],
+        [
+          ['each of the first 1 000', firstTokens.first.typical.toFixed(1)],
+          ['each of 1 000 later ones', firstTokens.later.typical.toFixed(1)],
+        ],
+      ),
+    }),
     'growth, import': table(['', 'ms'], importRows),
     'growth, goals': goalTable(growthGoals, results),
   }
@@ -178,7 +197,7 @@ function drawHttp(results) {
  */
 function kindOf(name) {
   if (name === OURS || name.startsWith(`${OURS},`)) return 'ours'
-  return name.startsWith('crypto.') || name === BARE || name === IDLE ? 'limit' : 'peer'
+  return name.startsWith('crypto.') || [BARE, IDLE, HAND_WRITTEN, DRIVER].includes(name) ? 'limit' : 'peer'
 }
 
 /** @param {string} name */

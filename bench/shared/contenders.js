@@ -19,7 +19,7 @@ import { Strategy as BearerStrategy } from 'passport-http-bearer'
 import prefixed from 'prefixed-api-key'
 import { createVerifier } from './built-package.js'
 import { ALGORITHMS, AUDIENCE, lookUpByDigest } from './credentials.js'
-import { LOOK_UP, OURS, VERIFY } from './names.js'
+import { LOOK_UP, OURS, OURS_UNCACHED, VERIFY } from './names.js'
 
 /** @import { Algorithm, Contender, Issuer, Material } from './types.d.ts' */
 /** @import { Verifier } from './built-package.js' */
@@ -73,6 +73,12 @@ export const contenders = [
     accepts: 'key',
     takes: 'header',
     decide: (material) => decideWith(ourVerifier(material)),
+  },
+  {
+    name: OURS_UNCACHED,
+    accepts: 'token',
+    takes: 'header',
+    decide: (material) => decideWith(ourVerifier(material, { cache: false })),
   },
   {
     name: 'fast-jwt, cache',
@@ -205,12 +211,14 @@ export const contenders = [
  * A verifier as an application makes it, with an issuer whose keys are fetched.
  *
  * @param {{ issuer: IssuerAddress, store?: Material['store'] }} material
+ * @param {{ cache?: false }} [options]
  */
-export function ourVerifier({ issuer, store }) {
+export function ourVerifier({ issuer, store }, options) {
   return createVerifier({
     issuer: [{ issuer: issuer.issuer, jwksUri: issuer.jwksUri }],
     audience: AUDIENCE,
     keys: store ?? false,
+    ...options,
   })
 }
 

@@ -1,5 +1,5 @@
 /** What is to be reached, each computed from the results of one run. */
-import { DRIVER, LOOK_UP, OURS } from './names.js'
+import { DRIVER, HAND_WRITTEN, LOOK_UP, OURS, OURS_UNCACHED } from './names.js'
 import { ratioOf } from './timing.js'
 
 /** @import { Accepts, Algorithm, DecisionResults, GrowthResults, HttpResults, LookUpResults } from './types.d.ts' */
@@ -23,12 +23,16 @@ const ratio = (title, a, b) => (results) =>
  * @type {(title: string) => Goal<DecisionResults>['measured']}
  */
 const bestPeer = (title) => (results) => {
-  const peers = Object.entries(results[title] ?? {}).filter(([name]) => name !== OURS && !name.startsWith('crypto.'))
+  const peers = Object.entries(results[title] ?? {}).filter(
+    ([name]) => !name.startsWith(OURS) && !name.startsWith('crypto.'),
+  )
   const [best] = peers.map(([, figures]) => figures).toSorted((a, b) => a.typical - b.typical)
   return best && ratioOf(results[title][OURS], best)
 }
 /** @type {Algorithm[]} */
 const ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+/** The cost of a new token, as a multiple of `crypto.verify`. */
+const VERIFY_GOALS = { RS256: 1.3, ES256: 1.12, EdDSA: 1.08 }
 /** @type {(line: string, accepted: Accepts) => Goal<DecisionResults>} */
 const refusalGoal = (line, accepted) => ({
   name: `refusing, ${line}: cost of accepting a cached ${accepted}`,
@@ -42,7 +46,7 @@ export const decisionGoals = [
   {
     name: `cached token: ${LOOK_UP}`,
     limit: true,
-    atMost: 1.5,
+    atMost: 1.3,
     measured: ratio('cached token', OURS, LOOK_UP),
   },
   {
@@ -58,7 +62,7 @@ export const decisionGoals = [
   {
     name: `cached key: ${LOOK_UP}`,
     limit: true,
-    atMost: 2,
+    atMost: 1.6,
     measured: ratio('cached key', OURS, LOOK_UP),
   },
   {
@@ -75,13 +79,18 @@ export const decisionGoals = [
     {
       name: `new ${alg} token: crypto.verify`,
       limit: true,
-      atMost: alg === 'RS256' ? 1.25 : 1.12,
+      atMost: VERIFY_GOALS[alg],
       measured: ratio(`new ${alg} token`, OURS, 'crypto.verify'),
     },
     {
-      name: `new ${alg} token: the best peer`,
+      name: `new ${alg} token: fast-jwt, both with their caches`,
       atMost: 1,
-      measured: bestPeer(`new ${alg} token`),
+      measured: ratio(`new ${alg} token`, OURS, 'fast-jwt, cache'),
+    },
+    {
+      name: `new ${alg} token: fast-jwt, both without a cache`,
+      atMost: 1.05,
+      measured: ratio(`new ${alg} token`, OURS_UNCACHED, 'fast-jwt'),
     },
     {
       name: `new ${alg} token, 64 in flight: the best peer`,
@@ -100,16 +109,35 @@ export const decisionGoals = [
   refusalGoal('expired token, repeated', 'token'),
 ]
 
+/**
+ * Of the bare framework; on Fastify, which itself costs little, of what people write by hand.
+ *
+ * @type {(framework: string, accepts: string) => Goal<HttpResults>}
+ */
+function ratesGoal(framework, accepts) {
+  const ours = `${OURS}, ${accepts}`
+  if (framework !== 'fastify') {
+    return {
+      name: `${framework}, cached ${accepts}: requests/s of the bare framework`,
+      limit: true,
+      atLeast: framework === 'koa' ? 0.88 : 0.95,
+      measured: (results) => results[framework]?.[ours]?.share,
+    }
+  }
+  return {
+    name: `${framework}, cached ${accepts}: requests/s of a hook ${HAND_WRITTEN}`,
+    limit: true,
+    atLeast: 0.9,
+    measured: ({ fastify: lines }) =>
+      lines?.[ours] && lines[HAND_WRITTEN] && ratioOf(lines[ours].perSecond, lines[HAND_WRITTEN].perSecond),
+  }
+}
+
 /** @type {Goal<HttpResults>[]} */
 export const httpGoals = [
-  ...Object.entries({ express: 0.95, koa: 0.88, fastify: 0.82 }).flatMap(([framework, share]) =>
+  ...['express', 'koa', 'fastify'].flatMap((framework) =>
     ['token', 'key'].flatMap((accepts) => [
-      {
-        name: `${framework}, cached ${accepts}: requests/s of the bare framework`,
-        limit: true,
-        atLeast: share,
-        measured: (/** @type {HttpResults} */ results) => results[framework]?.[`${OURS}, ${accepts}`]?.share,
-      },
+      ratesGoal(framework, accepts),
       {
         name: `${framework}, cached ${accepts}: p99 of the bare framework`,
         atMost: 1.1,
@@ -125,22 +153,30 @@ export const httpGoals = [
   ),
 ]
 
-/** @type {Goal<GrowthResults>[]} */
+/** @type {Goal<Partial<GrowthResults>>[]} */
 export const growthGoals = [
   {
+    name: 'the first 1 000 new RS256 tokens of a process, after ready(): its later ones',
+    limit: true,
+    atMost: 1.8,
+    measured: ({ firstTokens }) => firstTokens && ratioOf(firstTokens.first, firstTokens.later),
+  },
+  {
     name: 'heap of a cached token, without its claims, bytes',
-    atMost: 600,
+    limit: true,
+    atMost: 300,
     measured: ({ entries }) => entries?.token?.['10000']?.bytes,
   },
   {
     name: 'heap of a cached key, bytes',
-    atMost: 400,
+    limit: true,
+    atMost: 300,
     measured: ({ entries }) => entries?.key?.['10000']?.bytes,
   },
   .../** @type {Accepts[]} */ (['token', 'key']).map((accepts) => ({
     name: `cached ${accepts}: growth of its ratio to ${LOOK_UP} from 1 to 100 000 entries`,
     atMost: 1.25,
-    measured: (/** @type {GrowthResults} */ { entries }) =>
+    measured: (/** @type {Partial<GrowthResults>} */ { entries }) =>
       entries?.[accepts]?.['100000'] && entries[accepts]['100000'].ratio / entries[accepts]['1'].ratio,
   })),
   {
@@ -156,7 +192,7 @@ export const growthGoals = [
   ...['express', 'koa', 'fastify'].map((adapter) => ({
     name: `import of vantage-auth/${adapter}, cold: jose alone`,
     atMost: 1.1,
-    measured: (/** @type {GrowthResults} */ { imports }) => imports && ratioOf(imports[adapter], imports.jose),
+    measured: (/** @type {Partial<GrowthResults>} */ { imports }) => imports && ratioOf(imports[adapter], imports.jose),
   })),
 ]
 

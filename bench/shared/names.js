@@ -2,6 +2,9 @@
 
 export const OURS = 'vantage-auth'
 
+/** Ours with `cache: false`. */
+export const OURS_UNCACHED = `${OURS}, cache: false`
+
 /** The least that can be done for a credential seen before: its SHA-256, and one look-up. */
 export const LOOK_UP = 'crypto.hash + Map.get'
 
@@ -13,6 +16,9 @@ export const DRIVER = 'the driver alone'
 
 /** A framework without any authentication. */
 export const BARE = 'bare'
+
+/** What people write themselves, in one middleware, for a token that they have verified before. */
+export const HAND_WRITTEN = 'by hand: SHA-256, Map, expiry, scope'
 
 /** As many middlewares as ours has, doing nothing: what the framework takes for them. */
 export const IDLE = 'two middlewares that do nothing'

@@ -81,6 +81,8 @@ export interface GrowthResults {
   entries: Record<Accepts, Record<string, { microseconds: number; ratio: number; bytes: number }>>
   keySet: { one: number; thousand: number; ratio: number; coldFirstUseMs: number; firstUseMs: number }
   imports: Figures
+  /** Microseconds of a new token: of the first 1 000 of a process, and of its later ones. A round is a process. */
+  firstTokens?: { first: Figure; later: Figure }
 }
 
 /** A key never seen before, by key store: microseconds. */
