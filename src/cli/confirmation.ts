@@ -37,6 +37,9 @@ export function nameCells({ applicationName, host, pid }: ServiceName): (string 
 export const NOBODY_FOLLOWS =
   'No service follows this store. One is there while it runs and uses this store with a cache: is it the store that they use? Those that only read changes, behind a proxy that pools transactions or from a replica, cannot be asked.'
 
+const UNANSWERED =
+  'What was revoked stays revoked. Who has not answered may be stopped, or cut off from the store; if it is still there, end it, or ask again. docs/fleet.md says what it may still accept.'
+
 /**
  * Says who has confirmed a revocation, save under `--json`, where it is a part of the document.
  *
@@ -54,6 +57,7 @@ export function tellConfirmation(given: Arguments, confirmation: Confirmation | 
     if (unanswered.length > 0) {
       print('no answer from:\n')
       printTable(NAME_COLUMNS, unanswered.map(nameCells))
+      notice(UNANSWERED)
     }
   }
   return confirmed === services ? EXIT.ok : EXIT.trouble

@@ -78,8 +78,9 @@ describe('a confirmation', () => {
   test('names those that have not answered, and is exit code 1', () => {
     const nameless = { host: null, pid: null, applicationName: null }
     const unanswered = [silent, nameless]
-    const { stdout, code } = told({ services: 8, confirmed: 6, lastAfterMs: 23, unanswered })
+    const { stdout, stderr, code } = told({ services: 8, confirmed: 6, lastAfterMs: 23, unanswered })
     expect(code).toBe(1)
+    expect(stderr).toMatch(/^What was revoked stays revoked\./)
     expect(stdout).toBe(
       'refused by 6 of 8 services after 23 ms\nno answer from:\nAPPLICATION  HOST    PROCESS\njobs-api     jobs-2  7\n-            -       -\n',
     )
