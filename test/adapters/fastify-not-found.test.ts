@@ -5,7 +5,7 @@ import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import { vantageAuth } from 'vantage-auth/fastify'
 import { afterEach, describe, expect, test } from 'vitest'
 import { exchange } from '../support/frameworks.js'
-import { missing, options } from '../support/requests.js'
+import { missing, options, token } from '../support/requests.js'
 
 const VERSIONS: { name: string; create: typeof fastify }[] = [
   { name: 'Fastify 4', create: createRequire(import.meta.url)('fastify4') },
@@ -40,6 +40,36 @@ describe.each(VERSIONS)('$name', ({ name, create }) => {
     }
     return result
   }
+
+  test('repeats no URL where the credential is in it, and none in the log with the recipe of docs/recipes.md', async () => {
+    const lines: string[] = []
+    const pathOf = (url: string) => url.split('?', 1)[0]
+    const app = create({
+      forceCloseConnections: true,
+      logger: {
+        stream: { write: (line: string) => lines.push(line) },
+        serializers: { req: ({ method, url }) => ({ method, url: pathOf(url) }) },
+      },
+    })
+    apps.push(app)
+    app.get('/open', async () => 'ok')
+    app.register(
+      async (scope) => {
+        await scope.register(vantageAuth, options)
+      },
+      { prefix: '/api' },
+    )
+    app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not_found' }))
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const path = `/none?access_token=${token}`
+    const refused = await exchange(port, { path: `/api${path}` })
+    expect({ status: refused.status, body: refused.body }).toEqual({ status: 401, body: missing().body })
+    const missed = await exchange(port, { path })
+    expect({ status: missed.status, body: missed.body }).toEqual({ status: 404, body: '{"error":"not_found"}' })
+    expect(lines.join('')).toContain('"url":"/none"')
+    expect(lines.join('') + JSON.stringify([refused, missed])).not.toContain(token)
+  })
 
   /** Fastify 5 takes them apart as well, and 4 only among its own options. */
   const ways: [string, (router: object) => FastifyServerOptions][] = [
