@@ -117,3 +117,12 @@ export const RESULT = {
   constraint: 19,
   notADatabase: 26,
 } as const
+
+// While SQLite waits for a lock it blocks the thread that serves requests, so it waits only this long at a time.
+export const BUSY_TIMEOUT_MS = 10
+
+/** Whether another connection holds the lock that was needed. */
+export function isBusy(error: unknown): boolean {
+  const result = sqliteResultCode(error)
+  return result === RESULT.busy || result === RESULT.locked
+}

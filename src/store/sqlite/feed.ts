@@ -1,9 +1,11 @@
-import type { ChangeFeed, KeyChange } from '../contract.js'
+import type { ChangeFeed, KeyChange, KeyStore } from '../contract.js'
 import { judgeChanges, type News, type Position, REVOCATION_ALIAS, toChange, toPosition } from '../sql/changes.js'
 import { selectList } from '../sql/tables.js'
 import { TOKEN_REVOCATIONS } from '../sql/token-revocations.js'
+import { createAnswers } from './answers.js'
 import type { SqliteDatabase } from './driver.js'
 import { DIALECT } from './queries.js'
+import { createServiceTable, type ServiceTable } from './service-table.js'
 
 /** How long a cached key may be served without a look at the file. A monotonic clock measures it. */
 export const CHECK_INTERVAL_MS = 50
@@ -16,6 +18,7 @@ export interface ChangeReader {
   fileVersion(): number
   newest(): Position
   since(position: Position): News
+  readonly services: ServiceTable
 }
 
 export function createChangeReader(database: SqliteDatabase): ChangeReader {
@@ -39,39 +42,51 @@ export function createChangeReader(database: SqliteDatabase): ChangeReader {
       const entries = from.all(Number(position.seq)).map((row) => toChange(feed, row))
       return judgeChanges(position, feed, entries, MOST_CHANGES)
     },
+    services: createServiceTable(database),
   }
 }
 
 /** The changes of one store, for every verifier that watches it. */
-export interface Follower {
-  watch(listener: (change: KeyChange) => void): ChangeFeed
+export interface Following {
+  readonly watch: NonNullable<KeyStore['watch']>
   /** Looks for changes at once, because a store of this process wrote. */
   poke(): void
-  close(): void
+  close(): Promise<void>
 }
 
 /**
  * @param connect returns the reader of the store's connection, another one whenever the store had to connect anew; throws
- *   when the file is out of reach
+ *   when the file is out of reach. It is given whether to look now which file is there.
+ * @param mayAnswer whether services may write that they follow
  */
-export function createFollower(connect: () => ChangeReader): Follower {
+export function followFile(connect: (check: boolean) => ChangeReader, mayAnswer: boolean): Following {
   const listeners = new Set<(change: KeyChange) => void>()
+  /** Those of the listeners that decide on credentials. They are one service to whoever asks. */
+  const services = new Set<object>()
+  const answers = createAnswers()
   let state: ChangeFeed['state'] = 'down'
   let epoch = 0
+  /** Since when nothing was missed. */
+  let unbrokenSince = 0
   let checkedAt = Number.NEGATIVE_INFINITY
   let reader: ChangeReader | undefined
   let seenVersion: number | undefined
   let position: Position | undefined
+  let ticking: NodeJS.Timeout | undefined
+  let soon: NodeJS.Timeout | undefined
 
-  function look(now: number): void {
-    checkedAt = now
+  function look(now: number, check = true): void {
+    if (check) checkedAt = now
     try {
-      const current = connect()
+      const current = connect(check)
       // The version is read before the changes, so that a commit in between is seen at the next look.
       const version = current.fileVersion()
       const reconnected = reader !== undefined && current !== reader
-      if (state === 'down' || reconnected) epoch++
-      if (current !== reader || version !== seenVersion || state === 'down') readChanges(current)
+      if (state === 'down' || reconnected) beginEpoch()
+      if (current !== reader || version !== seenVersion || state === 'down') {
+        if (ticking !== undefined) answers.hear(current.services)
+        readChanges(current)
+      }
       reader = current
       seenVersion = version
       state = 'polling'
@@ -81,13 +96,18 @@ export function createFollower(connect: () => ChangeReader): Follower {
     }
   }
 
+  function beginEpoch(): void {
+    epoch++
+    unbrokenSince = Date.now()
+  }
+
   function readChanges(current: ChangeReader): void {
     if (position === undefined) {
       position = current.newest()
       return
     }
     const news = current.since(position)
-    if (news.missed) epoch++
+    if (news.missed) beginEpoch()
     position = news.position ?? current.newest()
     for (const change of news.changes) announce(change)
   }
@@ -97,25 +117,67 @@ export function createFollower(connect: () => ChangeReader): Follower {
   }
 
   function poll(): void {
+    if (listeners.size === 0) return
     const now = performance.now()
-    if (listeners.size > 0 && now - checkedAt > CHECK_INTERVAL_MS) look(now)
+    const isTime = now - checkedAt > CHECK_INTERVAL_MS
+    // Nobody waits for the answer of a service that is not counted, so it must not be behind at all.
+    const mustBeFirst = ticking !== undefined && state !== 'down' && !answers.isCounted
+    if (isTime || mustBeFirst) lookAndAnswer(now, isTime)
+  }
+
+  /** The answer is written apart, so that no request waits for it. */
+  function lookAndAnswer(now: number, check = true): void {
+    look(now, check)
+    if (ticking !== undefined && state !== 'down' && answers.isDue(now)) tickIn(0)
+  }
+
+  function tickIn(ms: number): void {
+    soon ??= setTimeout(() => {
+      soon = undefined
+      tick()
+    }, ms).unref()
+  }
+
+  /** A service answers also while no request comes. */
+  function tick(): void {
+    const now = performance.now()
+    look(now)
+    if (ticking === undefined || state === 'down' || !reader || !position || !answers.isDue(now)) return
+    const againMs = answers.give(reader.services, now, unbrokenSince, position.seq)
+    if (againMs !== undefined) tickIn(againMs)
   }
 
   function poke(): void {
     if (listeners.size === 0) return
     // The version of the file does not move for a write over our own connection.
     seenVersion = undefined
-    look(performance.now())
+    lookAndAnswer(performance.now())
+  }
+
+  function startAnswering(): void {
+    ticking = setInterval(tick, CHECK_INTERVAL_MS).unref()
+    seenVersion = undefined
+    tick()
+  }
+
+  async function leaveServices(): Promise<void> {
+    if (services.size > 0 || ticking === undefined) return
+    clearInterval(ticking)
+    clearTimeout(soon)
+    ticking = soon = undefined
+    if (reader) await answers.leave(reader.services, () => ticking !== undefined)
   }
 
   return {
     poke,
 
-    watch(listener) {
+    watch(listener, follower = 'service') {
       // A function of its own for each feed, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)
       listeners.add(deliver)
-      poll()
+      if (follower === 'service') services.add(deliver)
+      if (mayAnswer && services.size > 0 && ticking === undefined) startAnswering()
+      else poll()
       return {
         get state() {
           return listeners.has(deliver) ? state : 'down'
@@ -128,13 +190,16 @@ export function createFollower(connect: () => ChangeReader): Follower {
         },
         async close() {
           listeners.delete(deliver)
+          if (services.delete(deliver)) await leaveServices()
         },
       }
     },
 
-    close() {
+    async close() {
       listeners.clear()
+      services.clear()
       state = 'down'
+      await leaveServices()
     },
   }
 }

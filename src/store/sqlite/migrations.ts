@@ -147,12 +147,12 @@ const AUDIT_BY_TENANT: Step = {
 export const ROOM_OF_ROW = `CASE WHEN sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1 THEN 'sessions'
     WHEN token_id IS NOT NULL THEN 'tokens' ELSE 'subjects and clients' END`
 
-// Sessions are revoked, and events of issuers are noted. A check of a table can be changed only with the table, so it is made
+// Sessions are revoked, events of issuers are noted, and services say that they follow the file. A check of a table can be changed only with the table, so it is made
 // anew; without legacy_alter_table, a view of somebody's own upon it would stop that. The columns come first, so that the
 // same statements copy a table that was made anew already. Its triggers go with it; the migration makes all of them.
-const SESSIONS_AND_EVENTS: Step = {
+const SESSIONS_EVENTS_AND_SERVICES: Step = {
   version: 9,
-  tables: ['vantage_token_events'],
+  tables: ['vantage_token_events', 'vantage_services', 'vantage_question'],
   statements: [
     'ALTER TABLE vantage_token_revocations ADD COLUMN session_id TEXT',
     'ALTER TABLE vantage_token_revocations ADD COLUMN without_session INTEGER NOT NULL DEFAULT 0',
@@ -201,6 +201,24 @@ const SESSIONS_AND_EVENTS: Step = {
   ) WITHOUT ROWID`,
     'CREATE INDEX IF NOT EXISTS vantage_token_events_end ON vantage_token_events (ends_at)',
     'CREATE INDEX IF NOT EXISTS vantage_token_events_sender ON vantage_token_events (sender)',
+    // Each service writes its row when it begins to follow, when it is asked, and once a minute.
+    `CREATE TABLE IF NOT EXISTS vantage_services (
+    id ${TEXT('id')} NOT NULL PRIMARY KEY,
+    host ${TEXT('host')},
+    pid INTEGER CHECK (typeof(pid) IN ('integer', 'null')),
+    application ${TEXT('application')},
+    pid_space ${TEXT('pid_space')},
+    started ${TEXT('started')},
+    since ${INSTANT('since')},
+    heard_of ${TEXT('heard_of')},
+    seen_at ${INSTANT('seen_at')} NOT NULL,
+    answered INTEGER NOT NULL CHECK (typeof(answered) = 'integer')
+  ) WITHOUT ROWID`,
+    // How many questions were put to them.
+    `CREATE TABLE IF NOT EXISTS vantage_question (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    asked INTEGER NOT NULL CHECK (typeof(asked) = 'integer')
+  )`,
   ],
 }
 
@@ -214,5 +232,5 @@ export const STEPS: readonly Step[] = [
   AUDIT_WITHOUT_COVERED,
   EDITS,
   AUDIT_BY_TENANT,
-  SESSIONS_AND_EVENTS,
+  SESSIONS_EVENTS_AND_SERVICES,
 ]

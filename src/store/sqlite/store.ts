@@ -8,7 +8,10 @@ import type { KeyStore, StoredTokenRevocation, WriteLimit } from '../contract.js
 import { migrateCommand } from '../migrate-command.js'
 import { PAGE } from '../sql/token-revocations.js'
 import { checkInTime } from '../write-limit.js'
+import { askServices } from './ask-services.js'
 import {
+  BUSY_TIMEOUT_MS,
+  isBusy,
   loadSqliteDriver,
   RESULT,
   type SqliteDatabase,
@@ -16,7 +19,7 @@ import {
   type SqliteStatement,
   sqliteResultCode,
 } from './driver.js'
-import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, createFollower } from './feed.js'
+import { CHECK_INTERVAL_MS, type ChangeReader, createChangeReader, followFile } from './feed.js'
 import { createKeyQueries, type KeyQueries } from './queries.js'
 import { checkSchema, migrateSchema } from './schema.js'
 import { searchKeys } from './search.js'
@@ -34,6 +37,9 @@ export interface SqliteKeyStoreOptions {
 /**
  * Keeps keys in a SQLite file, through `node:sqlite` (Node 22.13 and later) or else the package `libsql`. Any number of
  * processes on one host may use the file; each sees the changes of the others, hand-written SQL included, within 100 ms.
+ * A process that follows the file for a verifier looks at it every 50 ms, and writes one row into it once a minute, and when
+ * it is asked by a revocation that is to be confirmed. One that may not write the file is not asked: it looks at the file
+ * before each decision.
  *
  * It opens the file when it is first used. Only `migrate()` creates it, which a keyring and the command line call:
  * with mode 600, while the mode of a file that is there is left alone. To put another file in its place, use SQLite's
@@ -54,8 +60,6 @@ export function sqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
 
 /** How long an operation waits for other writers before it fails. */
 const BUSY_LIMIT_MS = 5000
-// While SQLite waits for a lock it blocks the thread that serves requests, so it waits only this long at a time.
-const BUSY_TIMEOUT_MS = 10
 
 interface Connection {
   readonly database: SqliteDatabase
@@ -96,7 +100,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
   let checkedAt = 0
   let closed = false
 
-  const follower = createFollower(() => prepare(connect({ create: false, check: true })).changes)
+  const following = followFile((check) => prepare(connect({ create: false, check })).changes, !readOnly)
 
   function connect(options: { create: boolean; check: boolean }): Connection {
     if (closed) throw new KeyStoreError('The key store is closed')
@@ -108,6 +112,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
         companions = identifyCompanions()
         checkedAt = now
       } else if (identifyCompanions().some((companion) => companions.includes(companion))) {
+        // Whoever comes next looks as well, however soon.
+        checkedAt = Number.NEGATIVE_INFINITY
         throw leftOver()
       } else {
         disconnect()
@@ -212,7 +218,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
     const realPath = realpathSync(absolute)
     const neighbours = neighbourhoods.get(realPath) ?? new Set()
     neighbourhoods.set(realPath, neighbours)
-    neighbours.add(follower.poke)
+    neighbours.add(following.poke)
     return neighbours
   }
 
@@ -220,7 +226,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
     if (connection === undefined) return
     const { database, neighbours } = connection
     connection = undefined
-    neighbours.delete(follower.poke)
+    neighbours.delete(following.poke)
     for (const [realPath, members] of neighbourhoods) if (members.size === 0) neighbourhoods.delete(realPath)
     try {
       database.close()
@@ -238,9 +244,8 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
         if (!isOutdated()) return result
         throw new KeyStoreError(`The key store ${file} was written while it was being read`)
       } catch (error) {
-        const result = sqliteResultCode(error)
-        const busy = result === RESULT.busy || result === RESULT.locked || isOutdated()
-        if (!busy || performance.now() - startedAt > BUSY_LIMIT_MS) throw explain(error, result)
+        const busy = isBusy(error) || isOutdated()
+        if (!busy || performance.now() - startedAt > BUSY_LIMIT_MS) throw explain(error, sqliteResultCode(error))
         checkInTime(limit, error)
       }
       await delay(5 + Math.random() * 20)
@@ -329,7 +334,16 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
 
     readAudit: (query) => ask((queries) => queries.readAudit(query)),
 
-    watch: follower.watch,
+    watch: following.watch,
+
+    async askServices(limitMs, written) {
+      await written
+      return askServices(
+        (operate) => run((current) => operate(prepare(current).changes.services)),
+        tellNeighbours,
+        limitMs,
+      )
+    },
 
     checkSchema: () => run((current) => void prepare(current)),
 
@@ -341,7 +355,7 @@ export function createSqliteKeyStore(path: string, driver: SqliteDriver, { readO
 
     async close() {
       closed = true
-      follower.close()
+      await following.close()
       disconnect()
     },
   }

@@ -174,6 +174,24 @@ CREATE INDEX IF NOT EXISTS vantage_token_events_end ON vantage_token_events (end
 
 CREATE INDEX IF NOT EXISTS vantage_token_events_sender ON vantage_token_events (sender);
 
+CREATE TABLE IF NOT EXISTS vantage_services (
+    id TEXT CHECK (typeof(id) IN ('text', 'null')) NOT NULL PRIMARY KEY,
+    host TEXT CHECK (typeof(host) IN ('text', 'null')),
+    pid INTEGER CHECK (typeof(pid) IN ('integer', 'null')),
+    application TEXT CHECK (typeof(application) IN ('text', 'null')),
+    pid_space TEXT CHECK (typeof(pid_space) IN ('text', 'null')),
+    started TEXT CHECK (typeof(started) IN ('text', 'null')),
+    since INTEGER CHECK (typeof(since) IN ('integer', 'null') AND since BETWEEN 0 AND 253402300799999),
+    heard_of TEXT CHECK (typeof(heard_of) IN ('text', 'null')),
+    seen_at INTEGER CHECK (typeof(seen_at) IN ('integer', 'null') AND seen_at BETWEEN 0 AND 253402300799999) NOT NULL,
+    answered INTEGER NOT NULL CHECK (typeof(answered) = 'integer')
+  ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS vantage_question (
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    asked INTEGER NOT NULL CHECK (typeof(asked) = 'integer')
+  );
+
 DROP TRIGGER IF EXISTS vantage_audit_inserted; CREATE TRIGGER vantage_audit_inserted AFTER INSERT ON vantage_keys BEGIN
     INSERT INTO vantage_audit (action, key_id, successor_id, actor, tenant, subject) VALUES (
       iif(NEW.replaces IS NULL, 'create', 'rotate'), coalesce(NEW.replaces, NEW.id),
