@@ -89,13 +89,6 @@ const keyChecks: readonly KeyCheck[] = [
   },
 ]
 
-/** An API key that is accepted. */
-export interface AcceptedKey {
-  readonly auth: ApiKeyAuth
-  /** First instant, in milliseconds since the epoch, at which it is no longer accepted; infinite without an end. */
-  readonly endsAt: number
-}
-
 /**
  * Decides on a presented key by what the store has under its id.
  *
@@ -106,13 +99,12 @@ export function judgeStoredKey(
   stored: StoredKey | undefined,
   presented: PresentedKey,
   now: number,
-): AcceptedKey | Reason {
+): ApiKeyAuth | Reason {
   if (stored === undefined) return 'unknown'
   for (const check of keyChecks) if (!check.holds(stored, presented, now)) return check.reason
   const { id, subject, tenant, name, expiresAt } = stored
   const scopes = shareScopes(JSON.stringify(stored.scopes))
-  const auth = createApiKeyAuth({ subject, scopes, tenant, keyId: id, name }, expiresAt)
-  return { auth, endsAt: expiresAt ?? Number.POSITIVE_INFINITY }
+  return createApiKeyAuth({ subject, scopes, tenant, keyId: id, name }, expiresAt)
 }
 
 /** The same checks, told to people. Who presents another key with the id of a stored one learns only that. */

@@ -66,6 +66,10 @@ export function createApiKeyAuth(
   expiresAtMs: number | null,
 ): ApiKeyAuth {
   const { subject, scopes, tenant, keyId, name } = values
+  // Most keys have no end: theirs are without the getter, and without the room that a property takes beside a literal.
+  if (expiresAtMs === null) {
+    return Object.freeze({ kind: 'api_key', subject, scopes, tenant, keyId, name, expiresAt: null })
+  }
   const auth = { kind: 'api_key', subject, scopes, tenant, keyId, name }
   Object.defineProperty(auth, EXPIRES_AT_MS, { value: expiresAtMs })
   return Object.freeze(Object.defineProperty(auth, 'expiresAt', expiresAtOfKey)) as ApiKeyAuth
@@ -100,16 +104,20 @@ export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | Fro
 const EXPIRES_AT_MS = Symbol('expiresAtMs')
 
 interface HasEnd {
-  readonly [EXPIRES_AT_MS]: number | null
+  readonly [EXPIRES_AT_MS]: number
+}
+
+/** First instant, in milliseconds since the epoch, at which a key is no longer accepted; infinite without an end. */
+export function endOfKey(auth: ApiKeyAuth): number {
+  return (auth as Partial<HasEnd>)[EXPIRES_AT_MS] ?? Number.POSITIVE_INFINITY
 }
 
 // Getters, since a frozen Date can still be changed by setTime. Each kind has one getter that all of its values share: with
 // a closure for each value, V8 would give each Auth a hidden class of its own, which takes memory and slows down every read.
 const expiresAtOfKey = {
   enumerable: true,
-  get(this: HasEnd): Date | null {
-    const ms = this[EXPIRES_AT_MS]
-    return ms === null ? null : new Date(ms)
+  get(this: HasEnd): Date {
+    return new Date(this[EXPIRES_AT_MS])
   },
 }
 

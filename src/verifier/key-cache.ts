@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { ApiKeyAuth } from '../core/auth.js'
+import { type ApiKeyAuth, endOfKey } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
 import type { KeyChange } from '../store/contract.js'
 import type { SharedLimit } from './shared-limit.js'
@@ -7,8 +7,6 @@ import type { SharedLimit } from './shared-limit.js'
 /** A verified API key. */
 export interface KeyEntry {
   readonly auth: ApiKeyAuth
-  /** First instant, in milliseconds since the epoch, at which the key is no longer accepted; infinite without an end. */
-  readonly endsAt: number
   /** When the store was asked, in milliseconds since the epoch. */
   readonly confirmedAt: number
   /** SHA-256 of the whole key. */
@@ -26,7 +24,7 @@ export interface KeyCache {
   get(id: string, digest: string, now: number): KeyEntry | undefined
   /**
    * The entry however old it is, for an outage of the store. It checks no time: the caller has to look at `confirmedAt`
-   * and `endsAt`.
+   * and the end of the key.
    */
   lastConfirmed(id: string, digest: string): KeyEntry | undefined
   /** @param bytes length of the key */
@@ -50,7 +48,7 @@ export function createKeyCache(limit: SharedLimit, ttlMs: number): KeyCache {
     get(id, digest, now) {
       const entry = find(id, digest)
       if (entry === undefined) return undefined
-      return now < entry.endsAt && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
+      return now < endOfKey(entry.auth) && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
     },
 
     lastConfirmed: find,

@@ -1,12 +1,12 @@
 import { digestApiKey, fingerprint, idOf, looksLikeApiKey } from '../api-key/format.js'
 import type { FoundKey } from '../api-key/key-lookup.js'
 import { parsePresentedKey } from '../api-key/presented-key.js'
-import { type AcceptedKey, judgeStoredKey } from '../api-key/verdict.js'
+import { judgeStoredKey } from '../api-key/verdict.js'
 import { describePolicy, type EffectivePolicy } from '../config/effective-policy.js'
 import type { AwaitedKeyStore, ConfiguredKeyStore } from '../config/key-store.js'
 import { type Configuration, resolveOptions, type VerifierOptions } from '../config/options.js'
 import { warnNothingAccepted } from '../config/start-notices.js'
-import { type Auth, credentialOf, noteRealm } from '../core/auth.js'
+import { type ApiKeyAuth, type Auth, credentialOf, endOfKey, noteRealm } from '../core/auth.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { allReady } from '../core/deadline.js'
 import { isWithin } from '../core/duration.js'
@@ -268,7 +268,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     if (config.keys === false) return refused('unknown', claimed)
     if (keys === undefined) throw new Error(awaited?.missing)
 
-    const judge = ({ key: stored, epoch, generation }: FoundKey): AcceptedKey | Reason => {
+    const judge = ({ key: stored, epoch, generation }: FoundKey): ApiKeyAuth | Reason => {
       const now = clock()
       const verdict = judgeStoredKey(stored, { digest: digestApiKey(key), ...parsed }, now)
       keys.noteVerdict(digest, typeof verdict !== 'string')
@@ -286,26 +286,25 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       }
       const successorId = stored?.replacedBy
       if (successorId) publishStore(() => ({ event: 'superseded_key_in_use', keyId: parsed.id, successorId }))
-      const { auth, endsAt } = verdict
-      noteRealm(auth, realm)
+      noteRealm(verdict, realm)
       // Each member by name: V8 of Node 20 gives every object that adds to a spread a hidden class of its own, and all that
       // reads the entry would be half as fast.
-      caches?.keys.set({ auth, endsAt, digest, confirmedAt: now, epoch }, key.length)
+      caches?.keys.set({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
       return verdict
     }
     // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
-    const lastConfirmed = (error: UnavailableError): AcceptedKey => {
+    const lastConfirmed = (error: UnavailableError): ApiKeyAuth => {
       const confirmed = caches?.keys.lastConfirmed(parsed.id, digest)
       const now = clock()
-      if (confirmed === undefined || now >= confirmed.endsAt) throw error
+      if (confirmed === undefined || now >= endOfKey(confirmed.auth)) throw error
       if (!isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
       if (trace) Object.assign(trace, { cached: true, stale: true })
-      return confirmed
+      return confirmed.auth
     }
     return keys
       .find(parsed.id, judge, digest, lastConfirmed)
       .then((verdict) =>
-        typeof verdict === 'string' ? refused(verdict, claimed) : admit(verdict.auth, clock(), key, asked),
+        typeof verdict === 'string' ? refused(verdict, claimed) : admit(verdict, clock(), key, asked),
       )
   }
 

@@ -8,7 +8,7 @@ export const NOW = 1_000_000
 /** An entry of a key whose digest is `d`, without an end. */
 export function keyEntry(keyId: string, over: Partial<KeyEntry> = {}, expiresAt: number | null = null): KeyEntry {
   const auth = createApiKeyAuth({ subject: 'u', scopes: [], tenant: null, keyId, name: null }, expiresAt)
-  return { auth, endsAt: expiresAt ?? Number.POSITIVE_INFINITY, digest: 'd', confirmedAt: NOW, epoch: 1, ...over }
+  return { auth, digest: 'd', confirmedAt: NOW, epoch: 1, ...over }
 }
 
 export function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {

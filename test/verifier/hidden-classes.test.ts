@@ -28,32 +28,37 @@ function expectOneHiddenClass(objects: readonly object[]): void {
   expect(last.map((object) => haveSameMap(object, last[0] as object))).toEqual(last.map(() => true))
 }
 
-test.each(['key', 'token'])('each %s leaves objects of the same hidden class: Auth, entry and event', async (kind) => {
-  const set = vi.spyOn(LRUCache.prototype, 'set')
-  const events: object[] = []
-  const note = (event: unknown) => void events.push(event as object)
-  subscribe('vantage-auth:decision', note)
-  const issuer = createTestIssuer()
-  const keys = Array.from({ length: MANY }, () => createTestKey())
-  const verifier = createVerifier({ ...issuer.options, keys: createOwnStore(...keys) })
-  try {
-    const auths: object[] = []
-    for (const { key } of keys) {
-      auths.push(await verifier.authenticate({ authorization: `Bearer ${kind === 'key' ? key : issuer.mint()}` }))
-    }
-    expectOneHiddenClass(auths)
-    expectOneHiddenClass(events.splice(0))
-    const values: readonly unknown[] = set.mock.calls.map(([, value]) => value)
-    expectOneHiddenClass(values.filter((value): value is object => Object.hasOwn(Object(value), 'confirmedAt')))
+test.each(['key', 'key with an end', 'token'])(
+  'each %s leaves objects of the same hidden class: Auth, entry and event',
+  async (kind) => {
+    const set = vi.spyOn(LRUCache.prototype, 'set')
+    const events: object[] = []
+    const note = (event: unknown) => void events.push(event as object)
+    subscribe('vantage-auth:decision', note)
+    const issuer = createTestIssuer()
+    const expiresAt = kind === 'key' ? null : Date.now() + 60_000
+    const keys = Array.from({ length: MANY }, () => createTestKey({ expiresAt }))
+    const verifier = createVerifier({ ...issuer.options, keys: createOwnStore(...keys) })
+    try {
+      const auths: object[] = []
+      for (const { key } of keys) {
+        auths.push(await verifier.authenticate({ authorization: `Bearer ${kind === 'token' ? issuer.mint() : key}` }))
+      }
+      expectOneHiddenClass(auths)
+      expectOneHiddenClass(events.splice(0))
+      const values: readonly unknown[] = set.mock.calls.map(([, value]) => value)
+      expectOneHiddenClass(values.filter((value): value is object => Object.hasOwn(Object(value), 'confirmedAt')))
 
-    for (let i = 0; i < MANY; i++) await outcomeOf(verifier, kind === 'key' ? createTestKey().key : `${issuer.mint()}x`)
-    expectOneHiddenClass(events)
-  } finally {
-    unsubscribe('vantage-auth:decision', note)
-    set.mockRestore()
-    await verifier.close()
-  }
-})
+      for (let i = 0; i < MANY; i++)
+        await outcomeOf(verifier, kind === 'token' ? `${issuer.mint()}x` : createTestKey().key)
+      expectOneHiddenClass(events)
+    } finally {
+      unsubscribe('vantage-auth:decision', note)
+      set.mockRestore()
+      await verifier.close()
+    }
+  },
+)
 
 test('all verified tokens are of the same hidden class', () => {
   const { alg, publicKey, mint } = createTestIssuer()

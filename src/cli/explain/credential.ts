@@ -110,7 +110,7 @@ async function explainApiKey(key: string, { config, keys }: Service): Promise<Ex
   const holdsIt = reports.every(({ name, passed }) => name !== 'digest' || passed)
   return {
     findings: [...findings, ...reports.map(findingOf)],
-    auth: typeof judged === 'string' ? undefined : judged.auth,
+    auth: typeof judged === 'string' ? undefined : judged,
     stored: holdsIt ? stored : undefined,
   }
 }
