@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyRequest, type onRequestHookHandler } from 'fastify'
 import { createVerifier, isAuthError, memoryKeyStore, type Verifier } from 'vantage-auth'
 import {
   authErrors,
@@ -288,6 +288,64 @@ describe.each(VERSIONS)('$name', ({ create, injected }) => {
         '/v1/auth/test': '401 200',
       },
     )
+  })
+
+  test('takes one guard for two scopes: what one credential passed lets no other one pass', async () => {
+    const app = newApp()
+    const guard = requireScope('clusters:read')
+    for (const realm of ['one', 'two']) {
+      app.register(
+        async (scope) => {
+          scope.register(vantageAuth, { ...options, realm })
+          scope.get('/', { onRequest: guard }, async () => 'ok')
+        },
+        { prefix: `/${realm}` },
+      )
+    }
+    const port = await listening(app)
+    const challenge = (realm: string) => forbidden('clusters:read', realm).headers['www-authenticate']
+    for (const realm of ['one', 'two', 'one']) {
+      const passed = await exchange(port, { path: `/${realm}/`, ...bearer(keys.read) })
+      expect(passed.status).toBe(200)
+      const refused = await exchange(port, { path: `/${realm}/`, ...bearer(keys.write) })
+      expect([refused.status, refused.headers['www-authenticate']]).toEqual([403, challenge(realm)])
+      expect((await exchange(port, { path: `/${realm}/` })).status).toBe(401)
+    }
+  })
+
+  test('runs no handler where a hook between mount and guard throws or takes the reply', async () => {
+    const app = newApp()
+    const handled: string[] = []
+    app.register(vantageAuth, options)
+    const between = (hook: onRequestHookHandler) => ({ onRequest: [hook, requireScope('jobs:read')] })
+    const handler = async (request: FastifyRequest) => handled.push(request.url)
+    app.get(
+      '/throws',
+      between(() => {
+        throw new Error('between')
+      }),
+      handler,
+    )
+    app.get(
+      '/fails',
+      between((_request, _reply, done) => done(new Error('between'))),
+      handler,
+    )
+    app.get(
+      '/hijacks',
+      between((_request, reply, done) => {
+        reply.hijack()
+        reply.raw.writeHead(202).end()
+        done()
+      }),
+      handler,
+    )
+    expect(await statuses(app, '/throws', '/fails', '/hijacks')).toEqual({
+      '/throws': '401 500',
+      '/fails': '401 500',
+      '/hijacks': '401 202',
+    })
+    expect(handled).toEqual([])
   })
 
   test('writes its answers past serializers of the application', async () => {
