@@ -17,7 +17,7 @@ async function run() {
     quiet,
   )
   const http = await measureServers({ rounds: 11, turnMs: 300, peers: false }, quiet)
-  const lookUps = await measureLookUps({ rounds: 9, keys: 300 }, quiet)
+  const lookUps = await measureLookUps({ rounds: 9, keys: 1000 }, quiet)
   const growth = { firstTokens: await measureFirstTokens(5), entries: await measureEntries(1, [10_000]) }
   const judged = [
     ...judge(decisionGoals, decisions),
