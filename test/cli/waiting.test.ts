@@ -1,0 +1,109 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { createKeyring } from '../../src/keyring/keyring.js'
+import { openKeyStore } from '../../src/store/open.js'
+import { temporaryFolder } from '../store/sqlite-files.js'
+import { shippedCommand } from '../support/command-line.js'
+
+const command = shippedCommand()
+const folder = temporaryFolder()
+const services: ChildProcess[] = []
+let files = 0
+
+afterEach(() => {
+  for (const service of services.splice(0)) service.kill('SIGKILL')
+})
+afterAll(() => folder.remove())
+
+const stores: [string, () => Promise<string>][] = [['SQLite', async () => `sqlite:${folder.path(`keys${files++}.db`)}`]]
+
+/** A service in a process of its own that has the key in its cache. */
+async function startService(url: string, key: string): Promise<ChildProcess> {
+  const path = fileURLToPath(new URL('service-process.ts', import.meta.url))
+  const service = fork(path, [url, key], { execArgv: ['--import', 'tsx'] })
+  services.push(service)
+  expect(await once(service, 'message')).toEqual(['ready', undefined])
+  return service
+}
+
+async function verdict(service: ChildProcess | undefined): Promise<unknown> {
+  service?.send('?')
+  return (await once(service as ChildProcess, 'message'))[0]
+}
+
+/** A store with three keys, and services that have the first of them in their caches. */
+async function start(url: string, count: number) {
+  const store = openKeyStore(url)
+  const keyring = createKeyring(store)
+  const made = [1, 2, 3].map(() => keyring.create({ subject: 'ci', scopes: ['jobs:read'] }))
+  const [first, ...others] = await Promise.all(made)
+  await store.close()
+  const { key = '', record } = first ?? {}
+  const running = await Promise.all(Array.from({ length: count }, () => startService(url, key)))
+  return { run: runOn(url), running, id: record?.id ?? '', others: others.map((one) => one.record.id) }
+}
+
+const runOn =
+  (url: string) =>
+  (...words: string[]) =>
+    command.run(words, { cwd: folder.path('.'), env: { VANTAGE_KEY_STORE: url } })
+
+describe.each(stores)('on %s', (_, createUrl) => {
+  const tokens = ['tokens', 'revoke', '--issuer', 'https://sso.example.com', '--subject', 'u', '--wait']
+
+  test('--wait ends once every service refuses; keys services lists them', { timeout: 120_000 }, async () => {
+    const { run, running, id, others } = await start(await createUrl(), 2)
+    const pids = running.map(({ pid }) => pid).sort()
+    const followers = JSON.parse((await run('keys', 'services', '--json')).stdout).services
+    expect(followers).toMatchObject([{ host: hostname(), isUpToDate: true }, { isUpToDate: true }])
+    expect(followers.map(({ pid }: { pid: number }) => pid).sort()).toEqual(pids)
+
+    const { stdout, stderr, code } = await run('keys', 'revoke', id, '--wait')
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^state {8}revoked$/m)
+    expect(stdout).toMatch(/\nrefused by 2 of 2 services after \d+ ms\n$/)
+    expect(await Promise.all(running.map(verdict))).toEqual(['revoked', 'revoked'])
+
+    const several = await run('keys', 'revoke', ...others, '--yes', '--wait', '10s', '--json')
+    expect(several).toMatchObject({ code: 0, stderr: '' })
+    const { revoked, confirmation } = JSON.parse(several.stdout)
+    expect(revoked).toHaveLength(2)
+    expect(confirmation).toEqual({ services: 2, confirmed: 2, lastAfterMs: expect.any(Number) })
+    expect(JSON.parse((await run(...tokens, '--json')).stdout)).toMatchObject({
+      subject: 'u',
+      confirmation: { services: 2, confirmed: 2 },
+    })
+  })
+
+  test('--wait names a service that is stopped, and exits 1', { timeout: 120_000 }, async () => {
+    const { run, running, id } = await start(await createUrl(), 2)
+    const stopped = running[1]?.pid ?? 0
+    process.kill(stopped, 'SIGSTOP')
+    const { stdout, code } = await run('keys', 'revoke', id, '--wait', '2s')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/\nrefused by 1 of 2 services after \d+ ms\nno answer from:\nAPPLICATION +HOST +PROCESS\n/)
+    expect(stdout.split('\n').at(-2)).toMatch(new RegExp(`^\\S+ +${hostname()} +${stopped}$`))
+    const listed = await run('keys', 'services', '--timeout', '1s')
+    expect(listed).toMatchObject({ code: 0, stderr: '' })
+    expect(listed.stdout).toMatch(new RegExp(` ${stopped} +- +no answer$`, 'm'))
+    expect(listed.stdout).toMatch(/Z {2}(change \d+, )?up to date$/m)
+    process.kill(stopped, 'SIGCONT')
+    expect(JSON.parse((await run(...tokens, '--json')).stdout).confirmation).toMatchObject({
+      services: 2,
+      confirmed: 2,
+    })
+    expect(await verdict(running[1])).toBe('revoked')
+  })
+
+  test('where no service follows it says so', { timeout: 60_000 }, async () => {
+    const { run, id } = await start(await createUrl(), 0)
+    const { stdout, stderr, code } = await run('keys', 'revoke', id, '--wait')
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^state {8}revoked$/m)])
+    expect(stderr).toMatch(/^No service follows this store\./)
+    expect(await run('keys', 'services')).toMatchObject({ code: 0, stdout: '', stderr })
+    expect(JSON.parse((await run('keys', 'services', '--json')).stdout)).toEqual({ services: [] })
+  })
+})
