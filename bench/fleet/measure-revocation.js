@@ -35,7 +35,7 @@ export async function measureRevocation({ services, small }) {
 async function cutListeners({ server, url }) {
   await server.sql(
     url,
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vantage-auth' AND query NOT LIKE 'SELECT pg_term%'`,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'vantage-auth%' AND query NOT LIKE 'SELECT pg_term%'`,
   )
 }
 

@@ -23,14 +23,15 @@ const TRIGGER_STATE = `(
     WHERE t.tgrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.regclass[]::pg_catalog.oid[])
       AND t.tgname OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.name[]) AND t.tgenabled OPERATOR(pg_catalog.=) 'A'
   ) AS triggers`
-const SCHEMA_ROW = '(SELECT feed FROM {schema}.vantage_schema LIMIT 1)'
+const SCHEMA_ROW = `(SELECT feed, pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS snapshot
+    FROM {schema}.vantage_schema LIMIT 1)`
 const ENTRIES = `SELECT seq, id, revocation, ${readInstant('at')} AS at FROM {schema}.vantage_changes`
 
 // One statement, and so one snapshot, for the feed id and the entries: the one at the position itself, one more than is
 // told, and those between. The planner takes a table that was never analyzed for a large one and compiles the statement,
 // which takes far longer than running it: LIMIT 1 tells it that there is one row.
 // With the revocations that they name, as they are now: each by its id, and OFFSET keeps the planner from reading all of them.
-const readAfter = (most: number) => `SELECT s.feed, ${TRIGGER_STATE}, c.*, told.* FROM ${SCHEMA_ROW} s
+const readAfter = (most: number) => `SELECT s.*, ${TRIGGER_STATE}, c.*, told.* FROM ${SCHEMA_ROW} s
   LEFT JOIN LATERAL (${ENTRIES} WHERE seq OPERATOR(pg_catalog.>=) (SELECT $3::pg_catalog.int8)
     ORDER BY seq LIMIT ${most + 2}) c ON true
   LEFT JOIN LATERAL (SELECT ${selectList(TOKEN_REVOCATIONS, DIALECT, REVOCATION_ALIAS)}
@@ -42,7 +43,7 @@ const readAfter = (most: number) => `SELECT s.feed, ${TRIGGER_STATE}, c.*, told.
 // And SELECT hides the position, for which the server would make a plan each time.
 const READ_FEW = readAfter(FEW_CHANGES)
 const READ_MANY = readAfter(MOST_CHANGES)
-const READ_NEWEST = `SELECT s.feed, ${TRIGGER_STATE}, c.* FROM ${SCHEMA_ROW} s
+const READ_NEWEST = `SELECT s.*, ${TRIGGER_STATE}, c.* FROM ${SCHEMA_ROW} s
   LEFT JOIN LATERAL (${ENTRIES} ORDER BY seq DESC LIMIT 1) c ON true`
 
 const UNHEARD_TABLES = `SELECT DISTINCT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
@@ -60,6 +61,8 @@ export interface Reading extends Pick<News, 'missed' | 'changes'> {
   readonly complete: boolean
   /** Another text than before when a trigger was changed in between. */
   readonly triggers: string
+  /** What was committed before this snapshot was taken has been read. See `Heard`. */
+  readonly snapshot: string
 }
 
 /** Reads what has changed since a position; without one, only where the log ends. */
@@ -69,7 +72,7 @@ export async function readChanges(ask: Ask, schema: string, last: Position | und
   if (last === undefined) {
     const [row] = (await ask(READ_NEWEST, values)).rows
     if (row === undefined) throw new Error('the schema is gone')
-    return { missed: false, changes: [], position: toPosition(String(row.feed), row), ...readTriggers(row) }
+    return { missed: false, changes: [], position: toPosition(String(row.feed), row), ...readState(row) }
   }
   const few = (await ask(READ_FEW, [...values, last.seq], 'vantage_read_changes')).rows
   const rows = few.length < FEW_CHANGES + 2 ? few : (await ask(READ_MANY, [...values, last.seq])).rows
@@ -79,12 +82,16 @@ export async function readChanges(ask: Ask, schema: string, last: Position | und
   const { missed, changes, position } = judgeChanges(last, feed, entries, MOST_CHANGES)
   // Read before the changes are told: a commit in between is told twice rather than not at all.
   const end = position ?? (await readChanges(ask, schema, undefined)).position
-  return { missed, changes, position: end, ...readTriggers(rows[0]) }
+  return { missed, changes, position: end, ...readState(rows[0]) }
 }
 
-function readTriggers(row: PostgresRow | undefined): Pick<Reading, 'complete' | 'triggers'> {
-  const triggers = row?.triggers ?? ''
-  return { complete: triggers.startsWith(`${TRIGGER_NAMES.length} `), triggers }
+function readState(row: PostgresRow | undefined): Pick<Reading, 'complete' | 'triggers' | 'snapshot'> {
+  const { triggers, snapshot } = row ?? {}
+  return {
+    complete: triggers?.startsWith(`${TRIGGER_NAMES.length} `) ?? false,
+    triggers: triggers ?? '',
+    snapshot: snapshot ?? '0',
+  }
 }
 
 /**

@@ -57,6 +57,8 @@ const CLOSE_LIMIT_MS = 1000
 const KEEP_ALIVE_AFTER_MS = 10_000
 /** How many connections a store keeps that was opened by a connection string. */
 export const POOL_SIZE = 2
+/** What sessions are called where the connection string does not say. */
+export const FALLBACK_NAME = 'vantage-auth'
 
 // They are set for each transaction, since a proxy may refuse them as settings of the connection. The limits: so that a
 // process that stops between two statements does not keep its lock for ever. The path: so that no function, operator or
@@ -82,7 +84,7 @@ export function connectionsByUrl(connectionString: string, schema: string): Conn
   }
   const options = {
     connectionString,
-    fallback_application_name: 'vantage-auth',
+    fallback_application_name: FALLBACK_NAME,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,

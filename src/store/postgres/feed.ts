@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { answerWithin } from '../../core/deadline.js'
 import { warnOnce } from '../../core/process-warning.js'
-import type { ChangeFeed, KeyChange } from '../contract.js'
+import type { ChangeFeed, KeyChange, Follower as Role } from '../contract.js'
 import type { Position } from '../sql/changes.js'
 import { findUnheardTables, PLAN_AGAIN, readChanges } from './changes.js'
 import { type Ask, type Connections, connectClient, endClient, readOver } from './connections.js'
 import { type PostgresClient, SQLSTATE, sqlState } from './driver.js'
 import { checkSchema } from './schema.js'
+import { createSessionName, feedName } from './service-name.js'
+import { QUESTIONS } from './services.js'
 import { CHANNEL } from './triggers.js'
 
 /** How often changes are read when nothing is pushed: each is heard of within 2 s. */
@@ -21,16 +23,19 @@ const PLAN_INTERVAL_MS = 60_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 /**
- * Every role of the database can notify. Notifications that have nothing to tell come at most this often, so that floods of
- * them cost a few reads; short enough for the bound of a revocation.
+/**
+ * Every role of the database can notify. Notifications that have nothing to tell, and questions, come at most this often, so
+ * that floods of them cost a few reads; short enough for the bound of a revocation.
  */
 const IDLE_WAKE_PAUSE_MS = 25
 /** So many may come at once: where changes are many, one is often read before its own notification arrives. */
 const IDLE_WAKES = 4
+/** How long an answer stands at least. Whoever has asked looks more often. */
+const ANSWER_SHOWN_MS = 5000
 
 /** The changes of one store, for every verifier that watches it, over one connection. */
 export interface Follower {
-  watch(listener: (change: KeyChange) => void): ChangeFeed
+  watch(listener: (change: KeyChange) => void, role: Role): ChangeFeed
   /** Tells the verifiers of this process of a change that it has made itself. The feed will tell it once more. */
   tell(change: KeyChange): void
   close(): Promise<void>
@@ -38,6 +43,8 @@ export interface Follower {
 
 export function createFollower(connections: Connections): Follower {
   const listeners = new Set<(change: KeyChange) => void>()
+  /** Those of the listeners that are services. */
+  const services = new Set<(change: KeyChange) => void>()
   let epoch = 0
   let position: Position | undefined
   /** The state of the triggers that write the log, and whether all of them fire. */
@@ -45,6 +52,12 @@ export function createFollower(connections: Connections): Follower {
   let complete = false
   /** Whether changes are pushed; `undefined` while nothing is connected, or it is not known yet. */
   let pushed: boolean | undefined
+  /** Whether the services can be found, and asked. Until they can, nothing that is pushed is relied upon. */
+  let announced = false
+  /** The snapshot of the last reading. */
+  let snapshot = '0'
+  /** Has the feed look at once whether there are services. */
+  let wake = () => {}
   let caughtUpAt = Number.NEGATIVE_INFINITY
   let caughtUpAtWall = 0
   let following: AbortController | undefined
@@ -81,7 +94,7 @@ export function createFollower(connections: Connections): Follower {
   async function listen(client: PostgresClient, stopped: AbortSignal, onCaughtUp: () => void): Promise<never> {
     let proof: { readonly token: string; arrived: boolean } | undefined
     let woken = false
-    let wake = () => {}
+    let questioned = false
     const ended = new Promise<never>((_, reject) => {
       const end = () => {
         // At once, so that nothing cached is served until this process has noticed that the connection is gone.
@@ -95,6 +108,12 @@ export function createFollower(connections: Connections): Follower {
     })
     ended.catch(() => {})
     client.on('notification', ({ channel, payload }: { channel: string; payload?: string }) => {
+      if (channel === QUESTIONS && position !== undefined && payload === feedName(position.feed)) {
+        // One answer for all that are asked meanwhile.
+        if (questioned) return
+        questioned = true
+        return wake()
+      }
       if (channel !== CHANNEL) return
       if (proof !== undefined && payload === proof.token) proof.arrived = true
       else woken = true
@@ -118,7 +137,7 @@ export function createFollower(connections: Connections): Follower {
 
     await Promise.race([ended, connectClient(client)])
     // LISTEN comes before the first read, so that whatever commits after that read is pushed.
-    const mayListen = await permitted(ask(`LISTEN ${CHANNEL}`))
+    const mayListen = await permitted(ask(`LISTEN ${CHANNEL}; LISTEN ${QUESTIONS}`))
     await readOver(ask, (ask) => checkSchema(ask, connections))
     epoch++
     await catchUp(ask)
@@ -128,17 +147,37 @@ export function createFollower(connections: Connections): Follower {
     /** When as many idle notifications will have been due as there were. */
     let idleUntil = 0
     let plannedAt = performance.now()
+    const session = createSessionName(ask)
+    let answeredAt = Number.NEGATIVE_INFINITY
     for (;;) {
-      const asked = woken
+      const [asked, answers] = [woken, questioned]
+      woken = false
+      questioned = false
       const begunAt = performance.now()
       if (proven && begunAt - plannedAt > PLAN_INTERVAL_MS) {
         await ask(PLAN_AGAIN)
         plannedAt = begunAt
       }
-      woken = false
+      // Before the reading: whoever lists the services and does not find this one has written what is read here.
+      const followed = () => (proven && services.size > 0 ? position?.feed : undefined)
+      if (followed() !== session.feed) {
+        announced = false
+        await session.set(followed())
+      }
       const news = await catchUp(ask)
       pushed = proven
-      if (!woken) await pause(READ_INTERVAL_MS)
+      announced = session.feed !== undefined && session.feed === followed()
+      if (answers && announced && position !== undefined) {
+        await session.set(session.feed, { snapshot, seq: position.seq })
+        answeredAt = begunAt
+      } else if (!asked && begunAt - answeredAt > ANSWER_SHOWN_MS) {
+        // An answer leaves less room for the name of the service.
+        await session.set(session.feed)
+      }
+      if (followed() !== session.feed) continue
+      if (!woken && !questioned) await pause(READ_INTERVAL_MS)
+      // A question right after another one waits, unless something changes.
+      if (answers && questioned && !woken) await pause(Math.max(0, begunAt + IDLE_WAKE_PAUSE_MS - performance.now()))
       if (asked && !news) {
         idleUntil = Math.max(idleUntil, begunAt - (IDLE_WAKES - 1) * IDLE_WAKE_PAUSE_MS) + IDLE_WAKE_PAUSE_MS
       }
@@ -173,6 +212,7 @@ export function createFollower(connections: Connections): Follower {
     if (reading.missed || triggersChanged) epoch++
     position = reading.position
     triggers = reading.triggers
+    snapshot = reading.snapshot
     complete = reading.complete
     for (const change of reading.changes) tell(change)
     caughtUpAt = begunAt
@@ -190,6 +230,7 @@ export function createFollower(connections: Connections): Follower {
 
   async function leave(deliver: (change: KeyChange) => void): Promise<void> {
     listeners.delete(deliver)
+    if (services.delete(deliver)) wake()
     if (listeners.size > 0 || following === undefined) return
     following.abort()
     following = undefined
@@ -199,10 +240,12 @@ export function createFollower(connections: Connections): Follower {
   return {
     tell,
 
-    watch(listener) {
+    watch(listener, role) {
       // A function of its own for each feed, so that one listener given twice is two feeds.
       const deliver = (change: KeyChange) => listener(change)
       listeners.add(deliver)
+      if (role !== 'observer') services.add(deliver)
+      wake()
       if (following === undefined) {
         following = new AbortController()
         const { signal } = following
@@ -211,7 +254,8 @@ export function createFollower(connections: Connections): Follower {
       return {
         get state() {
           if (pushed === undefined || !complete || !listeners.has(deliver) || !isCaughtUp()) return 'down'
-          return pushed ? 'live' : 'polling'
+          if (!pushed) return 'polling'
+          return announced || !services.has(deliver) ? 'live' : 'down'
         },
         get epoch() {
           return epoch

@@ -1,5 +1,5 @@
 import { KeyStoreError } from '../../core/errors.js'
-import type { ChangeFeed, KeyChange, KeyStore, StoredKey, StoredTokenRevocation, TokenNames } from '../contract.js'
+import type { ChangeFeed, KeyStore, StoredKey, StoredTokenRevocation, TokenNames } from '../contract.js'
 
 import { type Connections, connectionsByPool, connectionsByUrl, POOL_SIZE } from './connections.js'
 import type { PostgresPool } from './driver.js'
@@ -17,6 +17,7 @@ import {
   updateKey,
 } from './queries.js'
 import { checkOwnSchema, checkSchema, migrateSchema } from './schema.js'
+import { askServices } from './services.js'
 import {
   addTokenRevocation,
   addTokenRevocationsOnce,
@@ -247,9 +248,14 @@ function facadeOf({ connections, follower, findKey, findTokens, ready, close }: 
       return read((ask) => readAudit(ask, query))
     },
 
-    watch(listener: (change: KeyChange) => void): ChangeFeed {
+    async askServices(limitMs, written) {
+      await Promise.all([checked(), written])
+      return askServices(connections, limitMs, checkOpen)
+    },
+
+    watch(listener, role = 'service'): ChangeFeed {
       if (closing !== undefined) return { state: 'down', epoch: 0, async close() {} }
-      const feed = follower.watch(listener)
+      const feed = follower.watch(listener, role)
       const own: ChangeFeed = {
         get state() {
           return feed.state
