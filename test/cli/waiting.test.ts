@@ -5,20 +5,34 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import { openKeyStore } from '../../src/store/open.js'
+import { formatGrants } from '../../src/store/postgres/grants.js'
 import { temporaryFolder } from '../store/sqlite-files.js'
 import { shippedCommand } from '../support/command-line.js'
+import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
 
 const command = shippedCommand()
 const folder = temporaryFolder()
 const services: ChildProcess[] = []
+let server: Promise<PostgresServer> | undefined
 let files = 0
 
 afterEach(() => {
   for (const service of services.splice(0)) service.kill('SIGKILL')
 })
-afterAll(() => folder.remove())
+afterAll(async () => {
+  await (await server)?.stop()
+  folder.remove()
+})
 
-const stores: [string, () => Promise<string>][] = [['SQLite', async () => `sqlite:${folder.path(`keys${files++}.db`)}`]]
+async function emptyPostgres(): Promise<string> {
+  server ??= startPostgres()
+  return (await server).emptyDatabase()
+}
+
+const stores: [string, () => Promise<string>][] = [
+  ['SQLite', async () => `sqlite:${folder.path(`keys${files++}.db`)}`],
+  ...(postgresIsThere() ? [['PostgreSQL', emptyPostgres] as [string, () => Promise<string>]] : []),
+]
 
 /** A service in a process of its own that has the key in its cache. */
 async function startService(url: string, key: string): Promise<ChildProcess> {
@@ -105,5 +119,40 @@ describe.each(stores)('on %s', (_, createUrl) => {
     expect(stderr).toMatch(/^No service follows this store\./)
     expect(await run('keys', 'services')).toMatchObject({ code: 0, stdout: '', stderr })
     expect(JSON.parse((await run('keys', 'services', '--json')).stdout)).toEqual({ services: [] })
+  })
+})
+
+describe.skipIf(!postgresIsThere())('a role that may revoke, and not ask,', () => {
+  test('is told that the keys are revoked all the same', { timeout: 120_000 }, async () => {
+    const url = await emptyPostgres()
+    const { id, others } = await start(url, 0)
+    const sql = async (statement: string) => (await server)?.sql(url, statement)
+    for (const statement of [
+      "CREATE ROLE ann LOGIN PASSWORD 'p'",
+      ...formatGrants('administrator', { role: 'ann', schema: 'public' }),
+      'REVOKE EXECUTE ON FUNCTION pg_catalog.txid_current() FROM PUBLIC',
+    ])
+      await sql(statement)
+    try {
+      const run = runOn(url.replace(/\/\/[^@]*@/, '//ann:p@'))
+      const one = await run('keys', 'revoke', id, '--wait')
+      expect([one.code, one.stdout]).toEqual([1, ''])
+      expect(one.stderr).toMatch(
+        /^vantage-auth: keys revoke: It is revoked, but .*could not be asked: .*does not permit this/,
+      )
+      const several = await run('keys', 'revoke', ...others, '--yes', '--wait', '--json')
+      expect(several.code).toBe(1)
+      expect(JSON.parse(several.stdout).revoked).toHaveLength(2)
+      expect(JSON.parse(several.stderr).error).toEqual({
+        code: 'ERR_VANTAGE_KEY_STORE',
+        message: expect.stringMatching(
+          /^keys revoke: The keys are revoked, but .*could not be asked: .*does not permit this/,
+        ),
+      })
+      const states = JSON.parse((await run('keys', 'list', '--json')).stdout).keys
+      expect(states.map(({ state }: { state: string }) => state)).toEqual(['revoked', 'revoked', 'revoked'])
+    } finally {
+      await sql('GRANT EXECUTE ON FUNCTION pg_catalog.txid_current() TO PUBLIC')
+    }
   })
 })
