@@ -5,6 +5,7 @@ import type { CheckReport } from './check-report.js'
 import { type ClaimCheck, claimChecks } from './claim-checks.js'
 import { clientOf, hasOtherNames, sessionOf, subjectNamesOf, subjectOf, tenantOf, textOrNull } from './identity.js'
 import { own } from './json-object.js'
+import type { IssuerPolicy } from './policy.js'
 import { scopesOf } from './scopes.js'
 import type { VerifiedAccessToken } from './signature.js'
 import type { UnverifiedAccessToken } from './unverified-token.js'
@@ -27,7 +28,7 @@ export function checkClaims(token: VerifiedAccessToken, nowSeconds: number): Acc
 }
 
 function firstFailure(token: UnverifiedAccessToken, nowSeconds: number): Reason | undefined {
-  for (const check of claimChecks) if (!check.holds(token, nowSeconds)) return check.reason
+  for (const { holds, reason } of checksFor(token.policy).all) if (!holds(token, nowSeconds)) return reason
   return undefined
 }
 
@@ -54,15 +55,31 @@ export function claimedAuth(token: UnverifiedAccessToken, nowSeconds: number): A
   return firstFailure(token, nowSeconds) === undefined ? authOf(token) : undefined
 }
 
-const endingChecks = claimChecks.filter(
-  (check): check is ClaimCheck & Required<Pick<ClaimCheck, 'endsAt'>> => check.endsAt !== undefined,
-)
-
 /** The earliest end that a check sets. */
 function endOf(token: UnverifiedAccessToken): number {
   let earliest = Number.POSITIVE_INFINITY
-  for (const check of endingChecks) earliest = Math.min(earliest, check.endsAt(token))
+  for (const endsAt of checksFor(token.policy).ends) earliest = Math.min(earliest, endsAt(token))
   return earliest + token.policy.clockToleranceSeconds
+}
+
+/** The checks that can refuse a token of one issuer, in the fixed order: half of the table asks for what few configure. */
+interface IssuerChecks {
+  readonly all: readonly Pick<ClaimCheck, 'holds' | 'reason'>[]
+  readonly ends: readonly NonNullable<ClaimCheck['endsAt']>[]
+}
+
+const checksByPolicy = new WeakMap<IssuerPolicy, IssuerChecks>()
+
+function checksFor(policy: IssuerPolicy): IssuerChecks {
+  const known = checksByPolicy.get(policy)
+  if (known !== undefined) return known
+  const checks = claimChecks.filter(({ passesAll }) => passesAll?.(policy) !== true)
+  const made = {
+    all: checks.map(({ holds, reason }) => ({ holds, reason })),
+    ends: checks.flatMap(({ endsAt }) => endsAt ?? []),
+  }
+  checksByPolicy.set(policy, made)
+  return made
 }
 
 function authOf(token: UnverifiedAccessToken): AccessTokenAuth {

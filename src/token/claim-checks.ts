@@ -22,6 +22,8 @@ interface Described {
   expected(token: UnverifiedAccessToken, nowSeconds: number): string
   /** For people: what is there, whether it passes or not. Never the token or a part of its encoding. */
   found(token: UnverifiedAccessToken, nowSeconds: number): string
+  /** Whether it passes every token of an issuer, whatever the token says. Without one it may refuse tokens of all issuers. */
+  passesAll?(policy: IssuerPolicy): boolean
 }
 
 /**
@@ -148,6 +150,7 @@ const rows: readonly ClaimRow[] = [
   {
     name: 'age',
     reason: 'too_old',
+    passesAll: ({ maxTokenAgeSeconds }) => maxTokenAgeSeconds === undefined,
     endsAt: ({ claims, policy: { maxTokenAgeSeconds } }) =>
       maxTokenAgeSeconds === undefined ? Number.POSITIVE_INFINITY : timeOf(claims, 'iat') + maxTokenAgeSeconds,
     expected: ({ policy: { maxTokenAgeSeconds } }) =>
@@ -305,6 +308,7 @@ function ofLenientIssuers(row: {
   return {
     ...row,
     reason: 'type',
+    passesAll: ({ profile }) => profile !== 'lenient',
     holds: (token) => token.policy.profile !== 'lenient' || row.holds(token),
     expected: ({ policy }) =>
       policy.profile === 'lenient' ? row.expected : 'anything: typ has told the kind of token',
@@ -346,6 +350,7 @@ function ofConfigured<Name extends keyof IssuerPolicy>(
   return {
     name: row.name,
     reason: row.reason ?? 'claims',
+    passesAll: (policy) => policy[option] == null,
     holds(token) {
       const configured = token.policy[option]
       return configured == null || row.holds(token, configured)

@@ -1,25 +1,25 @@
 import { isUtf8 } from 'node:buffer'
 import type { JsonObject } from './json-object.js'
 
-/**
- * Whether a text is base64url as an encoder writes it, with the spare bits of the last character zero. Other spellings of
- * the same bytes would give one token many names, by which anybody could fill the cache (RFC 4648 §3.5).
- *
- * A token can still have two: see the second signature of ECDSA in SECURITY.md. Nothing may rely on a token's text being
- * its only one.
- */
-export function isCanonicalBase64url(text: string): boolean {
-  if (!/^[\w-]*$/.test(text)) return false
-  const last = text.slice(-1)
-  const rest = text.length % 4
-  return rest === 0 || (rest === 2 && 'AQgw'.includes(last)) || (rest === 3 && 'AEIMQUYcgkosw048'.includes(last))
-}
-
 /** Longest token of any kind: a credential has 8 KiB at most, the body of a security event 16. */
 export const MAX_TOKEN_BYTES = 16_384
 
 /** One buffer for all decoding, which never overlaps: allocating one for each part costs more than filling it. */
 const scratch = Buffer.allocUnsafeSlow(MAX_TOKEN_BYTES)
+
+/**
+ * Whether a text is base64url as an encoder writes it, with the spare bits of the last character zero. Other spellings of
+ * the same bytes would give one token many names, by which anybody could fill the cache (RFC 4648 §3.5). Of more than
+ * {@link MAX_TOKEN_BYTES} none is.
+ *
+ * A token can still have two: see the second signature of ECDSA in SECURITY.md. Nothing may rely on a token's text being
+ * its only one.
+ */
+export function isCanonicalBase64url(text: string): boolean {
+  // The decoder passes over what it does not know, which an encoder does not bring back. Faster than a look at each character.
+  const length = scratch.write(text, 'base64url')
+  return scratch.toString('base64url', 0, length) === text
+}
 
 /**
  * Decodes one part of a token.

@@ -25,11 +25,12 @@ export function areScopesReadable(token: UnverifiedAccessToken): boolean {
 /** The scopes of a token whose claims hold. */
 export function scopesOf(token: UnverifiedAccessToken): readonly string[] {
   const { claims, policy } = token
-  const [first, ...others] = scopeClaimsOf(token)
+  const present = scopeClaimsOf(token)
+  const first = present[0]
   if (first === undefined) return (policy.grants && grantFor(claims, policy.grants)?.scopes) ?? NO_SCOPES
   const scopes = readScopes(claimAt(claims, first), policy)
-  if (others.length === 0) return scopes
-  const more = others.flatMap((claim) => readScopes(claimAt(claims, claim), policy))
+  if (present.length === 1) return scopes
+  const more = present.slice(1).flatMap((claim) => readScopes(claimAt(claims, claim), policy))
   return Object.freeze([...new Set([...scopes, ...more])])
 }
 

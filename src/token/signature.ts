@@ -17,13 +17,22 @@ export interface VerifiedAccessToken extends UnverifiedAccessToken {
  */
 export function verifyAccessToken(
   token: UnverifiedAccessToken,
-  [key, ...others]: readonly VerificationKey[],
+  candidates: readonly VerificationKey[],
+  tried = 0,
 ): VerifiedAccessToken | undefined | Promise<VerifiedAccessToken | undefined> {
+  const key = candidates[tried]
   if (key === undefined) return undefined
-  // The spread comes last: V8 of Node 20 gives every object that adds to a spread a hidden class of its own.
-  const next = (made: boolean) => (made ? { signer: key, ...token } : verifyAccessToken(token, others))
+  const next = (made: boolean) => (made ? signedBy(key, token) : verifyAccessToken(token, candidates, tried + 1))
   const made = verifySignature(token.alg, key.keyObject, token.text)
   return made instanceof Promise ? made.then(next) : next(made)
+}
+
+/** Each member by name: a spread takes several times as long. */
+function signedBy(
+  signer: VerificationKey,
+  { text, issuer, policy, header, alg, kid, claims }: UnverifiedAccessToken,
+): VerifiedAccessToken {
+  return { text, issuer, policy, header, alg, kid, claims, signer }
 }
 
 /**
