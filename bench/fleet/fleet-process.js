@@ -1,4 +1,4 @@
-/** One service of the fleet, in a process of its own: does what messages of fleet-services.js tell it. */
+/** A process of the fleet, with one service or several: does what messages of fleet-services.js tell it. */
 import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createKeyring, createVerifier } from '../shared/built-package.js'
@@ -11,18 +11,34 @@ const tell = (message) => process.send?.(message)
 /** @param {string} key */
 const authorize = (key) => ({ authorization: `Bearer ${key}` })
 
-/** @type {Verifier} */
-let verifier
+/**
+ * Of each service of this process, which has nothing in common with the others.
+ *
+ * @type {Verifier[]}
+ */
+let verifiers = []
+/** The one that does what one service is told. */
+let verifier = verifiers[0]
 /**
  * Keys that were accepted, in rotation under the load.
  *
  * @type {string[]}
  */
 let warm = []
-/** @type {Set<string>} */
-const watched = new Set()
+/** @typedef {{ acceptedAt: number, refusedAt: number | undefined }} Seen when a service accepted a key last, and refused it first */
+/**
+ * Keys that are asked for each millisecond, with what each service has said.
+ *
+ * @type {Map<string, Seen[]>}
+ */
+const watched = new Map()
 /** @type {string[]} */
 const refused = []
+/** Keys that were watched at any time: the load leaves them out.
+ *
+ * @type {Set<string>}
+ */
+const isWatched = new Set()
 /** It has to stay 0. */
 let acceptedAfterRefusal = 0
 /** @type {NodeJS.Timeout[]} */
@@ -33,9 +49,9 @@ let timers = []
  *
  * @param {string} key
  */
-async function decide(key) {
+async function decide(key, service = verifier) {
   try {
-    const decision = verifier.authenticate(authorize(key))
+    const decision = service.authenticate(authorize(key))
     await decision
     return { status: 200, cached: !(decision instanceof Promise) }
   } catch (error) {
@@ -43,12 +59,45 @@ async function decide(key) {
   }
 }
 
-async function isReady() {
+/** @param {Verifier} service */
+async function isReady(service) {
   try {
-    await verifier.ready()
+    await service.ready()
     return true
   } catch {
     return false
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {Verifier} service
+ * @param {Seen} seen
+ */
+async function ask(key, service, seen) {
+  if (seen.refusedAt !== undefined) return
+  const askedAt = sharedNow()
+  const { status } = await decide(key, service)
+  if (status === 200) {
+    seen.acceptedAt = Math.max(seen.acceptedAt, askedAt)
+    if (seen.refusedAt !== undefined && askedAt > seen.refusedAt) acceptedAfterRefusal++
+  } else if (status === 401 && seen.refusedAt === undefined) {
+    seen.refusedAt = sharedNow()
+    const all = watched.get(key) ?? []
+    if (all.some(({ refusedAt }) => refusedAt === undefined)) return
+    watched.delete(key)
+    refused.push(key)
+    tell({
+      refused: key,
+      at: Math.max(...all.map(({ refusedAt }) => refusedAt ?? 0)),
+      acceptedAt: Math.max(...all.map(({ acceptedAt }) => acceptedAt)),
+    })
+  }
+}
+
+function askForWatched() {
+  for (const [key, seen] of watched) {
+    for (const [i, each] of seen.entries()) void ask(key, verifiers[i], each)
   }
 }
 
@@ -60,60 +109,60 @@ subscribe('vantage-auth:store', (message) => {
 
 /** @type {Record<string, (given: any) => unknown>} */
 const commands = {
-  async open({ url, options = { issuer: false } }) {
+  async open({ url, options = { issuer: false }, services = 1 }) {
     const begunAt = performance.now()
-    verifier = createVerifier({ ...options, keys: url })
-    // Asks again as a readiness probe does: where eight start at once, the machine may be too busy for the first time limit.
-    while (!(await isReady())) await delay(100)
+    verifiers = Array.from({ length: services }, (_, i) => {
+      // Services with one URL would share their connections.
+      const own = services === 1 ? url : `${url}?application_name=service-${process.pid}-${i}`
+      return createVerifier({ ...options, keys: own })
+    })
+    verifier = verifiers[0]
+    for (const service of verifiers) {
+      // Asks again as a readiness probe does: where eight start at once, the machine may be too busy for the first time limit.
+      while (!(await isReady(service))) await delay(100)
+    }
     return { startMs: performance.now() - begunAt }
   },
 
   /** Until each is answered from the cache. */
   async warm({ keys }) {
-    for (const key of keys) {
-      while (!(await decide(key)).cached) await delay(1)
+    const warmUp = async (/** @type {Verifier} */ service) => {
+      for (const key of keys) {
+        while (!(await decide(key, service)).cached) await delay(1)
+      }
     }
+    await Promise.all(verifiers.map(warmUp))
     warm = [...warm, ...keys]
   },
 
   /** A load of decisions, a few each millisecond, and among them keys that were refused. */
   load({ perMs }) {
     let next = 0
+    let nextService = 0
+    const takeTurns = () => verifiers[nextService++ % verifiers.length]
     timers.push(
       // Keys that were refused are asked for again and again: each change has them looked up once more.
       setInterval(async () => {
         const key = refused[Math.floor(Math.random() * refused.length)]
-        if (key !== undefined && (await decide(key)).status === 200) acceptedAfterRefusal++
+        if (key !== undefined && (await decide(key, takeTurns())).status === 200) acceptedAfterRefusal++
       }, 50),
       setInterval(() => {
         for (let i = 0; i < perMs; i++) {
           const key = warm[next++ % warm.length]
-          if (!watched.has(key)) void decide(key)
+          if (!isWatched.has(key)) void decide(key, takeTurns())
         }
       }, 1),
     )
   },
 
-  /** Asks for a key each millisecond from now on, also after it was refused. */
+  /** Has each service be asked for a key, each millisecond from now on, until it refuses. */
   watch({ key }) {
-    let acceptedAt = 0
-    /** @type {number | undefined} */
-    let refusedAt
-    watched.add(key)
-    const timer = setInterval(async () => {
-      const askedAt = sharedNow()
-      const { status } = await decide(key)
-      if (status === 200) {
-        acceptedAt = Math.max(acceptedAt, askedAt)
-        if (refusedAt !== undefined && askedAt > refusedAt) acceptedAfterRefusal++
-      } else if (status === 401 && refusedAt === undefined) {
-        refusedAt = sharedNow()
-        tell({ refused: key, at: refusedAt, acceptedAt })
-        clearInterval(timer)
-        refused.push(key)
-      }
-    }, 1)
-    timers.push(timer)
+    if (isWatched.size === 0) timers.push(setInterval(askForWatched, 1))
+    isWatched.add(key)
+    watched.set(
+      key,
+      verifiers.map(() => ({ acceptedAt: 0, refusedAt: undefined })),
+    )
   },
 
   /** Uses keys at a rate, without waiting for anything. */
@@ -193,7 +242,7 @@ const commands = {
   async close() {
     for (const timer of timers) clearInterval(timer)
     timers = []
-    await verifier?.close()
+    await Promise.all(verifiers.map((service) => service.close()))
   },
 }
 

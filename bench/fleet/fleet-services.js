@@ -1,9 +1,9 @@
-/** Starts services of the fleet, each in a process of its own, and tells them what to do. */
+/** Starts services of the fleet, each in a process of its own or several in one, and tells them what to do. */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 
 /** @import { ChildProcess } from 'node:child_process' */
-/** @typedef {{ at: number, acceptedAt: number }} Refused when a service refused a key, and when it accepted it last */
+/** @typedef {{ at: number, acceptedAt: number }} Refused when all services of a process refused a key, and when one accepted it last */
 /** @typedef {Awaited<ReturnType<typeof startService>>} Service */
 /** @typedef {Awaited<ReturnType<typeof startFleet>>} Fleet */
 
@@ -11,9 +11,10 @@ import { join } from 'node:path'
  * @param {number} services
  * @param {string} [url] of the store that all of them open
  * @param {object} [options] of their verifiers, instead of one that takes keys alone
+ * @param {number} [count] of processes, which share the services among them
  */
-export async function startFleet(services, url, options) {
-  const processes = await Promise.all(Array.from({ length: services }, () => startService()))
+export async function startFleet(services, url, options, count = services) {
+  const processes = await Promise.all(Array.from({ length: count }, () => startService()))
   /**
    * Has all services do the same, and resolves to their answers.
    *
@@ -21,7 +22,11 @@ export async function startFleet(services, url, options) {
    * @param {object} [given]
    */
   const all = (command, given) => Promise.all(processes.map(({ call }) => call(command, given)))
-  if (url) await all('open', { url, options })
+  if (url) {
+    await Promise.all(
+      processes.map(({ call }, i) => call('open', { url, options, services: Math.ceil((services - i) / count) })),
+    )
+  }
   return { processes, all, stop: () => processes.map((one) => one.process.kill()) }
 }
 

@@ -2,6 +2,7 @@
 import { cpus } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startProxy } from '../../test/support/postgres-proxy.js'
+import { createKeyring } from '../shared/built-package.js'
 import { sharedNow, spread } from '../shared/timing.js'
 import { startFleet } from './fleet-services.js'
 import { withPostgres } from './with-postgres.js'
@@ -12,6 +13,9 @@ import { withPostgres } from './with-postgres.js'
 
 /** Mean pause between two revocations: without one, the machine would be full of revocations alone. */
 const PAUSE_MS = 50
+/** How long a key of a stream is asked for before it is revoked. */
+const LEAD_MS = 100
+const CONFIRM = '10s'
 
 /**
  * What happens before a revocation: resolves to what ends it, which in turn resolves to when the database could be reached again.
@@ -19,16 +23,26 @@ const PAUSE_MS = 50
  * @typedef {(around: { server: PostgresServer, url: string, proxy: PostgresProxy | undefined }) => Promise<(() => Promise<number>) | void>} Disturbance
  */
 
+/** @typedef {'whole' | 'small' | 'check'} Effort `check` is for CI */
+
 /**
- * @param {{ services: number, small: boolean }} effort
+ * @param {{ services: number, effort: Effort }} order
  * @returns {Promise<Record<string, RevocationResult>>}
  */
-export async function measureRevocation({ services, small }) {
-  const plain = await revokeOneByOne({ services, count: small ? 60 : 1000 })
-  const listenerCut = await revokeOneByOne({ services, count: small ? 10 : 100, disturb: cutListeners })
-  const restart = await revokeOneByOne({ services, count: small ? 2 : 10, disturb: restartServer })
-  const stall = await revokeOneByOne({ services, count: small ? 1 : 5, disturb: stallNetwork, proxied: true })
-  return { plain, listenerCut, restart, stall }
+export async function measureRevocation({ services, effort }) {
+  /** @type {(whole: number, small: number, check: number) => number} */
+  const count = (whole, small, check) => ({ whole, small, check })[effort]
+  const plain = await revokeAll({ services, count: count(1000, 60, 60) })
+  const confirmed = await revokeAll({ services, count: count(500, 30, 20), confirm: true })
+  const many = await revokeAll({ services: 50, processes: 4, count: count(500, 30, 20) })
+  const stream = await revokeAll({ services, count: count(1000, 200, 100), perSecond: 100 })
+  const listenerCut = await revokeAll({ services, count: count(100, 10, 5), disturb: cutListeners })
+  const restart = await revokeAll({ services, count: count(10, 2, 1), disturb: restartServer })
+  const measured = { plain, confirmed, many, stream, listenerCut, restart }
+  // It takes longer than all the others, and tests of the feed hold it.
+  if (effort === 'check') return measured
+  const stall = await revokeAll({ services, count: count(5, 1, 0), disturb: stallNetwork, proxied: true })
+  return { ...measured, stall }
 }
 
 /** @type {Disturbance} */
@@ -58,39 +72,72 @@ async function stallNetwork({ proxy }) {
 }
 
 /**
- * Revokes keys one after the other while all services accept them, and has something happen before each.
+ * Revokes keys while all services accept them: one after the other, or so many a second. Has something happen before each.
  *
- * @param {{ services: number, count: number, disturb?: Disturbance, proxied?: boolean }} order `proxied`: services reach the
- *   database through a proxy
+ * @param {object} order
+ * @param {number} order.services
+ * @param {number} order.count
+ * @param {number} [order.processes] among which the services are shared; one for each by default
+ * @param {number} [order.perSecond]
+ * @param {boolean} [order.confirm] whether each revocation is to be confirmed
+ * @param {Disturbance} [order.disturb]
+ * @param {boolean} [order.proxied] services reach the database through a proxy
  * @returns {Promise<RevocationResult>}
  */
-function revokeOneByOne({ services, count, disturb, proxied = false }) {
-  return withPostgres(async ({ server, url, keyring }) => {
+function revokeAll({ services, count, processes = services, perSecond, confirm = false, disturb, proxied = false }) {
+  return withPostgres(async ({ server, url, store }) => {
     const proxy = proxied ? await startProxy(server.port) : undefined
-    const fleet = await startFleet(services, proxy ? proxy.through(url) : url)
+    const fleet = await startFleet(services, proxy ? proxy.through(url) : url, undefined, processes)
     try {
+      let writtenAt = 0
+      const keyring = createKeyring({
+        ...store,
+        async update(...change) {
+          const isUpdated = await store.update(...change)
+          writtenAt = sharedNow()
+          return isUpdated
+        },
+      })
+      /** @type {Awaited<ReturnType<typeof keyring.create>>[]} */
       const created = []
       for (let i = 0; i < count + 50; i++) created.push(await keyring.create({ subject: 's', scopes: ['jobs:read'] }))
       await fleet.all('warm', { keys: created.map(({ key }) => key) })
-      await fleet.all('load', { perMs: 1 })
+      await fleet.all('load', { perMs: Math.ceil(8 / processes) })
       /** @type {number[]} */
       const acceptedAfterCommit = []
       /** @type {number[]} */
       const untilAllRefuse = []
       /** @type {number[]} */
       const untilAllRefuseFromCall = []
+      /** @type {number[]} */
+      const untilConfirmed = []
+      let acceptedAfterConfirmation = 0
       const before = processorTimes()
-      for (let i = 0; i < count; i++) {
-        await delay(Math.random() * 2 * PAUSE_MS)
+
+      /**
+       * @param {number} i
+       * @param {() => Promise<unknown>} [due]
+       */
+      const revoke = async (i, due) => {
         const { key, record } = created[i]
         const refused = Promise.all(fleet.processes.map((one) => one.refused(key)))
         // It is awaited below. When a service dies before that, the server still has to be stopped.
         refused.catch(() => {})
         await fleet.all('watch', { key })
         const endDisturbance = await disturb?.({ server, url, proxy })
+        await due?.()
         const begunAt = sharedNow()
-        await keyring.revoke(record.id)
-        const committedAt = sharedNow()
+        if (confirm) {
+          const { confirmation } = await keyring.revoke(record.id, { confirm: CONFIRM })
+          if (confirmation.confirmed !== services) {
+            throw new Error(`confirmed by ${confirmation.confirmed} of ${services} services`)
+          }
+        } else {
+          await keyring.revoke(record.id)
+        }
+        const resolvedAt = sharedNow()
+        // Of several revocations at a time, nobody knows whose write came last.
+        const committedAt = confirm ? writtenAt : resolvedAt
         const reachableAt = (await endDisturbance?.()) ?? 0
         const seen = await refused
         const lastAcceptedAt = Math.max(...seen.map(({ acceptedAt }) => acceptedAt))
@@ -98,7 +145,27 @@ function revokeOneByOne({ services, count, disturb, proxied = false }) {
         acceptedAfterCommit.push(Math.max(0, lastAcceptedAt - committedAt))
         untilAllRefuse.push(allRefusedAt - Math.max(committedAt, reachableAt))
         untilAllRefuseFromCall.push(allRefusedAt - Math.max(begunAt, reachableAt))
+        if (!confirm) return
+        untilConfirmed.push(resolvedAt - committedAt)
+        acceptedAfterConfirmation += seen.filter(({ acceptedAt }) => acceptedAt > resolvedAt).length
       }
+
+      const startedAt = sharedNow()
+      if (perSecond === undefined) {
+        for (let i = 0; i < count; i++) {
+          await delay(Math.random() * 2 * PAUSE_MS)
+          await revoke(i)
+        }
+      } else {
+        const underWay = []
+        for (let i = 0; i < count; i++) {
+          const dueAt = startedAt + LEAD_MS + (i * 1000) / perSecond
+          await delay(dueAt - LEAD_MS - sharedNow())
+          underWay.push(revoke(i, () => delay(dueAt - sharedNow())))
+        }
+        await Promise.all(underWay)
+      }
+      const seconds = (sharedNow() - startedAt) / 1000
       const after = processorTimes()
       await delay(600)
       const reports = await fleet.all('report')
@@ -108,6 +175,8 @@ function revokeOneByOne({ services, count, disturb, proxied = false }) {
         untilAllRefuseFromCall: spread(untilAllRefuseFromCall),
         processorsBusy: 1 - (after.idle - before.idle) / (after.all - before.all),
         acceptedAfterRefusal: reports.reduce((sum, { acceptedAfterRefusal }) => sum + acceptedAfterRefusal, 0),
+        ...(perSecond && { perSecond: count / seconds }),
+        ...(confirm && { untilConfirmed: spread(untilConfirmed), acceptedAfterConfirmation }),
       }
     } finally {
       fleet.stop()

@@ -107,6 +107,12 @@ export interface RevocationResult {
   untilAllRefuseFromCall: Spread
   processorsBusy: number
   acceptedAfterRefusal: number
+  /** Where several were under way at a time: revocations a second. */
+  perSecond?: number
+  /** Where a revocation was to be confirmed: when it was, from the commit. */
+  untilConfirmed?: Spread
+  /** Services that accepted a key after all were said to refuse it. */
+  acceptedAfterConfirmation?: number
 }
 
 export interface FleetResults {
