@@ -59,7 +59,11 @@ interface LookUp {
   known: boolean
   /** Whether the key changed after the store was asked: its answer may be from before the change. */
   outdated: boolean
+  /** What the store was asked under; absent while the look-up waits for its turn. */
+  asked?: Omit<FoundKey, 'key'>
   readonly users: User[]
+  /** Those for whom the answer may be from before a change that came before them. They are looked up for next. */
+  readonly latecomers: User[]
 }
 
 /** One request that waits for a look-up. */
@@ -123,6 +127,7 @@ export function createKeyLookup(
   async function ask(id: string, lookUp: LookUp, noteAnswer: () => void): Promise<void> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const asked = { epoch: changes.currentEpoch(), generation: changes.generation }
+      lookUp.asked = asked
       lookUp.outdated = false
       const key: unknown = await store.find(id)
       noteAnswer()
@@ -138,6 +143,7 @@ export function createKeyLookup(
       notices.lookUps.answered()
       lookUps.delete(id)
       for (const { use } of lookUp.users) use({ key, ...asked })
+      if (lookUp.latecomers.length > 0) start(id, lookUp.latecomers)
       return
     }
     endUndecided(id, lookUp, new Error('the key changes faster than it can be looked up'))
@@ -154,7 +160,7 @@ export function createKeyLookup(
   function end(id: string, lookUp: LookUp, error: unknown, how: 'storeFailed' | 'unanswered'): void {
     if (lookUps.get(id) === lookUp) lookUps.delete(id)
     // One error for each request, since frameworks write to the error that they are given.
-    for (const user of lookUp.users) user[how](new UnavailableError(error))
+    for (const user of [...lookUp.users, ...lookUp.latecomers]) user[how](new UnavailableError(error))
   }
 
   async function run(id: string, lookUp: LookUp): Promise<void> {
@@ -172,9 +178,21 @@ export function createKeyLookup(
     }
   }
 
+  function start(id: string, users: User[]): void {
+    const lookUp: LookUp = { known: users.some(({ known }) => known), outdated: false, users, latecomers: [] }
+    lookUps.set(id, lookUp)
+    void run(id, lookUp)
+  }
+
+  /** Whether the store tells of each change since it was asked, so that its answer is good for whoever comes now. */
+  function isCurrent({ asked }: LookUp): boolean {
+    if (asked === undefined) return true
+    return asked.epoch !== undefined && asked.epoch === changes.currentEpoch()
+  }
+
   /** Adds one that waits for a look-up, if need be in place of one whose credential was never accepted. */
   function join(lookUp: LookUp, user: User): void {
-    const { users } = lookUp
+    const users = isCurrent(lookUp) ? lookUp.users : lookUp.latecomers
     if (users.length >= MAX_WAITING) {
       const index = pickAtRandom(users, ({ known }) => !known)
       if (index === -1) throw new UnavailableError(new Error(TOO_MANY))
@@ -211,9 +229,7 @@ export function createKeyLookup(
       if (queue.waiting >= MAX_WAITING && !queue.sendOneAway(({ known }) => !known)) {
         throw new UnavailableError(new Error(TOO_MANY))
       }
-      const lookUp: LookUp = { known: user.known, outdated: false, users: [user] }
-      lookUps.set(id, lookUp)
-      void run(id, lookUp)
+      start(id, [user])
     })
   }
 

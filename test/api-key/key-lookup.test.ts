@@ -90,6 +90,66 @@ describe('find', () => {
   })
 })
 
+describe('a request that comes while the store is being asked', () => {
+  /** Two requests for one key: the second comes after the question, and after `meanwhile`. */
+  async function ask(before: (store: ReturnType<typeof createOwnStore>) => void, meanwhile: typeof before = () => {}) {
+    const { key, store, lookup, find } = setUp()
+    before(store)
+    const answers = heldBack(store)
+    const early = find()
+    await turn()
+    meanwhile(store)
+    const late = find()
+    answers[0]?.resolve(key.stored)
+    expect(await early).toBe(key.id)
+    await turn()
+    return { key, store, lookup, answers, late, find }
+  }
+
+  test('shares the answer while the store tells of its changes', async () => {
+    const { key, store, late } = await ask(() => {})
+    expect(await late).toBe(key.id)
+    expect(store.asked).toHaveLength(1)
+  })
+
+  test.each([
+    [
+      'does not tell of its changes',
+      (store: ReturnType<typeof createOwnStore>) => Object.assign(store.feed, { state: 'down' }),
+      undefined,
+    ],
+    [
+      'began to tell of them after the question',
+      (store: ReturnType<typeof createOwnStore>) => Object.assign(store.feed, { state: 'down' }),
+      (store: ReturnType<typeof createOwnStore>) => Object.assign(store.feed, { state: 'live' }),
+    ],
+    [
+      'may have missed some since',
+      () => {},
+      (store: ReturnType<typeof createOwnStore>) => Object.assign(store.feed, { epoch: 7 }),
+    ],
+  ])('is looked up anew where the store %s', async (_, before, meanwhile) => {
+    const { store, answers, late } = await ask(before, meanwhile)
+    expect(store.asked).toHaveLength(2)
+    // Revoked and deleted after the first question.
+    answers[1]?.resolve(undefined)
+    expect(await late).toBeUndefined()
+  })
+
+  test('fails with the look-up that it waits for', async () => {
+    const { store, find } = setUp()
+    store.feed.state = 'down'
+    const answers = heldBack(store)
+    const requests = [find()]
+    await turn()
+    requests.push(find())
+    answers[0]?.reject(new Error('gone'))
+    const outcomes = await Promise.allSettled(requests)
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(store.asked).toHaveLength(1)
+  })
+})
+
 describe('a change during a look-up', () => {
   test('of the same key has it asked again; of another key not', async () => {
     const { key, store, find } = setUp()
