@@ -28,8 +28,13 @@ const LATENCY_RATE = 0.5
 /** Longer turns than those under full load, and fewer: a percentile needs many requests. */
 const LATENCY_MS = 1500
 const LATENCY_ROUNDS = 5
-/** A server runs for some seconds before it counts. */
-const WARM_UPS = 8
+/**
+ * Requests that a server answers before it counts, counted and not timed: where the machine has other work, a few seconds
+ * would not compile its code. A slow server does not get as many.
+ */
+const WARM_UP_REQUESTS = 15_000
+const WARM_UP_LIMIT_MS = 10_000
+const WARM_UPS = 2
 
 /**
  * @param {Effort} effort
@@ -95,6 +100,7 @@ async function measureFramework(servers, { rounds, turnMs, peers }) {
         ]
       : []),
   ])
+  for (const { connect } of servers) await underLoad(connect, (connections) => warmUp(connections, turnMs))
   const rates = await interleave(turns, rounds, WARM_UPS)
   const bare = rates[BARE]
   /** @type {Record<string, HttpLine>} */
@@ -134,6 +140,19 @@ async function measureFramework(servers, { rounds, turnMs, peers }) {
     })
   }
   return lines
+}
+
+/**
+ * @param {Connection[]} connections
+ * @param {number} turnMs
+ */
+async function warmUp(connections, turnMs) {
+  const until = performance.now() + WARM_UP_LIMIT_MS
+  let requests = 0
+  while (requests < WARM_UP_REQUESTS && performance.now() < until) {
+    const { answered } = await throughput(connections, turnMs)
+    requests += answered
+  }
 }
 
 /**
