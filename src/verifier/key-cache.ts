@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { type ApiKeyAuth, endOfKey } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
 import type { KeyChange } from '../store/contract.js'
@@ -7,6 +6,8 @@ import type { SharedLimit } from './shared-limit.js'
 /** A verified API key. */
 export interface KeyEntry {
   readonly auth: ApiKeyAuth
+  /** Length of the key. */
+  readonly bytes: number
   /** When the store was asked, in milliseconds since the epoch. */
   readonly confirmedAt: number
   /** SHA-256 of the whole key. */
@@ -27,8 +28,7 @@ export interface KeyCache {
    * and the end of the key.
    */
   lastConfirmed(id: string, digest: string): KeyEntry | undefined
-  /** @param bytes length of the key */
-  set(entry: KeyEntry, bytes: number): void
+  set(entry: KeyEntry): void
   /** Drops a key that is refused now. */
   delete(id: string, digest: string): void
   /** Drops the key that a change names; all keys when it names none. */
@@ -36,8 +36,7 @@ export interface KeyCache {
 }
 
 export function createKeyCache(limit: SharedLimit, ttlMs: number): KeyCache {
-  const entries = new LRUCache<string, KeyEntry>({ max: limit.maxEntries, maxSize: limit.maxBytes })
-  limit.add(entries)
+  const entries = limit.entries<KeyEntry>()
 
   function find(id: string, digest: string): KeyEntry | undefined {
     const entry = entries.get(id)
@@ -53,10 +52,7 @@ export function createKeyCache(limit: SharedLimit, ttlMs: number): KeyCache {
 
     lastConfirmed: find,
 
-    set(entry, bytes) {
-      entries.set(entry.auth.keyId, entry, { size: bytes })
-      limit.enforce(entries)
-    },
+    set: (entry) => entries.set(entry.auth.keyId, entry),
 
     delete(id, digest) {
       if (find(id, digest) !== undefined) entries.delete(id)

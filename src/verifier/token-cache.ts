@@ -1,16 +1,20 @@
-import { LRUCache } from 'lru-cache'
 import type { AccessTokenAuth } from '../core/auth.js'
 import { isWithin } from '../core/duration.js'
 import type { Issuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
 import type { SharedLimit } from './shared-limit.js'
 
-/** A verified access token. Instants are milliseconds since the epoch. */
+/** A verified access token. */
 export interface TokenEntry {
   readonly auth: AccessTokenAuth
-  /** When it was verified. */
+  /** Length of the token. */
+  readonly bytes: number
+  /** When it was verified, in milliseconds since the epoch. */
   readonly confirmedAt: number
-  /** From when on it must be verified again at the latest: the end of the token itself. */
+  /**
+   * From when on it must be verified again at the latest: the end of the token itself, in seconds since the epoch. V8 keeps
+   * whole seconds in the entry; milliseconds would be an object of their own.
+   */
   readonly endsAt: number
   readonly issuer: Issuer
   /** The key that verified it. The caller serves the entry only while that key is in its issuer's set. */
@@ -21,24 +25,19 @@ export interface TokenEntry {
 export interface TokenCache {
   /** The entry, if it is younger than the TTL and the token has not ended. */
   get(digest: string, now: number): TokenEntry | undefined
-  /** @param bytes length of the token */
-  set(digest: string, entry: TokenEntry, bytes: number): void
+  set(digest: string, entry: TokenEntry): void
 }
 
 export function createTokenCache(limit: SharedLimit, ttlMs: number): TokenCache {
-  const entries = new LRUCache<string, TokenEntry>({ max: limit.maxEntries, maxSize: limit.maxBytes })
-  limit.add(entries)
+  const entries = limit.entries<TokenEntry>()
 
   return {
     get(digest, now) {
       const entry = entries.get(digest)
       if (entry === undefined) return undefined
-      return now < entry.endsAt && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
+      return now < entry.endsAt * 1000 && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
     },
 
-    set(digest, entry, bytes) {
-      entries.set(digest, entry, { size: bytes })
-      limit.enforce(entries)
-    },
+    set: entries.set,
   }
 }

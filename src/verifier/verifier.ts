@@ -213,8 +213,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (trace) trace.stale = issuer.freshness(signer, now) === 'stale'
       const { auth, endsAt } = accepted
       noteRealm(auth, realm)
-      const entry = { auth, issuer, key: signer, confirmedAt: now, endsAt: endsAt * 1000 }
-      caches?.tokens.set(digest, entry, text.length)
+      caches?.tokens.set(digest, { auth, issuer, key: signer, confirmedAt: now, endsAt, bytes: text.length })
       return admit(auth, now, text, asked)
     }
     return askForKeys(1)
@@ -289,7 +288,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       noteRealm(verdict, realm)
       // Each member by name: V8 of Node 20 gives every object that adds to a spread a hidden class of its own, and all that
       // reads the entry would be half as fast.
-      caches?.keys.set({ auth: verdict, digest, confirmedAt: now, epoch }, key.length)
+      caches?.keys.set({ auth: verdict, digest, confirmedAt: now, epoch, bytes: key.length })
       return verdict
     }
     // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.

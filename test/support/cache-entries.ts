@@ -8,7 +8,7 @@ export const NOW = 1_000_000
 /** An entry of a key whose digest is `d`, without an end. */
 export function keyEntry(keyId: string, over: Partial<KeyEntry> = {}, expiresAt: number | null = null): KeyEntry {
   const auth = createApiKeyAuth({ subject: 'u', scopes: [], tenant: null, keyId, name: null }, expiresAt)
-  return { auth, digest: 'd', confirmedAt: NOW, epoch: 1, ...over }
+  return { auth, digest: 'd', confirmedAt: NOW, epoch: 1, bytes: 1, ...over }
 }
 
 export function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {
@@ -23,7 +23,7 @@ export function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {
     claims: {},
   }
   const auth = createAccessTokenAuth(values)
-  return { auth, issuer: {} as never, key: {} as never, confirmedAt: NOW, endsAt: NOW + 1e9, ...over }
+  return { auth, issuer: {} as never, key: {} as never, confirmedAt: NOW, endsAt: NOW / 1000 + 1e6, bytes: 1, ...over }
 }
 
 /** Which of the tokens with these digests are served. */

@@ -6,8 +6,8 @@ const BOUNDS = { maxEntries: 3, maxBytes: 1000, ttlMs: 1000 }
 
 test('a credential of one kind is not found as the other', () => {
   const { tokens, keys } = createCaches(BOUNDS)
-  keys.set(keyEntry('k'), 10)
-  tokens.set('t', tokenEntry(), 10)
+  keys.set(keyEntry('k'))
+  tokens.set('t', tokenEntry())
   expect([tokens.get('k', NOW), keys.get('t', 'd', NOW), keys.get('t', 't', NOW)]).toEqual([
     undefined,
     undefined,
@@ -17,8 +17,8 @@ test('a credential of one kind is not found as the other', () => {
 
 test('a change of all keys drops no token', () => {
   const { tokens, keys } = createCaches(BOUNDS)
-  keys.set(keyEntry('k'), 1)
-  tokens.set('t', tokenEntry(), 1)
+  keys.set(keyEntry('k'))
+  tokens.set('t', tokenEntry())
   keys.forget({ all: true })
   expect([...keysIn(keys, 'k'), ...tokensIn(tokens, 't')]).toEqual(['t'])
 })

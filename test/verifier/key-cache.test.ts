@@ -9,28 +9,28 @@ describe('a key', () => {
   test('is served up to its TTL', () => {
     const cache = create()
     const entry = keyEntry('k')
-    cache.set(entry, 10)
+    cache.set(entry)
     expect([cache.get('k', 'd', NOW), cache.get('k', 'd', NOW + 999)]).toEqual([entry, entry])
     expect(cache.get('k', 'd', NOW + 1000)).toBeUndefined()
   })
 
   test('is served up to its own end, when that is earlier', () => {
     const cache = create()
-    cache.set(keyEntry('k', {}, NOW + 10), 10)
+    cache.set(keyEntry('k', {}, NOW + 10))
     expect(cache.get('k', 'd', NOW + 9)).toBeDefined()
     expect(cache.get('k', 'd', NOW + 10)).toBeUndefined()
   })
 
   test('is not served by a clock that was set back', () => {
     const cache = create()
-    cache.set(keyEntry('k'), 10)
+    cache.set(keyEntry('k'))
     expect(cache.get('k', 'd', NOW - 1)).toBeUndefined()
   })
 
   test('is what was last confirmed also past its TTL', () => {
     const cache = create()
     const entry = keyEntry('k')
-    cache.set(entry, 10)
+    cache.set(entry)
     expect(cache.get('k', 'd', NOW + 5000)).toBeUndefined()
     expect(cache.lastConfirmed('k', 'd')).toBe(entry)
     cache.delete('k', 'd')
@@ -39,7 +39,7 @@ describe('a key', () => {
 
   test('is served to nobody who has the id of the key and not the key, and cannot be dropped by them', () => {
     const cache = create()
-    cache.set(keyEntry('k'), 10)
+    cache.set(keyEntry('k'))
     expect([cache.get('k', 'other', NOW), cache.lastConfirmed('k', 'other')]).toEqual([undefined, undefined])
     cache.delete('k', 'other')
     expect(keysIn(cache, 'k')).toEqual(['k'])
@@ -49,8 +49,8 @@ describe('a key', () => {
 describe('a change', () => {
   function filled(): KeyCache {
     const cache = create()
-    cache.set(keyEntry('one'), 1)
-    cache.set(keyEntry('two'), 1)
+    cache.set(keyEntry('one'))
+    cache.set(keyEntry('two'))
     return cache
   }
 
@@ -71,14 +71,14 @@ describe('a change', () => {
 
   test('finds a key that was confirmed again', () => {
     const cache = filled()
-    cache.set(keyEntry('one'), 1)
+    cache.set(keyEntry('one'))
     cache.forget({ id: 'one' })
     expect(keysIn(cache, 'one')).toEqual([])
   })
 
   test('leaves nothing of a key whose secret was replaced under the same id', () => {
     const cache = filled()
-    cache.set(keyEntry('one', { digest: 'new' }), 1)
+    cache.set(keyEntry('one', { digest: 'new' }))
     expect([cache.get('one', 'd', NOW), cache.get('one', 'new', NOW)?.digest]).toEqual([undefined, 'new'])
     cache.forget({ id: 'one' })
     expect(cache.get('one', 'new', NOW)).toBeUndefined()
