@@ -80,23 +80,17 @@ type FromClaims = 'expiresAt' | 'actor' | 'acr' | 'authTime'
 /** @param values claims that have been checked, frozen; what else they say of the token is read from them */
 export function createAccessTokenAuth(values: Omit<AccessTokenAuth, 'kind' | FromClaims>): AccessTokenAuth {
   const { subject, scopes, tenant, issuer, clientId, tokenId, sessionId, claims } = values
-  const auth = {
-    kind: 'access_token',
-    subject,
-    scopes,
-    tenant,
-    issuer,
-    clientId,
-    tokenId,
-    sessionId,
-    actor: actorOf(own(claims, 'act')),
-    acr: acrOf(claims),
-    authTime: null,
-    claims,
-  }
-  defineGetter.call(auth, 'expiresAt', expiresAtOfToken)
-  // A getter costs more than all the rest, and most tokens do not say when somebody signed in.
-  if (authTimeOf(claims) !== null) defineGetter.call(auth, 'authTime', authTimeOfToken)
+  const kind = 'access_token'
+  const actor = actorOf(own(claims, 'act'))
+  const acr = acrOf(claims)
+  // A getter costs more than all the rest, and most tokens do not say when somebody signed in. Two literals, since a member
+  // that becomes a getter makes a slow dictionary of its object.
+  const saysSignIn = authTimeOf(claims) !== null
+  const auth = saysSignIn
+    ? { kind, subject, scopes, tenant, issuer, clientId, tokenId, sessionId, actor, acr, claims }
+    : { kind, subject, scopes, tenant, issuer, clientId, tokenId, sessionId, actor, acr, authTime: null, claims }
+  if (saysSignIn) defineGetter.call(auth, 'authTime', getters.authTime)
+  defineGetter.call(auth, 'expiresAt', getters.expiresAt)
   return Object.freeze(auth) as unknown as AccessTokenAuth
 }
 
@@ -123,13 +117,15 @@ const expiresAtOfKey = {
 
 type HasClaims = Pick<AccessTokenAuth, 'claims'>
 
-function expiresAtOfToken(this: HasClaims): Date {
-  return new Date((this.claims.exp as number) * 1000)
-}
-
-function authTimeOfToken(this: HasClaims): Date | null {
-  return authTimeOf(this.claims)
-}
+/** Of tokens. One of each for the process: the Auths of a second build would be slow dictionaries with getters of its own. */
+const getters = ofProcess('getters', () => ({
+  expiresAt(this: HasClaims): Date {
+    return new Date((this.claims.exp as number) * 1000)
+  },
+  authTime(this: HasClaims): Date | null {
+    return authTimeOf(this.claims)
+  },
+}))
 
 /** Makes a getter that is enumerable, as `Object.defineProperty` does in three times the time. */
 const defineGetter = (Object.prototype as unknown as { __defineGetter__(name: string, get: () => unknown): void })
