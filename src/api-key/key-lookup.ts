@@ -44,6 +44,7 @@ export interface KeyLookup {
   noteVerdict(credential: string, accepted: boolean): void
   /** Resolves, for good, once the store has answered; rejects with what went wrong. */
   ready(): Promise<void>
+  /** Resolves once all that were asked for are answered. */
   close(): Promise<void>
 }
 
@@ -97,6 +98,7 @@ export function createKeyLookup(
 ): KeyLookup {
   /** By the id of the key, those whose users still wait for an answer. */
   const lookUps = new Map<string, LookUp>()
+  const underWay = new Set<Promise<void>>()
   const queue = createStoreQueue<LookUp>(timeoutMs, ({ known }) => known, {
     ...notices.lookUps,
     // What it answered may be nothing to decide upon.
@@ -178,10 +180,16 @@ export function createKeyLookup(
     }
   }
 
+  /** Begins a look-up, if need be in place of one that nobody known waits for. */
   function start(id: string, users: User[]): void {
+    if (queue.waiting >= MAX_WAITING && !queue.sendOneAway(({ known }) => !known)) {
+      for (const { unanswered } of users) unanswered(new UnavailableError(new Error(TOO_MANY)))
+      return
+    }
     const lookUp: LookUp = { known: users.some(({ known }) => known), outdated: false, users, latecomers: [] }
     lookUps.set(id, lookUp)
-    void run(id, lookUp)
+    const running = run(id, lookUp).finally(() => underWay.delete(running))
+    underWay.add(running)
   }
 
   /** Whether the store tells of each change since it was asked, so that its answer is good for whoever comes now. */
@@ -223,12 +231,9 @@ export function createKeyLookup(
         storeFailed: (error) => (whenStoreFails ? settleWith(() => whenStoreFails(error)) : reject(error)),
         unanswered: reject,
       }
-      const underWay = lookUps.get(id)
-      if (underWay !== undefined) return join(underWay, user)
+      const lookUp = lookUps.get(id)
+      if (lookUp !== undefined) return join(lookUp, user)
       if (closed) throw new UnavailableError(new Error('the verifier is closed'))
-      if (queue.waiting >= MAX_WAITING && !queue.sendOneAway(({ known }) => !known)) {
-        throw new UnavailableError(new Error(TOO_MANY))
-      }
       start(id, [user])
     })
   }
@@ -254,7 +259,10 @@ export function createKeyLookup(
 
     async close() {
       closed = true
-      await changes.close()
+      const ended = changes.close()
+      // Who came before is still answered, one after the other, and nobody's store is asked afterwards.
+      while (underWay.size > 0) await Promise.all(underWay)
+      await ended
     },
   }
 }

@@ -192,7 +192,7 @@ function headersWith(challenge: string): Record<string, string> {
 }
 
 /** The challenge of {@link InvalidTokenError}, kept for the latest realm: an attack is many refusals of one verifier. */
-const invalidToken = { realm: '', challenge: '' }
+const invalidToken = { realm: undefined as string | undefined, challenge: '' }
 
 function invalidTokenChallenge(realm: string): string {
   if (realm !== invalidToken.realm) {

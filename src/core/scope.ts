@@ -154,9 +154,19 @@ const MAX_REMEMBERED = 1000
 /** Longer texts are rare, and are read anew each time. */
 const MAX_TEXT_LENGTH = 256
 
+/** Lists that nobody can change, nor make look like others: those of an application's own verifier may be anything. */
+const sharedLists = new WeakSet<readonly string[]>()
+
+/** Whether many credentials may share this list, whose scopes stay what they are. @internal */
+export function isSharedList(scopes: readonly string[]): boolean {
+  return sharedLists.has(scopes)
+}
+
 /**
  * Remembers what a text was read to. Very many credentials have one of a few scope texts: each is parsed once, and all of
  * these credentials share one list.
+ *
+ * @param read returns a frozen list
  *
  * @internal
  */
@@ -171,6 +181,7 @@ export function createScopeReader<T extends readonly string[] | undefined>(
     if (text.length <= MAX_TEXT_LENGTH) {
       if (lists.size >= MAX_REMEMBERED) lists.clear()
       lists.set(text, list)
+      if (list !== undefined) sharedLists.add(list)
     }
     return list
   }

@@ -7,7 +7,7 @@ import {
   MissingCredentialsError,
 } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
-import { checkScopes, grantsAll, grantsAny, type Scope, type SomeScopes } from '../core/scope.js'
+import { checkScopes, grantsAll, grantsAny, isSharedList, type Scope, type SomeScopes } from '../core/scope.js'
 import { publishRefusal } from '../core/telemetry.js'
 import { authTestAnswer } from './answers.js'
 import type { Guard } from './guard.js'
@@ -101,15 +101,15 @@ export function authTest(...nothing: []): Guard {
 function scopeGuard(caller: string, scopes: readonly unknown[], grants: typeof grantsAll): Guard {
   refuseUncalled(caller, scopes, `${caller}('jobs:read')`)
   const required = checkScopes(caller, scopes)
-  // The list that was enough last. Credentials with the same scopes share one; only a frozen list stays as it was.
-  let enough: readonly string[] | undefined
+  // Credentials with the same scopes share one list.
+  let lastSufficient: readonly string[] | undefined
   return {
     name: `${caller}(${required.map((scope) => `'${scope}'`).join(', ')})`,
     check(auth, _request, { realm }) {
       const { scopes } = auth
-      if (scopes === enough) return 'pass'
+      if (scopes === lastSufficient) return 'pass'
       if (!grants(scopes, required)) return new InsufficientScopeError(realm, required, credentialOf(auth))
-      if (Object.isFrozen(scopes)) enough = scopes
+      if (isSharedList(scopes)) lastSufficient = scopes
       return 'pass'
     },
   }

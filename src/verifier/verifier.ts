@@ -314,7 +314,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     credential: string,
     asked: IsRevoked | undefined,
   ): Decision | Promise<Decision> {
-    const isRevoked = connected === undefined ? isRevokedWithoutStore : connected.isRevoked
+    const isRevoked = connected?.isRevoked ?? isRevokedWithoutStore
     // Another one is asked where a store was connected in between.
     if (asked === isRevoked) return accepted(auth, now)
     const revoked = isRevoked(auth)

@@ -136,6 +136,26 @@ describe('a request that comes while the store is being asked', () => {
     expect(await late).toBeUndefined()
   })
 
+  test('is answered before the end, and the store is not asked after it', async () => {
+    const { key, store, lookup, find } = setUp()
+    store.feed.state = 'down'
+    const answers = heldBack(store)
+    const early = find()
+    await turn()
+    const late = find()
+    let isClosed = false
+    const closing = lookup.close().then(() => {
+      isClosed = true
+    })
+    answers[0]?.resolve(key.stored)
+    expect(await early).toBe(key.id)
+    await turn()
+    expect([store.asked.length, isClosed]).toEqual([2, false])
+    answers[1]?.resolve(key.stored)
+    expect(await late).toBe(key.id)
+    await closing
+  })
+
   test('fails with the look-up that it waits for', async () => {
     const { store, find } = setUp()
     store.feed.state = 'down'
@@ -398,10 +418,10 @@ describe('the bounds', () => {
     const known = Array.from({ length: 1000 }, (_, i) => lookup.find(`known${i}`, () => 'known', 'credential'))
     expect(new Set(await Promise.all(unknown))).toEqual(new Set(['503 too many look-ups wait for the key store']))
     expect(await outcomeOf(lookup, 'last')).toBe('503 too many look-ups wait for the key store')
-    await lookup.close()
+    const closing = lookup.close()
     expect(await outcomeOf(lookup, 'after the end')).toBe('503 the verifier is closed')
     await answerAll(answers)
-    await Promise.all(known)
+    await Promise.all([...known, closing])
   })
 
   test('a store that rejects, throws or is silent has failed', async () => {

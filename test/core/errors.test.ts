@@ -268,12 +268,12 @@ test('puts the limit of stack traces back when its construction throws', () => {
 })
 
 test('refusals of two realms in turn each name their own, and nobody shares headers', () => {
-  const refusals = ['one', 'two', 'one', 'two'].map((realm) => new InvalidTokenError(realm, 'unknown'))
+  const refusals = ['', 'one', 'two', 'one', 'two'].map((realm) => new InvalidTokenError(realm, 'unknown'))
   expect(refusals.map(({ headers }) => headers['WWW-Authenticate'])).toEqual(
-    ['one', 'two', 'one', 'two'].map((realm) => `Bearer realm="${realm}", ${INVALID_TOKEN}`),
+    ['', 'one', 'two', 'one', 'two'].map((realm) => `Bearer realm="${realm}", ${INVALID_TOKEN}`),
   )
   for (const [i, { headers }] of refusals.entries()) headers['X-Of'] = String(i)
-  expect(refusals.map(({ headers }) => headers['X-Of'])).toEqual(['0', '1', '2', '3'])
+  expect(refusals.map(({ headers }) => headers['X-Of'])).toEqual(['0', '1', '2', '3', '4'])
 })
 
 test('has these members of its own, and those of an Error are not enumerable', () => {

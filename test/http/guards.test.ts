@@ -87,6 +87,18 @@ describe('requireScope and requireAnyScope', () => {
     expect(guard(request, actions)).toMatchObject({ status: 403 })
     expect(guard(await acceptedWith(Object.freeze(['jobs:read']) as string[]), actions)).toBe('passed')
     expect(guard(await acceptedWith(Object.freeze(['jobs:write']) as string[]), actions)).toMatchObject({ status: 403 })
+
+    // A table of roles that looks like a frozen list.
+    let role = 'reader'
+    class Granted extends Array<string> {
+      override includes(scope: string): boolean {
+        return role === 'reader' && scope === 'jobs:read'
+      }
+    }
+    const byRole = await acceptedWith(Object.freeze(new Granted('-')) as string[])
+    expect(guard(byRole, actions)).toBe('passed')
+    role = 'none'
+    expect(guard(byRole, actions)).toMatchObject({ status: 403 })
   })
 })
 
