@@ -129,13 +129,13 @@ export function createResolvedIssuers(
         return inner.generation + (one.isOver ? 1 : 0)
       },
       keysFor: inner.keysFor,
-      freshness: (key, now) => (mayServe() ? inner.freshness(key, now) : undefined),
-      serve: (key, now) => (mayServe() ? inner.serve(key, now) : undefined),
+      freshness: (key, now) => (useIfItStands() ? inner.freshness(key, now) : undefined),
+      freshnessAndRefresh: (key, now) => (useIfItStands() ? inner.freshnessAndRefresh(key, now) : undefined),
       ready: inner.ready,
       close: inner.close,
     }
     /** It is asked for what was verified, and that is a use. */
-    function mayServe(): boolean {
+    function useIfItStands(): boolean {
       const serves = kept.get(iss) === one && stands(one)
       if (serves) kept.noteUse(iss, one)
       return serves

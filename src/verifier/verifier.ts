@@ -149,7 +149,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     const now = clock()
     const known = caches?.tokens.get(digest, now)
     if (known !== undefined) {
-      const freshness = known.issuer.serve(known.key, now)
+      const freshness = known.issuer.freshnessAndRefresh(known.key, now)
       if (freshness !== undefined) {
         if (trace) Object.assign(trace, { cached: true, stale: freshness === 'stale' })
         return admit(known.auth, now, text, asked)

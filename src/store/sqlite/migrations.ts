@@ -147,9 +147,10 @@ const AUDIT_BY_TENANT: Step = {
 export const ROOM_OF_ROW = `CASE WHEN sender IS NOT NULL OR session_id IS NOT NULL OR without_session = 1 THEN 'sessions'
     WHEN token_id IS NOT NULL THEN 'tokens' ELSE 'subjects and clients' END`
 
-// Sessions are revoked, events of issuers are noted, and services say that they follow the file. A check of a table can be changed only with the table, so it is made
-// anew; without legacy_alter_table, a view of somebody's own upon it would stop that. The columns come first, so that the
-// same statements copy a table that was made anew already. Its triggers go with it; the migration makes all of them.
+// Sessions are revoked, events of issuers are noted, and services say that they follow the file. A check of a table can be
+// changed only with the table, so it is made anew; without legacy_alter_table, a view of somebody's own upon it would stop
+// that. The columns come first, so that the same statements copy a table that was made anew already. Its triggers go with it;
+// the migration makes all of them.
 const SESSIONS_EVENTS_AND_SERVICES: Step = {
   version: 9,
   tables: ['vantage_token_events', 'vantage_services', 'vantage_question'],

@@ -30,10 +30,10 @@ export interface Issuer {
    */
   freshness(key: VerificationKey, now: number): Freshness
   /**
-   * The same, for whoever serves it. Refreshes the key set in the background, if it is time and an attempt is permitted: a
-   * service that is busy with the same tokens would otherwise find its set too old all at once.
+   * The freshness, for whoever serves from a cache with it. Refreshes the key set in the background, if it is time and an
+   * attempt is permitted: a service that is busy with the same tokens would otherwise find its set too old all at once.
    */
-  serve(key: VerificationKey, now: number): Freshness
+  freshnessAndRefresh(key: VerificationKey, now: number): Freshness
   /** Resolves once a key set is loaded; rejects with what went wrong. */
   ready(): Promise<void>
   close(): void
@@ -109,7 +109,7 @@ export function createIssuer(
     return loaded.freshnessAt(loaded.age(now), now, isOutage)
   }
 
-  function serve(now: number): Freshness {
+  function freshnessAndRefresh(now: number): Freshness {
     const age = loaded.age(now)
     const found = loaded.freshnessAt(age, now, isOutage)
     // A set that may not serve is fetched by the requests that wait for it.
@@ -126,7 +126,7 @@ export function createIssuer(
   /** A set that may serve, fetched first where there is none. */
   function usableSet(): KeySet | Promise<KeySet> {
     const now = clock()
-    if (loaded.set !== undefined && serve(now) !== undefined) return loaded.set
+    if (loaded.set !== undefined && freshnessAndRefresh(now) !== undefined) return loaded.set
     if (fetcher.inFlight === undefined && now < backOff.permittedAt(now)) throw unavailable()
     return fetcher.fetch().then((succeeded) => {
       if (loaded.set !== undefined && (succeeded || freshness(clock()) !== undefined)) return loaded.set
@@ -152,7 +152,7 @@ export function createIssuer(
     },
 
     freshness: (key, now) => (key.isCurrent() ? freshness(now) : undefined),
-    serve: (key, now) => (key.isCurrent() ? serve(now) : undefined),
+    freshnessAndRefresh: (key, now) => (key.isCurrent() ? freshnessAndRefresh(now) : undefined),
 
     async ready() {
       if (loaded.set !== undefined) return
@@ -187,7 +187,7 @@ function createStaticIssuer(policy: IssuerPolicy, set: KeySet): Issuer {
     generation: 0,
     keysFor: (alg, kid) => set.match(alg, kid).keys,
     freshness: () => 'fresh',
-    serve: () => 'fresh',
+    freshnessAndRefresh: () => 'fresh',
     ready: async () => {},
     close() {},
   }

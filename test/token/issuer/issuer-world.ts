@@ -144,7 +144,7 @@ export async function keyOf(issuer: Issuer) {
 
 /** What a verifier does on a cache hit. */
 export function serve(issuer: Issuer, key: VerificationKey, clock: { now: number }): Freshness {
-  return issuer.serve(key, clock.now)
+  return issuer.freshnessAndRefresh(key, clock.now)
 }
 
 export async function readiness(issuer: Issuer): Promise<string> {
