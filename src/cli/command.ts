@@ -18,8 +18,9 @@ export class CommandError extends Error {
   constructor(
     readonly code: string,
     message: string,
+    options?: ErrorOptions,
   ) {
-    super(message)
+    super(message, options)
   }
   static {
     this.prototype.name = 'CommandError'

@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { withoutSecrets } from '../core/cause.js'
 import { KeyNotFoundError, KeyStateError, KeyStoreError } from '../core/errors.js'
 import { formatGiven } from '../core/given.js'
+import { UnconfirmedError } from '../keyring/unconfirmed-error.js'
 import { type Command, CommandError, EXIT, faultOfArguments, readArguments } from './command.js'
 import { endModule } from './config-file.js'
 import { formatExamples, formatHelp, formatList, formatUsage, heading, wrap } from './help.js'
@@ -93,7 +94,11 @@ function refuse(fault: string, usage: string): number {
 
 function fail(name: string, error: unknown): number {
   if (KNOWN.some((known) => error instanceof known))
-    complain((error as CommandError).code, `${name}: ${(error as Error).message}`)
+    complain(
+      (error as CommandError).code,
+      `${name}: ${(error as Error).message}`,
+      error instanceof UnconfirmedError ? error.record : undefined,
+    )
   else complain('ERR_VANTAGE_UNEXPECTED', `${name}: it failed unexpectedly; NODE_DEBUG=vantage-auth shows more`)
   if (/\bvantage-auth\b/.test(process.env.NODE_DEBUG ?? '')) {
     printError(`${withoutSecrets(inspect(error))}\n`)
@@ -101,12 +106,16 @@ function fail(name: string, error: unknown): number {
   return EXIT.trouble
 }
 
-/** What was typed into the command line, or stands in an error of others, must put no secret into a log. */
-function complain(code: string, fault: string): void {
+/**
+ * What was typed into the command line, or stands in an error of others, must put no secret into a log.
+ *
+ * @param record what has changed in the store all the same
+ */
+function complain(code: string, fault: string, record?: object): void {
   const message = printable(withoutSecrets(fault))
   printError(
     readsJson(process.argv)
-      ? `${toJson({ error: { code, message } })}\n`
+      ? `${toJson({ error: { code, message, record } })}\n`
       : `${paint('red', 'vantage-auth:', process.stderr)} ${message}\n`,
   )
 }

@@ -113,6 +113,8 @@ const KEY_STORE_CODE = 'ERR_VANTAGE_KEY_STORE'
 const KEY_NOT_FOUND_CODE = 'ERR_VANTAGE_KEY_NOT_FOUND'
 const KEY_STATE_CODE = 'ERR_VANTAGE_KEY_STATE'
 
+type KeyStoreCode = typeof KEY_STORE_CODE | 'ERR_VANTAGE_UNCONFIRMED'
+
 /**
  * A request that is not let through. `message` is a fixed sentence that may be shown to anybody; why it was is in `reason`,
  * and what went wrong beneath in `cause`.
@@ -359,8 +361,9 @@ export function isAuthError(value: unknown): value is AnyAuthError {
 
 /** A key store cannot be used as it is: absent, of another version, not a database. The message names the cure. */
 export class KeyStoreError extends Error {
-  static readonly code = KEY_STORE_CODE
-  readonly code = KEY_STORE_CODE
+  static readonly code: KeyStoreCode = KEY_STORE_CODE
+  /** `ERR_VANTAGE_UNCONFIRMED` is that of an `UnconfirmedError`. */
+  readonly code: KeyStoreCode = KEY_STORE_CODE
   static {
     this.prototype.name = 'KeyStoreError'
   }

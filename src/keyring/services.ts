@@ -5,6 +5,8 @@ import { type Duration, parseDuration } from '../core/duration.js'
 import { KeyStoreError } from '../core/errors.js'
 import type { AskedService, KeyStore } from '../store/contract.js'
 import type { Confirmation, Confirmed, FollowingService, ServiceName } from './contract.js'
+import type { KeyRecord, TokenRevocation } from './records.js'
+import { UnconfirmedError } from './unconfirmed-error.js'
 
 /** How long services have to answer where only who follows is asked. */
 export const DEFAULT_ANSWER_TIME = '2s'
@@ -23,7 +25,9 @@ export function readAnswerTime(value: Duration, name: string): number {
 }
 
 /** Writes a revocation. What it resolves to is as the overloads of the contract say: confirmed, where that was asked for. */
-type Write = <Revoked>(write: () => Promise<Revoked>) => Promise<Revoked & Confirmed<Revoked>>
+type Write = <Revoked extends KeyRecord | TokenRevocation>(
+  write: () => Promise<Revoked>,
+) => Promise<Revoked & Confirmed<Revoked>>
 
 /**
  * @param confirm how long to wait until the services of the store have said that they refuse what is revoked
@@ -37,7 +41,8 @@ export function writeAndConfirm(confirm: Duration | undefined, findAskServices: 
   return ((write) => writeConfirmed(write, askServices, limitMs)) as Write
 }
 
-async function writeConfirmed<Revoked>(
+/** @throws {UnconfirmedError} (rejects with it) where it is written, and the services cannot be asked */
+async function writeConfirmed<Revoked extends KeyRecord | TokenRevocation>(
   write: () => Promise<Revoked>,
   askServices: AskServices,
   limitMs: number,
@@ -48,11 +53,12 @@ async function writeConfirmed<Revoked>(
   asking.catch(() => {})
   const record = await writing
   try {
-    const services = await answerWithin(limitMs + STORE_TIME_MS, 'the key store', asking)
+    const services = checkAnswers(await answerWithin(limitMs + STORE_TIME_MS, 'the key store', asking))
     return Object.freeze({ record, confirmation: toConfirmation(services) })
   } catch (cause) {
-    throw new KeyStoreError(
+    throw new UnconfirmedError(
       `It is revoked, but whether the services of this key store refuse it could not be asked: ${describeCause(cause)}`,
+      record,
       { cause },
     )
   }
@@ -61,7 +67,25 @@ async function writeConfirmed<Revoked>(
 /** @throws {KeyStoreError} (rejects with it) where the services cannot be asked */
 export async function listServices(askServices: AskServices, limitMs: number): Promise<readonly FollowingService[]> {
   const services = await answerWithin(limitMs + STORE_TIME_MS, 'the key store', askServices(limitMs))
-  return Object.freeze(services.map(toFollowingService))
+  return Object.freeze(checkAnswers(services).map(toFollowingService))
+}
+
+/**
+ * Stores can be the application's own, and an answer that nobody gave must not count as one.
+ *
+ * @throws {KeyStoreError} for what is no list of services, or an `answeredAfterMs` that is neither a time nor `null`
+ */
+function checkAnswers(services: unknown): readonly AskedService[] {
+  if (!Array.isArray(services)) throw new KeyStoreError('askServices() of this key store has not given a list')
+  const isWrong = services.some((service: Partial<AskedService> | null | undefined) => {
+    const after = service?.answeredAfterMs
+    return after !== null && !(Number.isFinite(after) && Number(after) >= 0)
+  })
+  if (isWrong)
+    throw new KeyStoreError(
+      'askServices() of this key store has given a service whose answeredAfterMs is neither null nor 0 or more',
+    )
+  return services
 }
 
 function toConfirmation(services: readonly AskedService[]): Confirmation {

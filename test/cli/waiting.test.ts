@@ -140,11 +140,17 @@ describe.skipIf(!postgresIsThere())('a role that may revoke, and not ask,', () =
       expect(one.stderr).toMatch(
         /^vantage-auth: keys revoke: It is revoked, but .*could not be asked: .*does not permit this/,
       )
+      const again = await run('keys', 'revoke', id, '--wait', '--json')
+      expect([again.code, again.stdout]).toEqual([1, ''])
+      expect(JSON.parse(again.stderr).error).toMatchObject({
+        code: 'ERR_VANTAGE_UNCONFIRMED',
+        record: { id, state: 'revoked' },
+      })
       const several = await run('keys', 'revoke', ...others, '--yes', '--wait', '--json')
       expect(several.code).toBe(1)
       expect(JSON.parse(several.stdout).revoked).toHaveLength(2)
       expect(JSON.parse(several.stderr).error).toEqual({
-        code: 'ERR_VANTAGE_KEY_STORE',
+        code: 'ERR_VANTAGE_UNCONFIRMED',
         message: expect.stringMatching(
           /^keys revoke: The keys are revoked, but .*could not be asked: .*does not permit this/,
         ),

@@ -1,6 +1,8 @@
 import { hostname } from 'node:os'
 import { expect, test } from 'vitest'
+import { KeyStoreError } from '../../src/core/errors.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
+import { UnconfirmedError } from '../../src/keyring/unconfirmed-error.js'
 import type { AskedService, KeyStore } from '../../src/store/contract.js'
 import { memoryKeyStore } from '../../src/store/memory.js'
 
@@ -68,11 +70,42 @@ test('services are asked only once the revocation is written, and not at all whe
 
 test('where services cannot be asked it says that the key is revoked all the same', async () => {
   const { keyring, store, id } = await keyringWith(() => Promise.reject(new Error('no LISTEN here')))
-  await expect(keyring.revoke(id, { confirm: '1s' })).rejects.toMatchObject({
-    code: 'ERR_VANTAGE_KEY_STORE',
+  const error = await keyring.revoke(id, { confirm: '1s' }).catch((fault: unknown) => fault)
+  expect(error).toBeInstanceOf(KeyStoreError)
+  expect(error).toBeInstanceOf(UnconfirmedError)
+  expect(error).toMatchObject({
+    name: 'UnconfirmedError',
+    code: 'ERR_VANTAGE_UNCONFIRMED',
     message: expect.stringMatching(/^It is revoked, but .*no LISTEN here/),
+    record: { id, state: 'revoked' },
+    cause: { message: 'no LISTEN here' },
   })
   expect((await store.find(id))?.revokedAt).toEqual(expect.any(Number))
+  await expect(keyring.revokeTokens(SELECTOR, { confirm: '1s' })).rejects.toMatchObject({
+    code: UnconfirmedError.code,
+    record: SELECTOR,
+  })
+})
+
+test.each<[string, unknown]>([
+  ['no list', undefined],
+  ['no list', { length: 0 }],
+  ['a member that is no object', [SERVICE, null]],
+  ['a member that is no object', [7]],
+  ['no time', [{ ...SERVICE, answeredAfterMs: undefined }]],
+  ['no time', [{ ...SERVICE, answeredAfterMs: '3' }]],
+  ['a time before the question', [{ ...SERVICE, answeredAfterMs: -1 }]],
+  ['no number', [{ ...SERVICE, answeredAfterMs: Number.NaN }]],
+  ['no end', [{ ...SERVICE, answeredAfterMs: Number.POSITIVE_INFINITY }]],
+])('an answer of a store of the application that is %s confirms nothing: %j', async (_, answer) => {
+  const { keyring, id } = await keyringWith(async () => answer as AskedService[])
+  const message = expect.stringContaining('askServices()')
+  await expect(keyring.revoke(id, { confirm: '1s' })).rejects.toMatchObject({
+    code: 'ERR_VANTAGE_UNCONFIRMED',
+    message,
+    record: { id, state: 'revoked' },
+  })
+  await expect(keyring.services()).rejects.toMatchObject({ code: 'ERR_VANTAGE_KEY_STORE', message })
 })
 
 test('a store that cannot ask is refused before anything is written', async () => {

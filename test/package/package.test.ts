@@ -171,6 +171,7 @@ describe('every entry', () => {
       'KeyStoreError',
       'MissingCredentialsError',
       'UnavailableError',
+      'UnconfirmedError',
       'answerTo',
       'assertScope',
       'authTestAnswer',
@@ -232,7 +233,7 @@ describe('every entry', () => {
     const cjs = await node('bare', 'commonjs', program("require('vantage-auth')"))
     expect([esm.stderr + cjs.stderr, esm.stdout.trim(), cjs.stdout.trim()]).toEqual([
       '',
-      '[10,[],"InvalidTokenError"]',
+      '[11,[],"InvalidTokenError"]',
       '[10,[],"InvalidTokenError"]',
     ])
   })

@@ -1,10 +1,11 @@
 import { describeCause } from '../../core/cause.js'
 import type { Duration } from '../../core/duration.js'
-import { KeyNotFoundError, KeyStoreError } from '../../core/errors.js'
+import { KeyNotFoundError } from '../../core/errors.js'
 import { checkOptionalText } from '../../keyring/arguments.js'
 import type { Confirmation, Keyring, RevokeKeyOptions } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
-import { type Arguments, type Command, EXIT, UsageError } from '../command.js'
+import { UnconfirmedError } from '../../keyring/unconfirmed-error.js'
+import { type Arguments, type Command, CommandError, EXIT, UsageError } from '../command.js'
 import { readAnswerDuration, tellConfirmation, WAIT_OPTION, waitForServices } from '../confirmation.js'
 import { print, printError } from '../output.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
@@ -189,7 +190,8 @@ async function confirmAll(
     return (await waitForServices(() => keyring.revoke(last.id, { confirm: wait }))).confirmation
   } catch (error) {
     const { cause = error } = error as Error
-    throw new KeyStoreError(
+    throw new CommandError(
+      UnconfirmedError.code,
       `The keys are revoked, but whether the services of this key store refuse them could not be asked: ${describeCause(cause)}`,
       { cause },
     )
