@@ -88,7 +88,10 @@ export interface RevokeKeyOptions {
 
 /** See {@link Keyring.revoke} and {@link Keyring.revokeTokens}. */
 export interface ConfirmOptions {
-  /** How long to wait until each service that follows the store has said that it refuses what is revoked: 1 second to 10 minutes. */
+  /**
+   * How long to wait until each service that follows the store has said that it refuses what is revoked: 1 second to 10
+   * minutes. A number is seconds.
+   */
   confirm: Duration
 }
 
@@ -324,10 +327,15 @@ export interface Keyring {
    *
    * @throws {KeyNotFoundError} for an unknown id
    * @throws {KeyStoreError} with `confirm`, for a store of the application's own without `askServices`, before anything is
-   *   written; and where the key is revoked and services could not be asked, as the message says
+   *   written
+   * @throws {UnconfirmedError} with `confirm`, where the key is revoked and services could not be asked
    */
   revoke(id: string, options: RevokeKeyOptions & ConfirmOptions): Promise<Confirmed<KeyRecord>>
   revoke(id: string, options?: RevokeKeyOptions & { confirm?: undefined }): Promise<KeyRecord>
+  revoke(
+    id: string,
+    options: RevokeKeyOptions & { confirm?: Duration | undefined },
+  ): Promise<KeyRecord | Confirmed<KeyRecord>>
   /** The record of a key; `undefined` for an unknown id. */
   get(id: string): Promise<KeyRecord | undefined>
   /**
@@ -362,6 +370,10 @@ export interface Keyring {
     selector: TokenSelector,
     options?: RevokeTokensOptions & { confirm?: undefined },
   ): Promise<TokenRevocation>
+  revokeTokens(
+    selector: TokenSelector,
+    options: RevokeTokensOptions & { confirm?: Duration | undefined },
+  ): Promise<TokenRevocation | Confirmed<TokenRevocation>>
   /**
    * Revokes tokens because an issuer's event says so, and once: that the event came and what it revokes are one transaction.
    * Without selectors the event is only noted. It resolves after the commit; also a repetition, which changes nothing,

@@ -7,17 +7,22 @@ import {
   type Auth,
   type ClaimReference,
   type ClaimValue,
+  type Confirmed,
   createKeyring,
   createVerifier,
   type DecisionEvent,
+  type Duration,
   type EffectiveGrant,
   type EffectiveIssuerPolicy,
   type GrantOptions,
   hasScope,
   isScope,
+  type KeyRecord,
   type ResolveIssuer,
   type Scope,
   type ScopeRule,
+  type TokenRevocation,
+  type TokenSelector,
 } from 'vantage-auth'
 import * as onExpress from 'vantage-auth/express'
 import * as onFastify from 'vantage-auth/fastify'
@@ -36,6 +41,17 @@ export interface Named {
   koa: onKoa.AuthenticationOptions & onKoa.RevocationReceiverOptions & onKoa.RevocationSender
   fastify: onFastify.AuthenticationOptions & onFastify.RevocationReceiverOptions & onFastify.RevocationSender
 }
+
+/** A wrapper hands on what it was given, and gets what that led to. */
+export const endKey = (id: string, confirm?: Duration) => createKeyring('memory:').revoke(id, { confirm })
+export const ended: (id: string) => Promise<KeyRecord | Confirmed<KeyRecord>> = endKey
+export const endTokens = (selector: TokenSelector, confirm?: Duration) =>
+  createKeyring('memory:').revokeTokens(selector, { confirm })
+export const endedTokens: (selector: TokenSelector) => Promise<TokenRevocation | Confirmed<TokenRevocation>> = endTokens
+export const confirmed: Promise<Confirmed<KeyRecord>> = createKeyring('memory:').revoke('', { confirm: '2s' })
+export const plain: Promise<KeyRecord> = createKeyring('memory:').revoke('', { reason: 'leaked' })
+// @ts-expect-error whether it was to be confirmed is not known
+export const unknown: (id: string) => Promise<KeyRecord> = endKey
 
 export function mistakes(auth: Auth, request: Request, texts: string[]): void {
   // @ts-expect-error a misspelt scope
