@@ -1,10 +1,13 @@
 import type { Duration } from '../core/duration.js'
 import type { Confirmation, ServiceName } from '../keyring/contract.js'
 import { readAnswerTime } from '../keyring/services.js'
+import type { KeyStore } from '../store/contract.js'
+import { sqlitePath } from '../store/open.js'
 import { type Arguments, EXIT, type Options, readDuration } from './command.js'
 import { print } from './output.js'
+import { storeUrl } from './store.js'
 import { printTable } from './table.js'
-import { notice, withProgress } from './terminal.js'
+import { notice } from './terminal.js'
 
 /** What a command that revokes takes to have it confirmed. */
 export const WAIT_OPTION: Options = {
@@ -22,9 +25,38 @@ export function readAnswerDuration(given: Arguments, option: string): Duration |
   return duration
 }
 
-/** Shows that services are waited for, where that takes long. */
-export function waitForServices<T>(work: () => Promise<T>): Promise<T> {
-  return withProgress(() => 'waiting for the services that follow the store', work)
+const ANNOUNCED_AFTER_MS = 500
+
+/**
+ * Runs what revokes and then waits for services. Where the wait takes long it says that it is revoked, once that is
+ * written: whoever ends the command then knows. Not under `--json`, where an error has to stand alone.
+ *
+ * @param subject whom it says that of: `The key is`
+ */
+export async function waitForServices<T>(
+  given: Arguments,
+  store: KeyStore,
+  subject: string,
+  wait: Duration,
+  work: () => Promise<T>,
+): Promise<T> {
+  const askServices = store.askServices?.bind(store)
+  if (askServices === undefined || given.is('json')) return work()
+  const tell = () => notice(`${subject} revoked; waiting up to ${wait} for the services that follow the store`)
+  let timer: NodeJS.Timeout | undefined
+  store.askServices = (limitMs, written) => {
+    const start = () => {
+      timer = setTimeout(tell, ANNOUNCED_AFTER_MS)
+    }
+    // Where it fails whoever writes tells.
+    written?.then(start, () => {})
+    return askServices(limitMs, written)
+  }
+  try {
+    return await work()
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** How a service is named in a table. */
@@ -34,8 +66,16 @@ export function nameCells({ applicationName, host, pid }: ServiceName): (string 
   return [applicationName, host, pid === null ? null : String(pid)]
 }
 
-export const NOBODY_FOLLOWS =
-  'No service follows this store. One is there while it runs and uses this store with a cache: is it the store that they use? Those that only read changes, behind a proxy that pools transactions or from a replica, cannot be asked.'
+/** Says that no service follows the store, and why that may be. */
+export function noticeNobodyFollows(given: Arguments): void {
+  const unasked =
+    sqlitePath(storeUrl(given).url) === undefined
+      ? 'that only read changes, behind a proxy that pools transactions or from a replica,'
+      : 'that may not write the file'
+  notice(
+    `No service follows this store. One that caches is there soon after its first decision, or after verifier.ready(): is it the store that they use? Those ${unasked} cannot be asked.`,
+  )
+}
 
 const UNANSWERED =
   'What was revoked stays revoked. Who has not answered may be stopped, or cut off from the store; if it is still there, end it, or ask again. docs/fleet.md says what it may still accept.'
@@ -49,7 +89,7 @@ export function tellConfirmation(given: Arguments, confirmation: Confirmation | 
   if (confirmation === undefined) return EXIT.ok
   const { services, confirmed, lastAfterMs, unanswered = [] } = confirmation
   if (!given.is('json')) {
-    if (services === 0) notice(NOBODY_FOLLOWS)
+    if (services === 0) noticeNobodyFollows(given)
     else {
       const after = lastAfterMs === null ? '' : ` after ${lastAfterMs} ms`
       print(`refused by ${confirmed} of ${services} ${services === 1 ? 'service' : 'services'}${after}\n`)

@@ -91,11 +91,13 @@ const revoke: Command = {
       actor: given.text('actor'),
       tokenLife: readDuration(given, 'token-life'),
     }
-    return withKeyring(given, {}, async (keyring) => {
+    return withKeyring(given, {}, async (keyring, store) => {
       const { record, confirmation } =
         wait === undefined
           ? { record: await keyring.revokeTokens(selector as TokenSelector, options), confirmation: undefined }
-          : await waitForServices(() => keyring.revokeTokens(selector as TokenSelector, { ...options, confirm: wait }))
+          : await waitForServices(given, store, 'The tokens are', wait, () =>
+              keyring.revokeTokens(selector as TokenSelector, { ...options, confirm: wait }),
+            )
       if (given.is('json')) printJson({ ...record, confirmation })
       else printRevocations([record])
       return tellConfirmation(given, confirmation)

@@ -218,6 +218,8 @@ describe('keys revoke', () => {
     })
     expect(JSON.parse((await keys(['revoke', 'a', '--dry-run', '--json'])).stdout)).toMatchObject({ state: 'active' })
     expect((await keys(['revoke', 'a', 'nope', '--dry-run'])).code).toBe(1)
+    const waiting = await keys(['revoke', 'a', '--dry-run', '--wait'])
+    expect([waiting.code, waiting.stderr]).toEqual([2, expect.stringContaining('--wait does not go with --dry-run')])
     expect(ended()).toEqual(['c'])
   })
 

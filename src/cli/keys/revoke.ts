@@ -5,6 +5,7 @@ import { checkOptionalText } from '../../keyring/arguments.js'
 import type { Confirmation, Keyring, RevokeKeyOptions } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
 import { UnconfirmedError } from '../../keyring/unconfirmed-error.js'
+import type { KeyStore } from '../../store/contract.js'
 import { type Arguments, type Command, CommandError, EXIT, UsageError } from '../command.js'
 import { readAnswerDuration, tellConfirmation, WAIT_OPTION, waitForServices } from '../confirmation.js'
 import { print, printError } from '../output.js'
@@ -51,7 +52,9 @@ export const revoke: Command = {
     const wait = readAnswerDuration(given, 'wait')
     const choice = await readKeyChoice(given)
     const isDryRun = given.is('dry-run')
-    return withKeyring(given, { reads: isDryRun }, async (keyring) => {
+    if (isDryRun && wait !== undefined)
+      throw new UsageError('--wait does not go with --dry-run: nothing is ended, so there is nothing to wait for')
+    return withKeyring(given, { reads: isDryRun }, async (keyring, store) => {
       let found = 0
       const chosen = await withProgress(
         () => `${found} keys found`,
@@ -70,7 +73,7 @@ export const revoke: Command = {
         return EXIT.trouble
       }
       const end = choice.isOne ? endOne : endAll
-      return end(given, keyring, chosen, options, wait)
+      return end(given, keyring, chosen, options, wait === undefined ? undefined : createWait(given, store, wait))
     })
   },
 }
@@ -109,19 +112,26 @@ function showOnly(given: Arguments, { isOne }: KeyChoice, { keys, revoked, unkno
   notice(`It would end ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}. Nothing was ended.`)
 }
 
+/** Runs what revokes, as {@link waitForServices} does. */
+type Wait = <T>(subject: string, work: (confirm: Duration) => Promise<T>) => Promise<T>
+
+function createWait(given: Arguments, store: KeyStore, wait: Duration): Wait {
+  return (subject, work) => waitForServices(given, store, subject, wait, () => work(wait))
+}
+
 async function endOne(
   given: Arguments,
   keyring: Keyring,
   { keys: [key], revoked: [before] }: ChosenKeys,
   options: RevokeKeyOptions,
-  wait: Duration | undefined,
+  wait: Wait | undefined,
 ): Promise<number> {
   const one = key ?? before
   if (one === undefined) return EXIT.ok
   const { record, confirmation } =
     wait === undefined
       ? { record: await keyring.revoke(one.id, options), confirmation: undefined }
-      : await waitForServices(() => keyring.revoke(one.id, { ...options, confirm: wait }))
+      : await wait('The key is', (confirm) => keyring.revoke(one.id, { ...options, confirm }))
   if (before !== undefined && !given.is('json')) notice(`Key ${record.id} was ${describeFirst(record)}.`)
   if (given.is('json')) printJson({ ...record, confirmation })
   else printRecord(given, record)
@@ -133,7 +143,7 @@ async function endAll(
   keyring: Keyring,
   chosen: ChosenKeys,
   options: RevokeKeyOptions,
-  wait: Duration | undefined,
+  wait: Wait | undefined,
 ): Promise<number> {
   const isJson = given.is('json')
   const revoked: KeyRecord[] = []
@@ -181,13 +191,17 @@ async function endAll(
 async function confirmAll(
   keyring: Keyring,
   revoked: readonly KeyRecord[],
-  wait: Duration,
+  wait: Wait,
 ): Promise<Confirmation | undefined> {
   const last = revoked.at(-1)
   if (last === undefined) return undefined
   try {
     // It is revoked already, so that this only asks.
-    return (await waitForServices(() => keyring.revoke(last.id, { confirm: wait }))).confirmation
+    return (
+      await wait(revoked.length === 1 ? 'The key is' : 'The keys are', (confirm) =>
+        keyring.revoke(last.id, { confirm }),
+      )
+    ).confirmation
   } catch (error) {
     const { cause = error } = error as Error
     throw new CommandError(

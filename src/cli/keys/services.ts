@@ -1,10 +1,10 @@
 import type { FollowingService } from '../../keyring/contract.js'
 import { DEFAULT_ANSWER_TIME } from '../../keyring/services.js'
 import type { Command } from '../command.js'
-import { NAME_COLUMNS, NOBODY_FOLLOWS, nameCells, readAnswerDuration, waitForServices } from '../confirmation.js'
+import { NAME_COLUMNS, nameCells, noticeNobodyFollows, readAnswerDuration } from '../confirmation.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { printTable } from '../table.js'
-import { formatInstant, notice, printJson } from '../terminal.js'
+import { formatInstant, printJson, withProgress } from '../terminal.js'
 
 export const services: Command = {
   summary: 'which services follow the store, since when, how far',
@@ -19,9 +19,12 @@ export const services: Command = {
   async run(given) {
     const timeout = readAnswerDuration(given, 'timeout')
     await withKeyring(given, {}, async (keyring) => {
-      const found = await waitForServices(() => keyring.services({ timeout }))
+      const found = await withProgress(
+        () => 'waiting for the services that follow the store',
+        () => keyring.services({ timeout }),
+      )
       if (given.is('json')) return printJson({ services: found })
-      if (found.length === 0) return notice(NOBODY_FOLLOWS)
+      if (found.length === 0) return noticeNobodyFollows(given)
       printTable(
         [...NAME_COLUMNS, 'SINCE', 'HEARD OF'],
         found.map((service) => [...nameCells(service), formatInstant(service.since), describeProgress(service)]),
