@@ -1,5 +1,5 @@
 import { type ApiKeyAuth, endOfKey } from '../core/auth.js'
-import { isWithin } from '../core/duration.js'
+import { isWithin, sinceStart } from '../core/duration.js'
 import type { KeyChange } from '../store/contract.js'
 import type { SharedLimit } from './shared-limit.js'
 
@@ -8,7 +8,7 @@ export interface KeyEntry {
   readonly auth: ApiKeyAuth
   /** Length of the key. */
   readonly bytes: number
-  /** When the store was asked, in milliseconds since the epoch. */
+  /** When the store was asked, by {@link sinceStart}, rounded down. */
   readonly confirmedAt: number
   /** SHA-256 of the whole key. */
   readonly digest: string
@@ -47,7 +47,7 @@ export function createKeyCache(limit: SharedLimit, ttlMs: number): KeyCache {
     get(id, digest, now) {
       const entry = find(id, digest)
       if (entry === undefined) return undefined
-      return now < endOfKey(entry.auth) && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
+      return now < endOfKey(entry.auth) && isWithin(entry.confirmedAt, sinceStart(now), ttlMs) ? entry : undefined
     },
 
     lastConfirmed: find,

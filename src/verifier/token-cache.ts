@@ -1,5 +1,5 @@
 import type { AccessTokenAuth } from '../core/auth.js'
-import { isWithin } from '../core/duration.js'
+import { isWithin, sinceStart } from '../core/duration.js'
 import type { Issuer } from '../token/issuer/issuer.js'
 import type { VerificationKey } from '../token/key-set.js'
 import type { SharedLimit } from './shared-limit.js'
@@ -9,12 +9,9 @@ export interface TokenEntry {
   readonly auth: AccessTokenAuth
   /** Length of the token. */
   readonly bytes: number
-  /** When it was verified, in milliseconds since the epoch. */
+  /** When it was verified, by {@link sinceStart}, rounded down. */
   readonly confirmedAt: number
-  /**
-   * From when on it must be verified again at the latest: the end of the token itself, in seconds since the epoch. V8 keeps
-   * whole seconds in the entry; milliseconds would be an object of their own.
-   */
+  /** From when on it must be verified again at the latest: the end of the token itself, in seconds since the epoch. */
   readonly endsAt: number
   readonly issuer: Issuer
   /** The key that verified it. The caller serves the entry only while that key is in its issuer's set. */
@@ -35,7 +32,7 @@ export function createTokenCache(limit: SharedLimit, ttlMs: number): TokenCache 
     get(digest, now) {
       const entry = entries.get(digest)
       if (entry === undefined) return undefined
-      return now < entry.endsAt * 1000 && isWithin(entry.confirmedAt, now, ttlMs) ? entry : undefined
+      return now < entry.endsAt * 1000 && isWithin(entry.confirmedAt, sinceStart(now), ttlMs) ? entry : undefined
     },
 
     set: entries.set,

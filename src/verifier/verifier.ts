@@ -9,7 +9,7 @@ import { warnNothingAccepted } from '../config/start-notices.js'
 import { type ApiKeyAuth, type Auth, credentialOf, endOfKey, noteRealm } from '../core/auth.js'
 import { parseAuthorization } from '../core/credentials.js'
 import { allReady } from '../core/deadline.js'
-import { isWithin } from '../core/duration.js'
+import { isWithin, sinceStart } from '../core/duration.js'
 import {
   type AnyAuthError,
   addCredential,
@@ -213,7 +213,8 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       if (trace) trace.stale = issuer.freshness(signer, now) === 'stale'
       const { auth, endsAt } = accepted
       noteRealm(auth, realm)
-      caches?.tokens.set(digest, { auth, issuer, key: signer, confirmedAt: now, endsAt, bytes: text.length })
+      const confirmedAt = Math.floor(sinceStart(now))
+      caches?.tokens.set(digest, { auth, issuer, key: signer, confirmedAt, endsAt, bytes: text.length })
       return admit(auth, now, text, asked)
     }
     return askForKeys(1)
@@ -288,7 +289,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       noteRealm(verdict, realm)
       // Each member by name: V8 of Node 20 gives every object that adds to a spread a hidden class of its own, and all that
       // reads the entry would be half as fast.
-      caches?.keys.set({ auth: verdict, digest, confirmedAt: now, epoch, bytes: key.length })
+      caches?.keys.set({ auth: verdict, digest, confirmedAt: Math.floor(sinceStart(now)), epoch, bytes: key.length })
       return verdict
     }
     // The store is out of reach. What it confirmed a short time ago may serve, if the application says so.
@@ -296,7 +297,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       const confirmed = caches?.keys.lastConfirmed(parsed.id, digest)
       const now = clock()
       if (confirmed === undefined || now >= endOfKey(confirmed.auth)) throw error
-      if (!isWithin(confirmed.confirmedAt, now, config.storeMaxStaleMs)) throw error
+      if (!isWithin(confirmed.confirmedAt, sinceStart(now), config.storeMaxStaleMs)) throw error
       if (trace) Object.assign(trace, { cached: true, stale: true })
       return confirmed.auth
     }

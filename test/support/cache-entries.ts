@@ -1,4 +1,5 @@
 import { createAccessTokenAuth, createApiKeyAuth } from '../../src/core/auth.js'
+import { sinceStart } from '../../src/core/duration.js'
 import type { KeyCache, KeyEntry } from '../../src/verifier/key-cache.js'
 import type { TokenCache, TokenEntry } from '../../src/verifier/token-cache.js'
 
@@ -8,7 +9,7 @@ export const NOW = 1_000_000
 /** An entry of a key whose digest is `d`, without an end. */
 export function keyEntry(keyId: string, over: Partial<KeyEntry> = {}, expiresAt: number | null = null): KeyEntry {
   const auth = createApiKeyAuth({ subject: 'u', scopes: [], tenant: null, keyId, name: null }, expiresAt)
-  return { auth, digest: 'd', confirmedAt: NOW, epoch: 1, bytes: 1, ...over }
+  return { auth, digest: 'd', confirmedAt: sinceStart(NOW), epoch: 1, bytes: 1, ...over }
 }
 
 export function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {
@@ -23,7 +24,15 @@ export function tokenEntry(over: Partial<TokenEntry> = {}): TokenEntry {
     claims: {},
   }
   const auth = createAccessTokenAuth(values)
-  return { auth, issuer: {} as never, key: {} as never, confirmedAt: NOW, endsAt: NOW / 1000 + 1e6, bytes: 1, ...over }
+  return {
+    auth,
+    issuer: {} as never,
+    key: {} as never,
+    confirmedAt: sinceStart(NOW),
+    endsAt: NOW / 1000 + 1e6,
+    bytes: 1,
+    ...over,
+  }
 }
 
 /** Which of the tokens with these digests are served. */
