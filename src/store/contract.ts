@@ -324,7 +324,10 @@ export interface ChangeFeed {
    * - `down`: neither. Every cached key and token is confirmed with the store before it is served.
    */
   readonly state: 'live' | 'polling' | 'down'
-  /** Goes up when changes may have been missed. What was cached in an older epoch is confirmed on its next use. */
+  /**
+   * Goes up when changes may have been missed. What was cached in an older epoch is confirmed on its next use, and may serve for
+   * `storeMaxStaleSeconds` in an outage, unless the listener is told of a change of everything.
+   */
   readonly epoch: number
   /**
    * Called before a cached key is served, on every request. A store that has to look for changes does it here, and calls

@@ -94,6 +94,51 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     expect(feed.state).toBe('live')
   })
 
+  // Or a key that was cached before, and revoked before the first reading, would be accepted in an outage.
+  test('tells of a change of everything before it is up, and not when it comes back to an unbroken log', async () => {
+    const states: unknown[] = []
+    const feed = open(url).watch?.((change) => states.push([change, feed.state])) as ChangeFeed
+    closers.push(() => feed.close())
+    await until(() => feed.state === 'live')
+    expect(states).toEqual([[{ all: true }, 'down']])
+    const { epoch } = feed
+    await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE application_name LIKE 'vantage-auth%' AND datname = current_database()`)
+    await until(() => feed.state === 'live' && feed.epoch > epoch)
+    expect(states).toHaveLength(1)
+  })
+
+  test('leaves nothing for storeMaxStaleSeconds of what may have changed while a trigger was off', async () => {
+    const proxy = await proxied()
+    const store = open(proxy.through(url))
+    const by = verifier(store, { storeMaxStaleSeconds: 600 })
+    const { feed } = watch(store)
+    const { key, id } = await newKey()
+    await until(async () => (await decide(by, key)) === 'accepted' && fromCache(by, key))
+    const { epoch } = feed
+    const triggers = await sql(
+      `SELECT tgname FROM pg_trigger WHERE tgrelid = 'vantage_keys'::regclass AND NOT tgisinternal`,
+    )
+    const back = triggers.map(({ tgname }) => `ALTER TABLE vantage_keys ENABLE ALWAYS TRIGGER ${tgname};`)
+    await sql(`BEGIN; ALTER TABLE vantage_keys DISABLE TRIGGER USER;
+      UPDATE vantage_keys SET revoked_at = now() WHERE id = '${id}'; ${back.join(' ')} COMMIT`)
+    await until(() => feed.epoch > epoch)
+    proxy.stall()
+    proxy.cut()
+    await until(() => feed.state === 'down')
+    expect(await decide(by, key)).toBe('503')
+  }, 60_000)
+
+  test('tells of a change of everything before it answers while triggers are missing', async () => {
+    const { feed, heard } = watch(open(url))
+    await until(() => feed.state === 'live')
+    await sql('DROP TRIGGER vantage_keys_changed ON vantage_keys')
+    await until(() => feed.state === 'down')
+    heard.length = 0
+    expect(await keyring.services()).toMatchObject([{ isUpToDate: true }])
+    expect(heard).toContain('*')
+  })
+
   test('tells a verifier of a revocation that another service makes', async () => {
     const store = open(url)
     const by = verifier(store)
@@ -236,8 +281,8 @@ describe.runIf(postgresIsThere())('the change feed of a Postgres key store', () 
     async function followed(): Promise<Watched & { epoch: number }> {
       const { feed, heard } = watch(open(url))
       await until(() => feed.state === 'live')
-      await newKey()
-      await until(() => heard.length > 0)
+      const { id } = await newKey()
+      await until(() => heard.includes(id))
       heard.length = 0
       return { feed, heard, epoch: feed.epoch }
     }

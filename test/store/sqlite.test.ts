@@ -593,6 +593,20 @@ describe('the changes', () => {
   })
 })
 
+test('a file that comes after its feed is told as a change of everything, since a key of it may be cached by then', async () => {
+  const late = sqliteKeyStore({ path })
+  const heard: KeyChange[] = []
+  const feed = late.watch?.((change) => heard.push(change))
+  expect(feed?.state).toBe('down')
+  await (await create()).insert(storedKey('a'))
+  await until(() => {
+    feed?.poll?.()
+    return feed?.state === 'polling'
+  })
+  expect(heard).toEqual([{ all: true }])
+  await late.close()
+})
+
 describe('the file, when it is replaced', () => {
   async function createAside(id: string): Promise<string> {
     const aside = folder.path(`${id}.db`)

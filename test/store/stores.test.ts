@@ -413,6 +413,7 @@ describe.each(candidates)('a key store: $name', ({ create, another, fill, fillEv
       feed?.poll?.()
       return feed?.state !== 'down'
     })
+    changedAt.length = 0
     await store.insert(storedKey('a'))
     await until(() => {
       feed?.poll?.()

@@ -164,7 +164,7 @@ export function createFollower(connections: Connections): Follower {
         announced = false
         await session.set(followed())
       }
-      const news = await catchUp(ask)
+      const news = await catchUp(ask, answers)
       pushed = proven
       announced = session.feed !== undefined && session.feed === followed()
       if (answers && announced && position !== undefined) {
@@ -203,18 +203,24 @@ export function createFollower(connections: Connections): Follower {
     }
   }
 
-  /** @returns whether there was anything new */
-  async function catchUp(ask: Ask): Promise<boolean> {
+  /**
+   * @param answers whether somebody is told afterwards that all was heard of
+   * @returns whether there was anything new
+   */
+  async function catchUp(ask: Ask, answers = false): Promise<boolean> {
     const [begunAt, begunAtWall] = [performance.now(), Date.now()]
     const reading = await readChanges(ask, connections.schema, position)
     const triggersChanged = triggers !== undefined && triggers !== reading.triggers
     // While a trigger was off, something may have changed that the log does not tell of.
     if (reading.missed || triggersChanged) epoch++
+    // Nor does it tell of what came before the first reading, when keys may have been cached already. They must not outlive
+    // that in an outage either.
+    const unheard = position === undefined || triggersChanged || (answers && !reading.complete)
     position = reading.position
     triggers = reading.triggers
     snapshot = reading.snapshot
     complete = reading.complete
-    for (const change of reading.changes) tell(change)
+    for (const change of unheard ? [{ all: true } as const] : reading.changes) tell(change)
     caughtUpAt = begunAt
     caughtUpAtWall = begunAtWall
     if (!complete) {

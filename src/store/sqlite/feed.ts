@@ -72,6 +72,8 @@ export function followFile(connect: (check: boolean) => ChangeReader, mayAnswer:
   let reader: ChangeReader | undefined
   let seenVersion: number | undefined
   let position: Position | undefined
+  /** Keys may have been cached before the first reading, and changed since: the file may have come in between two looks. */
+  let wasOutOfReach = false
   let ticking: NodeJS.Timeout | undefined
   let soon: NodeJS.Timeout | undefined
 
@@ -93,6 +95,7 @@ export function followFile(connect: (check: boolean) => ChangeReader, mayAnswer:
     } catch {
       // The store's methods report the error. For a feed it means that nothing cached can be relied upon.
       state = 'down'
+      wasOutOfReach = true
     }
   }
 
@@ -104,6 +107,7 @@ export function followFile(connect: (check: boolean) => ChangeReader, mayAnswer:
   function readChanges(current: ChangeReader): void {
     if (position === undefined) {
       position = current.newest()
+      if (wasOutOfReach) announce({ all: true })
       return
     }
     const news = current.since(position)

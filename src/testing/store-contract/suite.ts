@@ -119,6 +119,10 @@ export async function watch(store: StoreWith<'watch'>): Promise<Watched> {
   const changes: KeyChange[] = []
   const feed = store.watch((change) => changes.push(change))
   await until(feed, () => feed.state !== 'down')
+  assert.ok(
+    changes.splice(0).every((change) => 'all' in change),
+    'a feed that is not up yet tells of a change of everything, or of nothing',
+  )
   const ids = () => [...new Set(changes.map((change) => ('id' in change ? change.id : JSON.stringify(change))))]
   return {
     feed,
