@@ -65,6 +65,8 @@ export function createRevocationList(
   const copy = createRevocationCopy((now) => store.tokenRevocations(now), changes, limitMs, clock, notice, noteRead)
   /** When the store last said of a token that it is not revoked. */
   let confirmedAt = new WeakMap<AccessTokenAuth, number>()
+  /** Number of changes. */
+  let heard = 0
   let waiting = 0
   /** Issuers of accepted tokens without a session, until the store is read. */
   const withoutSession = new Set<string>()
@@ -92,13 +94,14 @@ export function createRevocationList(
   async function ask(auth: AccessTokenAuth, epoch: number | undefined): Promise<boolean> {
     if (askAbout === undefined) return readFor(auth, epoch)
     if (epoch !== undefined) copy.readInBackground()
+    const heardBefore = heard
     const answer = await askAbout(namesOf(auth))
     const found = await indexAnswer(answer, notice)
     found.removeEnded(clock())
-    // A copy that is complete by now may have heard of later changes than the answer.
-    if (copy.checkComplete(changes.currentEpoch())) return found.lists(auth) || copy.lists(auth)
-    copy.learn(answer)
-    return found.lists(auth)
+    const isComplete = copy.checkComplete(changes.currentEpoch())
+    if (!isComplete) copy.learn(answer)
+    // What was heard in between may be later than the answer. What was heard before may no longer be revoked.
+    return found.lists(auth) || ((isComplete || heard !== heardBefore) && copy.lists(auth))
   }
 
   /** For a store that cannot be asked about one token. One reading serves all requests that have arrived before it. */
@@ -149,6 +152,7 @@ export function createRevocationList(
     },
 
     hear(change) {
+      heard++
       copy.hear(change)
       if (typeof change.added?.issuer === 'string') noteIssuer(change.added.issuer)
       // Whom it concerns is not known when it does not say so.

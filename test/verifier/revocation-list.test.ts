@@ -317,6 +317,19 @@ describe('a store out of reach', () => {
     await by.ready()
   })
 
+  test('that tells of a revocation while it is asked about the token, and answers as before it, has revoked it', async () => {
+    let answerNow = () => {}
+    const revocations = new Promise<unknown>((resolve) => {
+      answerNow = () => resolve([])
+    })
+    const { store, tell, asked } = ownStore({ revocations: () => revocations, state: 'down', canFind: true })
+    const decision = decide(verifier(store), issuer.mint({ jti: 'one' }))
+    await until(() => asked.length > 0)
+    tell({ tokens: true, added: one })
+    answerNow()
+    expect(await decision).toBe('401 revoked')
+  })
+
   test.each([true, false])('means 503 to tokens that it did not confirm (asked one by one: %s)', async (canFind) => {
     const answer = { revocations: async (): Promise<unknown> => [one], state: 'live', canFind }
     const by = verifier(ownStore(answer).store)
