@@ -220,6 +220,14 @@ describe.runIf(postgresIsThere())('the services of a Postgres key store', () => 
     }
   })
 
+  test('are found where a role was granted the columns of the log, and not the table', async () => {
+    const place = await grant('service')
+    await sql(`REVOKE SELECT ON vantage_changes FROM service;
+      GRANT SELECT (seq, id, revocation, at) ON vantage_changes TO service`)
+    await follow(named('jobs-api', place))
+    expect(await namesOf()).toEqual(['jobs-api'])
+  })
+
   test('are asked through a proxy that delivers no notifications; those behind one cannot be', async () => {
     const proxy = await startProxy(server.port, { dropNotifications: true })
     closers.push(proxy.close)
