@@ -1,14 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Request } from 'express'
 import type { Auth } from '../src/core/auth.js'
-import type { Answer } from '../src/http/answers.js'
 import * as guards from '../src/http/guards.js'
-import { type Ending, follow, handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
+import { handOverLateErrors, type PortableMiddleware } from '../src/http/middleware.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
 import type { Verifier } from '../src/verifier/verifier.js'
-import { write } from './express-answer.js'
+import { finish, write } from './express-answer.js'
 import { hasRequestProperty } from './express-request.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
@@ -94,10 +93,4 @@ function toExpress(middleware: PortableMiddleware<Request>): Middleware {
     if (ending === 'pass') handOverLateErrors(next(), next, res)
     else finish(ending, res, next)
   }
-}
-
-function finish(ending: Ending | Promise<Ending>, res: ServerResponse, next: (error?: unknown) => void): void {
-  const actions = { next: () => next(), answer: (answer: Answer) => write(res, answer), fail: next }
-  // Express 4 ignores what a middleware returns.
-  handOverLateErrors(follow(ending, actions), next, res)
 }

@@ -1,12 +1,12 @@
 import type { Context, Next } from 'koa'
 import type { Auth } from '../src/core/auth.js'
 import * as guards from '../src/http/guards.js'
-import { type Ending, follow, type PortableMiddleware } from '../src/http/middleware.js'
+import type { PortableMiddleware } from '../src/http/middleware.js'
 import { createMount, type MountOptions } from '../src/http/mount.js'
 import { answerToThrown, HANDLER_HEADERS } from '../src/http/thrown.js'
 import { refuseUncalled } from '../src/http/uncalled.js'
 import type { Verifier } from '../src/verifier/verifier.js'
-import { write } from './koa-answer.js'
+import { finish, write } from './koa-answer.js'
 
 export { findAuth, getAuth } from '../src/http/outcome.js'
 export type { AuthenticationOptions } from '../src/http/require-authentication.js'
@@ -90,12 +90,4 @@ function toKoa(middleware: PortableMiddleware<Context>): Middleware {
     const ending = middleware(ctx)
     return ending === 'pass' ? next() : finish(ending, ctx, next)
   }
-}
-
-function finish(ending: Ending | Promise<Ending>, ctx: Context, next: Next): Promise<void> {
-  return follow<Promise<void>>(ending, {
-    next,
-    answer: async (answer) => write(ctx, answer),
-    fail: (error) => Promise.reject(error),
-  })
 }

@@ -110,6 +110,8 @@ describe.runIf(postgresIsThere())('the services of a Postgres key store', () => 
   test('are refusing a key at the moment when its revocation is confirmed', async () => {
     const services = ['a', 'b', 'c'].map((name) => verifier(named(name)))
     await Promise.all(services.map((service) => service.ready()))
+    // The feed comes up behind it.
+    await until(async () => (await keyring.services()).length === 3)
     let accepted = 0
     for (let i = 0; i < 100; i++) {
       const { key, id } = await newKey()
