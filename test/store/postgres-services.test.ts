@@ -230,6 +230,19 @@ describe.runIf(postgresIsThere())('the services of a Postgres key store', () => 
     expect(await namesOf()).toEqual(['jobs-api'])
   })
 
+  test('say since when they have followed without a gap', async () => {
+    await follow(named('jobs-api'))
+    const sinceOf = async () => Number((await keyring.services())[0]?.since)
+    const first = await sinceOf()
+    expect(await sinceOf()).toBe(first)
+    const triggers = await sql(
+      `SELECT tgname FROM pg_trigger WHERE tgrelid = 'vantage_keys'::regclass AND NOT tgisinternal`,
+    )
+    const back = triggers.map(({ tgname }) => `ALTER TABLE vantage_keys ENABLE ALWAYS TRIGGER ${tgname};`).join('')
+    await sql(`BEGIN; ALTER TABLE vantage_keys DISABLE TRIGGER USER; ${back} COMMIT`)
+    expect(await sinceOf()).toBeGreaterThan(first)
+  })
+
   test('are asked through a proxy that delivers no notifications; those behind one cannot be', async () => {
     const proxy = await startProxy(server.port, { dropNotifications: true })
     closers.push(proxy.close)

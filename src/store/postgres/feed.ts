@@ -23,7 +23,6 @@ const PLAN_INTERVAL_MS = 60_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5000
 /**
-/**
  * Every role of the database can notify. Notifications that have nothing to tell, and questions, come at most this often, so
  * that floods of them cost a few reads; short enough for the bound of a revocation.
  */
@@ -46,6 +45,8 @@ export function createFollower(connections: Connections): Follower {
   /** Those of the listeners that are services. */
   const services = new Set<(change: KeyChange) => void>()
   let epoch = 0
+  /** When this epoch began, in milliseconds since 1970. */
+  let since = 0
   let position: Position | undefined
   /** The state of the triggers that write the log, and whether all of them fire. */
   let triggers: string | undefined
@@ -139,7 +140,7 @@ export function createFollower(connections: Connections): Follower {
     // LISTEN comes before the first read, so that whatever commits after that read is pushed.
     const mayListen = await permitted(ask(`LISTEN ${CHANNEL}; LISTEN ${QUESTIONS}`))
     await readOver(ask, (ask) => checkSchema(ask, connections))
-    epoch++
+    beginEpoch()
     await catchUp(ask)
     onCaughtUp()
     proven = mayListen && (await prove())
@@ -168,7 +169,7 @@ export function createFollower(connections: Connections): Follower {
       pushed = proven
       announced = session.feed !== undefined && session.feed === followed()
       if (answers && announced && position !== undefined) {
-        await session.set(session.feed, { snapshot, seq: position.seq })
+        await session.set(session.feed, { since, snapshot, seq: position.seq })
         answeredAt = begunAt
       } else if (!asked && begunAt - answeredAt > ANSWER_SHOWN_MS) {
         // An answer leaves less room for the name of the service.
@@ -212,7 +213,7 @@ export function createFollower(connections: Connections): Follower {
     const reading = await readChanges(ask, connections.schema, position)
     const triggersChanged = triggers !== undefined && triggers !== reading.triggers
     // While a trigger was off, something may have changed that the log does not tell of.
-    if (reading.missed || triggersChanged) epoch++
+    if (reading.missed || triggersChanged) beginEpoch()
     // Nor does it tell of what came before the first reading, when keys may have been cached already. They must not outlive
     // that in an outage either.
     const unheard = position === undefined || triggersChanged || (answers && !reading.complete)
@@ -228,6 +229,11 @@ export function createFollower(connections: Connections): Follower {
       warnUnheard(tables, connections)
     }
     return reading.missed || triggersChanged || reading.changes.length > 0
+  }
+
+  function beginEpoch(): void {
+    epoch++
+    since = Date.now()
   }
 
   function tell(change: KeyChange): void {

@@ -24,6 +24,8 @@ const SET_NAME = `SELECT pg_catalog.set_config('application_name', $1::pg_catalo
 
 /** What a service has heard of. */
 export interface Heard {
+  /** Since when it was heard of without a gap, in milliseconds since the epoch. */
+  readonly since: number
   /** The first transaction that the reading could not see, as `txid_snapshot_xmax` has it: later readings have larger ones. */
   readonly snapshot: string
   /** The number of the newest change. */
@@ -73,7 +75,6 @@ export interface SessionName {
 }
 
 export function createSessionName(ask: Ask): SessionName {
-  const since = Date.now().toString(36)
   const shown = { feed: undefined as string | undefined, name: undefined as string | undefined }
   let given: string | undefined
 
@@ -85,8 +86,7 @@ export function createSessionName(ask: Ask): SessionName {
     async set(feed, answer) {
       if (feed === undefined && shown.name === undefined) return
       given ??= String((await ask(READ_NAME)).rows[0]?.name ?? '')
-      const name =
-        feed === undefined ? given : formatName(given, feed, answer && [since, ...inBase36(answer)].join('.'))
+      const name = feed === undefined ? given : formatName(given, feed, answer && inBase36(answer).join('.'))
       if (name !== shown.name) await ask(SET_NAME, [name])
       shown.feed = feed
       shown.name = name
@@ -111,8 +111,8 @@ function shorten(text: string, longest: number): string {
   return `${text.slice(0, longest - 1 - end)}~${text.slice(text.length - end)}`
 }
 
-function inBase36({ snapshot, seq }: Heard): string[] {
-  return [snapshot, seq].map((number) => BigInt(number).toString(36))
+function inBase36({ since, snapshot, seq }: Heard): string[] {
+  return [since, snapshot, seq].map((number) => BigInt(number).toString(36))
 }
 
 function readNumber(digits: string): bigint {

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AskedService } from '../contract.js'
-import { hasEnded } from './process-mark.js'
+import { CHECK_INTERVAL_MS } from './feed.js'
+import { canBeLookedUp, hasEnded } from './process-mark.js'
 import { type ServiceTable, SILENCE_MS, type StoredPresence } from './service-table.js'
 
 /** When it is first looked whether those that have not answered are there still, and how often again. */
 const LOOK_AFTER_MS = 100
+/** By then each service has looked at the file once more. */
+const NEXT_LOOK_MS = CHECK_INTERVAL_MS + 10
 /** Processes that are looked up at a time: each takes some 20 us. */
 const LOOKED_UP = 100
 /** How long those are waited for that gave no sign of life: the clock may have been set. */
@@ -22,7 +25,12 @@ export async function askServices(
   tellNeighbours: () => void,
   limitMs: number,
 ): Promise<readonly AskedService[]> {
-  const { question, services } = await ask((table) => table.ask())
+  let { question, services } = await ask((table) => table.ask())
+  if (services.length === 0) {
+    // A file that was restored has no rows: services put theirs back when they look at it next.
+    await delay(NEXT_LOOK_MS)
+    ;({ question, services } = await ask((table) => table.ask()))
+  }
   const startedAt = performance.now()
   const startedOn = Date.now()
   tellNeighbours()
@@ -32,7 +40,9 @@ export async function askServices(
   let lookAt = LOOK_AFTER_MS
 
   function isGone({ pid, pidSpace, started, seenAt }: StoredPresence, afterMs: number): boolean {
-    if (afterMs >= SILENT_WAIT_MS && Math.abs(startedOn - seenAt) > SILENCE_MS) return true
+    const isSilent = afterMs >= SILENT_WAIT_MS && Math.abs(startedOn - seenAt) > SILENCE_MS
+    // A process that is stopped gives no sign of life, and is there.
+    if (isSilent && !canBeLookedUp({ pidSpace, started })) return true
     return hasEnded(pid, { pidSpace, started })
   }
 

@@ -16,6 +16,11 @@ export function thisProcess(): ProcessMark {
   return mark
 }
 
+/** Whether it can be known from here that a process is there still. */
+export function canBeLookedUp({ pidSpace, started }: ProcessMark): boolean {
+  return pidSpace !== null && started !== null && pidSpace === thisProcess().pidSpace
+}
+
 /** Whether a process is known to have ended. One that cannot be looked up from here, as in another container, is not. */
 export function hasEnded(pid: number | null, { pidSpace, started }: ProcessMark): boolean {
   // Numbers below 1 name groups of processes.
