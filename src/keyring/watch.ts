@@ -98,7 +98,8 @@ function follow(
 
   function hear(change: KeyChange): void {
     if ('tokens' in change) return
-    if ('all' in change) news.lose()
+    // Before the feed is up there is nothing to lose: what was done until then is read.
+    if ('all' in change && epoch !== undefined) news.lose()
     now.wanted = true
     void readNews()
   }
