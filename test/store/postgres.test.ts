@@ -54,6 +54,8 @@ async function watched(store: KeyStore): Promise<Watched> {
   if (feed === undefined) throw new Error('the store has no change feed')
   closers.push(() => feed.close())
   await until(() => feed.state !== 'down')
+  // A feed that begins tells of a change of everything, and of nothing else.
+  expect(heard.splice(0).filter((change) => change !== '*')).toEqual([])
   return {
     heard,
     async next(count) {
