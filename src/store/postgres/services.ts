@@ -16,8 +16,8 @@ const LONGEST_PAUSE_MS = 250
 const UNNOTICED_END_MS = 5000
 const MAX_SERVICES = 10_000
 
-// A session of a role that may not read the log follows nothing, whatever it is called. Rights to its columns are enough. A role may also be one that its
-// login only changes to.
+// A session of a role that may not read the log follows nothing, whatever it is called. Rights to its columns are enough. A
+// role may also be one that its login only changes to.
 const LIST = `WITH schema AS (SELECT feed FROM {schema}.vantage_schema LIMIT 1),
     readers AS (SELECT oid FROM pg_roles WHERE has_any_column_privilege(oid, '{schema}.vantage_changes'::regclass, 'SELECT'))
   SELECT feed, pid, application_name AS name FROM schema LEFT JOIN pg_stat_activity ON datname = current_database()
