@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { listen } from '../support/frameworks.js'
 import { chromiumIsThere, useBrowser } from './support/chromium.js'
 import { type Dashboard, signIn, startDashboard } from './support/dashboard.js'
-import { generateKey, haveStored, openKey, rowOf } from './support/steps.js'
+import { generateKey, haveStored, openKey, rowOf, shownKey } from './support/steps.js'
 
 describe.skipIf(!chromiumIsThere())('markup in what people enter', () => {
   const browser = useBrowser()
@@ -30,6 +30,7 @@ describe.skipIf(!chromiumIsThere())('markup in what people enter', () => {
     await page.getByRole('button', { name: 'Rotate' }).click()
     await page.getByText(HOSTILE).first().waitFor()
     await page.getByRole('button', { name: 'Rotate key' }).click()
+    await shownKey(page)
     await page.getByText(HOSTILE).waitFor()
     await haveStored(page)
     await page.getByRole('heading', { name: 'Which of the two keys is used' }).waitFor()
