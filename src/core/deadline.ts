@@ -9,17 +9,21 @@ export const DEFAULT_TIMEOUT_MS = 3000
  * @param who the name, in the message, of whoever is asked
  * @throws {Error} when there is no answer in time; else rejects with what the answer rejects with
  */
-export async function answerWithin<T>(timeoutMs: number, who: string, answer: PromiseLike<T> | T): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${who} did not answer within ${timeoutMs} ms`)), timeoutMs)
+export function answerWithin<T>(timeoutMs: number, who: string, answer: PromiseLike<T> | T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${who} did not answer within ${timeoutMs} ms`)), timeoutMs)
     timer.unref()
+    Promise.resolve(answer).then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
   })
-  try {
-    return await Promise.race([answer, silence])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /**
