@@ -91,6 +91,14 @@ export function createUsageCounter(
     }
   }
 
+  /** The first time is random: services that are started together must not all write at the same moment. */
+  function flushAfter(pauseMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      timer = flushAfter(FLUSH_MS)
+      void flush()
+    }, pauseMs).unref()
+  }
+
   return {
     count(id, now) {
       if (closed) return
@@ -111,15 +119,12 @@ export function createUsageCounter(
         if (tallies.size >= MAX_PENDING) return publishStore(() => ({ event: 'usage_dropped', count: 1 }))
       }
       tallies.set(id, { id, day, count: 1, lastUsedAt: now })
-      if (timer === undefined) {
-        timer = setInterval(() => void flush(), FLUSH_MS)
-        timer.unref()
-      }
+      timer ??= flushAfter(Math.ceil(Math.random() * FLUSH_MS))
     },
 
     async close() {
       closed = true
-      clearInterval(timer)
+      clearTimeout(timer)
       await flush()
       // A flush that was under way had taken its counts already.
       await flush()

@@ -36,15 +36,14 @@ function setUp() {
 const totalOf = (written: UsageIncrement[][]) => written.flat().reduce((sum, { count }) => sum + count, 0)
 
 describe('uses', () => {
-  test('are counted per key and written after ten seconds, not before', async () => {
+  test('are counted per key and written within ten seconds, none of them at once', async () => {
     const { usage, written } = setUp()
     usage.count('a', NOON)
     usage.count('b', NOON + 1)
     usage.count('a', NOON + 5)
     usage.count('a', NOON + 3)
-    await vi.advanceTimersByTimeAsync(9999)
     expect(written).toEqual([])
-    await vi.advanceTimersByTimeAsync(1)
+    await vi.advanceTimersByTimeAsync(10_000)
     expect(written).toEqual([
       [
         { id: 'a', day: '2026-11-25', count: 3, lastUsedAt: NOON + 5 },
@@ -54,6 +53,25 @@ describe('uses', () => {
     await vi.advanceTimersByTimeAsync(10_000)
     expect(written).toHaveLength(1)
     expect(events).toEqual([{ event: 'usage_flushed', count: 4 }])
+  })
+
+  test('are written every ten seconds, by services that start together not at the same moment', async () => {
+    const instants: number[][] = []
+    for (let service = 0; service < 20; service++) {
+      const { usage, store } = setUp()
+      const own: number[] = []
+      store.onWrite = () => {
+        own.push(Date.now())
+        usage.count('a', NOON)
+      }
+      usage.count('a', NOON)
+      instants.push(own)
+    }
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(instants.map(([first = 0, second = 0, third = 0]) => [second - first, third - second])).toEqual(
+      Array(20).fill([10_000, 10_000]),
+    )
+    expect(new Set(instants.map(([first]) => first)).size).toBeGreaterThan(1)
   })
 
   test('of two days, also of a clock that goes back, are kept apart', async () => {
