@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { Client, Pool } from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { KeyStoreError } from '../../src/core/errors.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import type { KeyChange, KeyStore, StoredKey } from '../../src/store/contract.js'
@@ -604,6 +604,29 @@ describe.runIf(postgresIsThere())('a Postgres key store', () => {
       await expect(stores[1]?.find('a')).rejects.toThrow(KeyStoreError)
       await stores[0]?.close()
       await until(async () => (await count(database)) === 0)
+    })
+
+    test('stay open however long nothing is asked', async () => {
+      const sessions = () =>
+        sql(
+          `SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+            ORDER BY pid`,
+          [new URL(url).pathname.slice(1)],
+        )
+      const store = open()
+      await store.migrate?.()
+      const askTwice = () => Promise.all([store.find('a'), store.find('b')])
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+      try {
+        await askTwice()
+        const opened = await sessions()
+        expect(opened).toHaveLength(2)
+        vi.advanceTimersByTime(DAY)
+        await askTwice()
+        expect(await sessions()).toEqual(opened)
+      } finally {
+        vi.useRealTimers()
+      }
     })
 
     test('of a pool that the application gave stay its own', async () => {

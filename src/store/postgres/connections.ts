@@ -99,7 +99,8 @@ export function connectionsByUrl(connectionString: string, schema: string): Conn
       'The connection string of a Postgres key store is malformed, or names a file that cannot be read',
     )
   }
-  const pool = new Pool({ ...options, max: POOL_SIZE, allowExitOnIdle: true })
+  // Idle ones are kept: a look-up that finds the other one in use would have to wait for a log-in.
+  const pool = new Pool({ ...options, max: POOL_SIZE, idleTimeoutMillis: 0, allowExitOnIdle: true })
   // The pool replaces an idle connection that ends. Without a listener the event would end the process.
   pool.on('error', () => {})
   return createConnections(pool, describePlace(probe, schema), () => new Client(options), true)
