@@ -3,6 +3,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createKeyring, createVerifier } from '../shared/built-package.js'
 import { sharedNow } from '../shared/timing.js'
+import { startTrace } from './slowest.js'
 
 /** @import { Verifier } from '../shared/built-package.js' */
 
@@ -107,6 +108,9 @@ subscribe('vantage-auth:store', (message) => {
   if (event === 'usage_failed' || event === 'usage_dropped') flushFailures++
 })
 
+/** @type {import('./slowest.js').Trace | undefined} */
+let trace
+
 /** @type {Record<string, (given: any) => unknown>} */
 const commands = {
   async open({ url, options = { issuer: false }, services = 1 }) {
@@ -124,15 +128,24 @@ const commands = {
     return { startMs: performance.now() - begunAt }
   },
 
-  /** Until each is answered from the cache. */
+  /** Until each is answered from the cache. Two at a time, so that both connections of the store are open as well. */
   async warm({ keys }) {
     const warmUp = async (/** @type {Verifier} */ service) => {
-      for (const key of keys) {
-        while (!(await decide(key, service)).cached) await delay(1)
+      const left = keys.values()
+      const takeTurns = async () => {
+        for (const key of left) {
+          while (!(await decide(key, service)).cached) await delay(1)
+        }
       }
+      await Promise.all([takeTurns(), takeTurns()])
     }
     await Promise.all(verifiers.map(warmUp))
     warm = [...warm, ...keys]
+  },
+
+  /** The notes are a part of the report. */
+  trace() {
+    trace = startTrace()
   },
 
   /** A load of decisions, a few each millisecond, and among them keys that were refused. */
@@ -219,7 +232,7 @@ const commands = {
   },
 
   report() {
-    return { acceptedAfterRefusal, flushFailures, rss: process.memoryUsage().rss }
+    return { trace, acceptedAfterRefusal, flushFailures, rss: process.memoryUsage().rss }
   },
 
   async measure({ key, calls }) {

@@ -3,6 +3,8 @@
  *
  * - `-- --small` takes two minutes, for a look; its results are not kept
  * - `-- --part revocation` takes one part alone (also `keys`, `usage`, `writes`)
+ * - `-- --part revocation --case many` takes one case of it
+ * - `-- --part revocation --slowest 10` prints what delayed the slowest revocations of each case
  * - `-- --part keys --keys 10000000` takes stores of that many keys
  * - `-- --check` takes revocation in short, and fails when a key is accepted again, or the goal is far away
  */
@@ -23,6 +25,8 @@ const { values } = parseArgs({
     small: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     part: { type: 'string' },
+    case: { type: 'string' },
+    slowest: { type: 'string', default: '0' },
     keys: { type: 'string' },
     services: { type: 'string', default: '8' },
   },
@@ -34,8 +38,18 @@ const { small } = values
 
 /** @type {Record<string, (earlier: FleetResults) => Promise<FleetResults>>} */
 const parts = {
-  revocation: async () => ({ revocation: await measureRevocation({ services, effort: small ? 'small' : 'whole' }) }),
-  // Sizes that were taken earlier stay: the largest takes long.
+  // Cases and sizes that were taken earlier stay: the largest takes long.
+  revocation: async ({ revocation }) => ({
+    revocation: {
+      ...(small ? {} : revocation),
+      ...(await measureRevocation({
+        services,
+        effort: small ? 'small' : 'whole',
+        only: values.case,
+        slowest: Number(values.slowest),
+      })),
+    },
+  }),
   keys: async ({ keys }) => ({ keys: { ...keys, ...(await measureKeys(storeSizes())) } }),
   usage: async () => ({ usage: await measureUsage({ services, small }) }),
   writes: async () => ({ writes: await measureWrites({ services, small }) }),

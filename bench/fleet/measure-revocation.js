@@ -5,6 +5,7 @@ import { startProxy } from '../../test/support/postgres-proxy.js'
 import { createKeyring, postgresKeyStore } from '../shared/built-package.js'
 import { sharedNow, spread } from '../shared/timing.js'
 import { startFleet } from './fleet-services.js'
+import { printSlowest } from './slowest.js'
 import { withPostgres } from './with-postgres.js'
 
 /** @import { PostgresServer } from '../../test/support/postgres.js' */
@@ -28,25 +29,41 @@ const CAN_CONFIRM = postgresKeyStore({ connectionString: 'postgres://127.0.0.1' 
  */
 
 /** @typedef {'whole' | 'small' | 'check'} Effort `check` is for CI */
+/** @typedef {Omit<Parameters<typeof revokeAll>[0], 'services' | 'count'> & { services?: number }} Case */
 
 /**
- * @param {{ services: number, effort: Effort }} order
+ * The cases, with the number of revocations for each effort.
+ *
+ * @type {Record<string, Case & Record<Effort, number>>}
+ */
+const CASES = {
+  plain: { whole: 1000, small: 60, check: 60 },
+  ...(CAN_CONFIRM && { confirmed: { whole: 500, small: 30, check: 20, confirm: true } }),
+  many: { whole: 500, small: 30, check: 20, services: 50, processes: 4 },
+  stream: { whole: 500, small: 200, check: 100, perSecond: 100 },
+  listenerCut: { whole: 100, small: 10, check: 5, disturb: cutListeners },
+  restart: { whole: 10, small: 2, check: 1, disturb: restartServer },
+  // It takes longer than all the others, and tests of the feed hold it.
+  stall: { whole: 5, small: 1, check: 0, disturb: stallNetwork, proxied: true },
+}
+
+/**
+ * @param {object} order
+ * @param {number} order.services
+ * @param {Effort} order.effort
+ * @param {string} [order.only] the name of one case
+ * @param {number} [order.slowest] how many of the slowest revocations of each case are printed, with what delayed them
  * @returns {Promise<Record<string, RevocationResult>>}
  */
-export async function measureRevocation({ services, effort }) {
-  /** @type {(whole: number, small: number, check: number) => number} */
-  const count = (whole, small, check) => ({ whole, small, check })[effort]
-  const plain = await revokeAll({ services, count: count(1000, 60, 60) })
-  const confirmed = CAN_CONFIRM && (await revokeAll({ services, count: count(500, 30, 20), confirm: true }))
-  const many = await revokeAll({ services: 50, processes: 4, count: count(500, 30, 20) })
-  const stream = await revokeAll({ services, count: count(500, 200, 100), perSecond: 100 })
-  const listenerCut = await revokeAll({ services, count: count(100, 10, 5), disturb: cutListeners })
-  const restart = await revokeAll({ services, count: count(10, 2, 1), disturb: restartServer })
-  const measured = { plain, ...(confirmed && { confirmed }), many, stream, listenerCut, restart }
-  // It takes longer than all the others, and tests of the feed hold it.
-  if (effort === 'check') return measured
-  const stall = await revokeAll({ services, count: count(5, 1, 0), disturb: stallNetwork, proxied: true })
-  return { ...measured, stall }
+export async function measureRevocation({ services, effort, only, slowest }) {
+  if (only !== undefined && !(only in CASES)) throw new Error(`--case is one of ${Object.keys(CASES).join(', ')}`)
+  /** @type {Record<string, RevocationResult>} */
+  const measured = {}
+  for (const [name, one] of Object.entries(CASES)) {
+    if (one[effort] === 0 || (only !== undefined && name !== only)) continue
+    measured[name] = await revokeAll({ services, ...one, count: one[effort], slowest })
+  }
+  return measured
 }
 
 /** @type {Disturbance} */
@@ -86,9 +103,19 @@ async function stallNetwork({ proxy }) {
  * @param {boolean} [order.confirm] whether each revocation is to be confirmed
  * @param {Disturbance} [order.disturb]
  * @param {boolean} [order.proxied] services reach the database through a proxy
+ * @param {number} [order.slowest]
  * @returns {Promise<RevocationResult>}
  */
-function revokeAll({ services, count, processes = services, perSecond, confirm = false, disturb, proxied = false }) {
+function revokeAll({
+  services,
+  count,
+  processes = services,
+  perSecond,
+  confirm = false,
+  disturb,
+  proxied = false,
+  slowest = 0,
+}) {
   return withPostgres(async ({ server, url, store }) => {
     const proxy = proxied ? await startProxy(server.port) : undefined
     const fleet = await startFleet(services, proxy ? proxy.through(url) : url, undefined, processes)
@@ -106,6 +133,7 @@ function revokeAll({ services, count, processes = services, perSecond, confirm =
       const created = []
       for (let i = 0; i < count + 50; i++) created.push(await keyring.create({ subject: 's', scopes: ['jobs:read'] }))
       await fleet.all('warm', { keys: created.map(({ key }) => key) })
+      if (slowest > 0) await fleet.all('trace')
       await fleet.all('load', { perMs: Math.ceil(8 / processes) })
       /** @type {number[]} */
       const acceptedAfterCommit = []
@@ -116,6 +144,8 @@ function revokeAll({ services, count, processes = services, perSecond, confirm =
       /** @type {number[]} */
       const untilConfirmed = []
       let acceptedAfterConfirmation = 0
+      /** @type {import('./slowest.js').Revocation[]} */
+      const revocations = []
       const before = processorTimes()
 
       /**
@@ -146,6 +176,7 @@ function revokeAll({ services, count, processes = services, perSecond, confirm =
         const seen = await refused
         const lastAcceptedAt = Math.max(...seen.map(({ acceptedAt }) => acceptedAt))
         const allRefusedAt = Math.max(...seen.map(({ at }) => at))
+        revocations.push({ keyId: record.id, committedAt, refused: seen })
         acceptedAfterCommit.push(Math.max(0, lastAcceptedAt - committedAt))
         untilAllRefuse.push(allRefusedAt - Math.max(committedAt, reachableAt))
         untilAllRefuseFromCall.push(allRefusedAt - Math.max(begunAt, reachableAt))
@@ -175,6 +206,7 @@ function revokeAll({ services, count, processes = services, perSecond, confirm =
       const after = processorTimes()
       await delay(600)
       const reports = await fleet.all('report')
+      if (slowest > 0) printSlowest(revocations, reports, slowest)
       return {
         acceptedAfterCommit: spread(acceptedAfterCommit),
         untilAllRefuse: spread(untilAllRefuse),
