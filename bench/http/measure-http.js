@@ -26,14 +26,15 @@ const REFUSED = 100
 /** Share of the bare framework's requests/s at which latency is measured. */
 const LATENCY_RATE = 0.5
 /** Longer turns than those under full load, and fewer: a percentile needs many requests. */
-const LATENCY_MS = 1500
+const LATENCY_MS = 1000
 const LATENCY_ROUNDS = 5
+const LATENCY_WARM_UPS = 1
 /**
  * Requests that a server answers before it counts, counted and not timed: where the machine has other work, a few seconds
  * would not compile its code. A slow server does not get as many.
  */
 const WARM_UP_REQUESTS = 15_000
-const WARM_UP_LIMIT_MS = 10_000
+const WARM_UP_LIMIT_MS = 5000
 const WARM_UPS = 2
 
 /**
@@ -131,6 +132,7 @@ async function measureFramework(servers, { rounds, turnMs, peers }) {
       },
     })),
     LATENCY_ROUNDS,
+    LATENCY_WARM_UPS,
   )
   for (const { name } of able) {
     Object.assign(lines[name], {
