@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { contenders, limits, ourVerifier } from '../shared/contenders.js'
 import { ALGORITHMS, createKeys, headersOf, startIssuer } from '../shared/credentials.js'
-import { LOOK_UP, OURS, VERIFY } from '../shared/names.js'
+import { FAST_JWT, FAST_JWT_CACHED, LOOK_UP, OURS, OURS_UNCACHED, VERIFY } from '../shared/names.js'
 import { interleave, timeInFlight, timeOneByOne } from '../shared/timing.js'
 
 /** @import { Accepts, Contender, Decide, DecisionResults, Figures, Material, Turn } from '../shared/types.d.ts' */
@@ -19,16 +19,20 @@ const WARM_UP_MS = 1000
 const WARM_UP_CALLS = 100
 /** Rounds before those that count. */
 const WARM_UPS = 2
+/** Contenders that a goal with a limit needs. */
+const FOR_CHECK = [OURS, OURS_UNCACHED, FAST_JWT, FAST_JWT_CACHED]
 
 /**
  * @param {{ rounds: number, turnMs: number, newTokens: number, warmUpTokens: number, peers: boolean }} effort `turnMs`:
- *   about how long a turn of one contender takes; `newTokens`: how many tokens one turn verifies
+ *   about how long a turn of one contender takes; `newTokens`: how many tokens one turn verifies; `peers`: all of them
  * @param {(title: string, figures: Figures) => void} tell
  */
 export async function measureDecisions({ rounds, turnMs, newTokens, warmUpTokens, peers }, tell) {
   const issuer = await startIssuer()
   const { store, keys } = await createKeys(ROTATION)
-  const field = [...limits, ...contenders].filter((entry) => peers || entry.name === OURS || limits.includes(entry))
+  const field = [...limits, ...contenders].filter(
+    (entry) => peers || FOR_CHECK.includes(entry.name) || limits.includes(entry),
+  )
   /** @type {DecisionResults} */
   const results = {}
   /** @type {(title: string, turns: Turn[]) => Promise<void>} */

@@ -19,7 +19,7 @@ import { Strategy as BearerStrategy } from 'passport-http-bearer'
 import prefixed from 'prefixed-api-key'
 import { createVerifier } from './built-package.js'
 import { ALGORITHMS, AUDIENCE, lookUpByDigest } from './credentials.js'
-import { LOOK_UP, OURS, OURS_UNCACHED, VERIFY } from './names.js'
+import { FAST_JWT, FAST_JWT_CACHED, LOOK_UP, OURS, OURS_UNCACHED, VERIFY } from './names.js'
 
 /** @import { Algorithm, Contender, Issuer, Material } from './types.d.ts' */
 /** @import { Verifier } from './built-package.js' */
@@ -81,13 +81,13 @@ export const contenders = [
     decide: (material) => decideWith(ourVerifier(material, { cache: false })),
   },
   {
-    name: 'fast-jwt, cache',
+    name: FAST_JWT_CACHED,
     accepts: 'token',
     takes: 'credential',
     decide: (material) => fastJwt(material, { cache: 10_000 }),
   },
   {
-    name: 'fast-jwt',
+    name: FAST_JWT,
     accepts: 'token',
     takes: 'credential',
     decide: (material) => fastJwt(material, {}),
