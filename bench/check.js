@@ -5,9 +5,10 @@
 process.env.BENCH_CLOCK ??= 'cpu'
 const { measureDecisions } = await import('./decisions/measure-decisions.js')
 const { measureEntries, measureFirstTokens } = await import('./growth/measure-growth.js')
+const { measureHooks } = await import('./http/measure-hooks.js')
 const { measureServers } = await import('./http/measure-http.js')
 const { measureLookUps } = await import('./lookup/measure-lookup.js')
-const { decisionGoals, growthGoals, httpGoals, judge, lookUpGoals } = await import('./shared/goals.js')
+const { decisionGoals, growthGoals, hookGoals, httpGoals, judge, lookUpGoals } = await import('./shared/goals.js')
 
 const quiet = () => {}
 
@@ -18,6 +19,7 @@ const parts = [
       await measureDecisions({ rounds: 25, turnMs: 20, newTokens: 120, warmUpTokens: 6000, peers: false }, quiet),
     ),
   async () => judge(httpGoals, await measureServers({ rounds: 11, turnMs: 250, peers: false }, quiet)),
+  async () => judge(hookGoals, await measureHooks({ rounds: 5, turnMs: 300 })),
   async () => judge(lookUpGoals, await measureLookUps({ rounds: 9, keys: 1000 }, quiet)),
   async () =>
     judge(growthGoals, { firstTokens: await measureFirstTokens(5), entries: await measureEntries(1, [10_000]) }),

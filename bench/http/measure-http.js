@@ -21,7 +21,7 @@ import { mounts } from './mounts.js'
 /** @typedef {{ rounds: number, turnMs: number, peers: boolean }} Effort `turnMs`: how long the load on one server lasts */
 
 /** Distinct credentials in rotation. */
-const ROTATION = 1000
+export const ROTATION = 1000
 const REFUSED = 100
 /** Share of the bare framework's requests/s at which latency is measured. */
 const LATENCY_RATE = 0.5
@@ -148,7 +148,7 @@ async function measureFramework(servers, { rounds, turnMs, peers }) {
  * @param {Connection[]} connections
  * @param {number} turnMs
  */
-async function warmUp(connections, turnMs) {
+export async function warmUp(connections, turnMs) {
   const until = performance.now() + WARM_UP_LIMIT_MS
   let requests = 0
   while (requests < WARM_UP_REQUESTS && performance.now() < until) {
@@ -165,19 +165,21 @@ async function warmUp(connections, turnMs) {
  * @param {number} turnMs
  */
 async function rate(child, connections, turnMs) {
-  const before = countsCpuTime ? await cpuTimeOf(child) : 0
+  const before = countsCpuTime ? (await ask(child)).cpuMs : 0
   const { answered, tookMs } = await throughput(connections, turnMs)
-  return (answered * 1000) / (countsCpuTime ? (await cpuTimeOf(child)) - before : tookMs)
+  return (answered * 1000) / (countsCpuTime ? (await ask(child)).cpuMs - before : tookMs)
 }
 
 /**
+ * Processor time that a server has used, and what its clocks have counted since they were asked last.
+ *
  * @param {ChildProcess} child
- * @returns {Promise<number>}
+ * @returns {Promise<{ cpuMs: number, hooksMs: number, hashMs: number }>}
  */
-function cpuTimeOf(child) {
+export function ask(child) {
   return new Promise((resolve) => {
-    child.once('message', (/** @type {{ cpuMs: number }} */ { cpuMs }) => resolve(cpuMs))
-    child.send('cpuTime')
+    child.once('message', (/** @type {any} */ times) => resolve(times))
+    child.send('times')
   })
 }
 
@@ -188,7 +190,7 @@ function cpuTimeOf(child) {
  * @param {() => Promise<Connection[]>} connect
  * @param {(connections: Connection[]) => Promise<T>} measure
  */
-async function underLoad(connect, measure) {
+export async function underLoad(connect, measure) {
   const connections = await connect()
   try {
     return await measure(connections)
@@ -200,14 +202,15 @@ async function underLoad(connect, measure) {
 /**
  * @param {Mount} mount
  * @param {Issuer} issuer
+ * @param {{ clocksHooks?: boolean }} [options]
  * @returns {Promise<{ child: ChildProcess, port: number, keys: string[] }>}
  */
-function startServer(mount, { issuer, jwksUri, publicKeys }) {
+export function startServer(mount, { issuer, jwksUri, publicKeys }, { clocksHooks = false } = {}) {
   const child = fork(new URL('./http-process.js', import.meta.url), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const pem = publicKeys.RS256.export({ type: 'spki', format: 'pem' })
   return new Promise((resolve, reject) => {
     child.once('error', reject).once('exit', (code) => reject(new Error(`the server ended with code ${code}`)))
     child.once('message', (/** @type {any} */ { port, keys }) => resolve({ child, port, keys }))
-    child.send({ index: mounts.indexOf(mount), issuer: { issuer, jwksUri, pem }, keyCount: ROTATION })
+    child.send({ index: mounts.indexOf(mount), issuer: { issuer, jwksUri, pem }, keyCount: ROTATION, clocksHooks })
   })
 }

@@ -1,13 +1,13 @@
 /** The tables and plots of docs/performance.md, from the results of `npm run bench`, `bench:http` and `bench:growth`. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { decisionGoals, growthGoals, httpGoals, judge, lookUpGoals } from '../shared/goals.js'
+import { decisionGoals, growthGoals, hookGoals, httpGoals, judge, lookUpGoals } from '../shared/goals.js'
 import { BARE, DRIVER, HAND_WRITTEN, IDLE, OURS } from '../shared/names.js'
 import { loadResult } from '../shared/results.js'
 import { drawBars } from './bar-chart.js'
 import { circumstancesOf, fillIn, grouped, table } from './generated-parts.js'
 
-/** @import { Accepts, DecisionResults, Figures, GrowthResults, HttpResults, LatencyResults, LookUpResults } from '../shared/types.d.ts' */
+/** @import { Accepts, DecisionResults, Figures, GrowthResults, HookResults, HttpResults, LatencyResults, LookUpResults } from '../shared/types.d.ts' */
 /** @import { Goal } from '../shared/goals.js' */
 /** @import { Bar } from './bar-chart.js' */
 
@@ -22,6 +22,7 @@ export function renderPerformancePage() {
   const decisions = loadResult('decisions')
   const latency = loadResult('latency')
   const http = loadResult('http')
+  const hooks = loadResult('hooks')
   const growth = loadResult('growth')
   const lookup = loadResult('lookup')
   const parts = {
@@ -31,6 +32,7 @@ export function renderPerformancePage() {
       'signature latency, table': latencyTable(latency.results),
     }),
     ...(http && { http: circumstancesOf('npm run bench:http', http), ...httpTables(http.results) }),
+    ...(hooks && { hooks: circumstancesOf('npm run bench:http -- --profile', hooks), ...hookTables(hooks.results) }),
     ...(lookup && { lookup: circumstancesOf('npm run bench:lookup', lookup), ...lookUpTables(lookup.results) }),
     ...(growth && { growth: circumstancesOf('npm run bench:growth', growth), ...growthTables(growth.results) }),
   }
@@ -112,6 +114,16 @@ function httpTables(results) {
   )
   const head = ['framework', '', 'requests/s', 'share', 'p50, us', 'p99, us', 'refusing / accepting']
   return { 'http, table': table(head, rows), 'http, goals': goalTable(httpGoals, results) }
+}
+
+/** @param {HookResults} results */
+function hookTables(results) {
+  const rows = Object.entries(results).map(([name, { typical, hash }]) => [
+    mark(name),
+    ...[typical - hash.typical, hash.typical, typical].map((us) => us.toFixed(1)),
+  ])
+  const head = ['', 'functions and cache, us', 'hash, us', 'sum, us']
+  return { 'hooks, table': table(head, rows), 'hooks, goals': goalTable(hookGoals, results) }
 }
 
 /** @param {LookUpResults} results */

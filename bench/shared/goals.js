@@ -2,7 +2,7 @@
 import { DRIVER, FAST_JWT, FAST_JWT_CACHED, HAND_WRITTEN, LOOK_UP, OURS, OURS_UNCACHED } from './names.js'
 import { ratioOf } from './timing.js'
 
-/** @import { Accepts, Algorithm, DecisionResults, GrowthResults, HttpResults, LookUpResults } from './types.d.ts' */
+/** @import { Accepts, Algorithm, DecisionResults, GrowthResults, HookResults, HttpResults, LookUpResults } from './types.d.ts' */
 
 /**
  * @template Results
@@ -154,6 +154,14 @@ export const httpGoals = [
     ]),
   ),
 ]
+
+/** @type {Goal<HookResults>[]} */
+export const hookGoals = ['token', 'key'].map((accepts) => ({
+  name: `fastify, cached ${accepts}, under load: our functions, hash and cache, us a request`,
+  limit: true,
+  atMost: 9,
+  measured: (results) => results[`${OURS}, ${accepts}`]?.typical,
+}))
 
 /** @type {Goal<Partial<GrowthResults>>[]} */
 export const growthGoals = [

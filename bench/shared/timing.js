@@ -99,7 +99,15 @@ export async function interleave(contenders, rounds, warmUps = 2) {
       if (round >= 0) figures.get(name)?.push(figure)
     }
   }
-  return Object.fromEntries([...figures].map(([name, values]) => [name, { typical: median(values), rounds: values }]))
+  return Object.fromEntries([...figures].map(([name, values]) => [name, figureOf(values)]))
+}
+
+/**
+ * @param {number[]} rounds
+ * @returns {Figure}
+ */
+export function figureOf(rounds) {
+  return { typical: median(rounds), rounds }
 }
 
 /**

@@ -76,6 +76,9 @@ export interface HttpLine {
 /** By framework, then by the name of the contender. */
 export type HttpResults = Record<string, Record<string, HttpLine>>
 
+/** Microseconds of a request in the hooks of Fastify, and of them in the hash, by the name of the contender. */
+export type HookResults = Record<string, Figure & { hash: Figure }>
+
 export interface GrowthResults {
   /** By number of entries. */
   entries: Record<Accepts, Record<string, { microseconds: number; ratio: number; bytes: number }>>
@@ -163,6 +166,7 @@ export interface Results {
   decisions: DecisionResults
   latency: LatencyResults
   http: HttpResults
+  hooks: HookResults
   growth: GrowthResults
   lookup: LookUpResults
   fleet: FleetResults
