@@ -10,32 +10,6 @@ const entries = [
 ].map((file) => file.replace(/^(?:\.\/)?dist\/esm\/(.+)\.js$/, '$1.ts'))
 
 /**
- * Where files are cut that would be too large. Each is published twice, as ESM and as CommonJS, nearly alike, and npm puts the
- * two beside each other: the second costs almost nothing while the first is still in the 32 kB that gzip looks back.
- */
-export const cuts: readonly string[] = [
-  'src/config/issuer-options.ts',
-  'src/config/options.ts',
-  'src/keyring/keyring.ts',
-  'src/keyring/token-revocations.ts',
-  'src/receiver/receiver.ts',
-  'src/store/postgres/connections.ts',
-  'src/store/postgres/feed.ts',
-  'src/store/postgres/migrations.ts',
-  'src/store/postgres/schema.ts',
-  'src/store/postgres/triggers.ts',
-  'src/store/sqlite/schema.ts',
-  'src/testing/store-contract/keys.ts',
-  'src/testing/store-contract/lists.ts',
-  'src/testing/store-contract/sessions-and-events.ts',
-  'src/testing/store-contract/tokens-and-audit.ts',
-  'src/token/access-token.ts',
-  'src/token/issuer/issuer.ts',
-  'src/token/unverified-token.ts',
-  'src/verifier/connected-store.ts',
-]
-
-/**
  * Without the white space that only readers need. All names stay, so that a stack trace says where; and no line is much longer
  * than 400 characters, since Node prints the line of an error that nobody caught. Shorter lines would break in other places in
  * the two formats, and the second copy would cost more. Who reads the package reads its declarations, which keep their comments.
@@ -45,10 +19,11 @@ export function withoutWhitespace(options: EsbuildOptions): void {
   options.lineLimit = 400
 }
 
-// Few files all the same, since each costs a tenth of a millisecond and more to load. What several entries need is in chunks
-// that they share: `instanceof AuthError` holds across them. scripts/commonjs.ts makes the CommonJS build of these files.
+// Few files, since each costs a millisecond to load: as many again would take a service half as long again to start. What
+// several entries need is in chunks that they share: `instanceof AuthError` holds across them. scripts/commonjs.ts makes the
+// CommonJS build of these files.
 export default defineConfig({
-  entry: [...entries, ...cuts],
+  entry: entries,
   format: 'esm',
   outDir: 'dist/esm',
   splitting: true,
