@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { answerWithin } from '../../core/deadline.js'
 import { warnOnce } from '../../core/process-warning.js'
 import type { ChangeFeed, KeyChange, Follower as Role } from '../contract.js'
-import type { Position } from '../sql/changes.js'
-import { findUnheardTables, PLAN_AGAIN, readChanges } from './changes.js'
+import { createAnswers } from './answers.js'
+import { findUnheardTables, PLAN_AGAIN, type Reading, readChanges } from './changes.js'
 import { type Ask, type Connections, connectClient, endClient, readOver } from './connections.js'
 import { type PostgresClient, SQLSTATE, sqlState } from './driver.js'
 import { checkSchema } from './schema.js'
-import { createSessionName, feedName } from './service-name.js'
+import { feedName, type Heard } from './service-name.js'
 import { QUESTIONS } from './services.js'
 import { CHANNEL } from './triggers.js'
 
@@ -29,8 +29,6 @@ const LONGEST_PAUSE_MS = 5000
 const IDLE_WAKE_PAUSE_MS = 25
 /** So many may come at once: where changes are many, one is often read before its own notification arrives. */
 const IDLE_WAKES = 4
-/** How long an answer stands at least. Whoever has asked looks more often. */
-const ANSWER_SHOWN_MS = 5000
 
 /** The changes of one store, for every verifier that watches it, over one connection. */
 export interface Follower {
@@ -47,16 +45,12 @@ export function createFollower(connections: Connections): Follower {
   let epoch = 0
   /** When this epoch began, in milliseconds since 1970. */
   let since = 0
-  let position: Position | undefined
-  /** The state of the triggers that write the log, and whether all of them fire. */
-  let triggers: string | undefined
-  let complete = false
+  /** The last reading. The next one goes on from its position. */
+  let last: Omit<Reading, 'missed' | 'changes'> | undefined
   /** Whether changes are pushed; `undefined` while nothing is connected, or it is not known yet. */
   let pushed: boolean | undefined
   /** Whether the services can be found, and asked. Until they can, nothing that is pushed is relied upon. */
-  let announced = false
-  /** The snapshot of the last reading. */
-  let snapshot = '0'
+  let isAnnounced = () => false
   /** Has the feed look at once whether there are services. */
   let wake = () => {}
   let caughtUpAt = Number.NEGATIVE_INFINITY
@@ -95,7 +89,7 @@ export function createFollower(connections: Connections): Follower {
   async function listen(client: PostgresClient, stopped: AbortSignal, onCaughtUp: () => void): Promise<never> {
     let proof: { readonly token: string; arrived: boolean } | undefined
     let woken = false
-    let questioned = false
+    let proven = false
     const ended = new Promise<never>((_, reject) => {
       const end = () => {
         // At once, so that nothing cached is served until this process has noticed that the connection is gone.
@@ -108,12 +102,16 @@ export function createFollower(connections: Connections): Follower {
       stopped.addEventListener('abort', end)
     })
     ended.catch(() => {})
+    const send = connections.askClient(client)
+    // A proxy that gives us a connection of its own for each transaction would not have the statement that we named before.
+    const ask: Ask = (text, values, name) =>
+      Promise.race([ended, answerWithin(READ_LIMIT_MS, 'the server', send(text, values, proven ? name : undefined))])
+    const answers = createAnswers(ask, () => (proven && services.size > 0 ? last?.position.feed : undefined))
+    isAnnounced = () => answers.isAnnounced
     client.on('notification', ({ channel, payload }: { channel: string; payload?: string }) => {
-      if (channel === QUESTIONS && position !== undefined && payload === feedName(position.feed)) {
-        // One answer for all that are asked meanwhile.
-        if (questioned) return
-        questioned = true
-        return wake()
+      if (channel === QUESTIONS) {
+        if (last !== undefined && payload === feedName(last.position.feed) && answers.hear()) wake()
+        return
       }
       if (channel !== CHANNEL) return
       if (proof !== undefined && payload === proof.token) proof.arrived = true
@@ -130,11 +128,6 @@ export function createFollower(connections: Connections): Follower {
       await Promise.race([ended, arrived, timeUp])
       timer.abort()
     }
-    const send = connections.askClient(client)
-    let proven = false
-    // A proxy that gives us a connection of its own for each transaction would not have the statement that we named before.
-    const ask: Ask = (text, values, name) =>
-      Promise.race([ended, answerWithin(READ_LIMIT_MS, 'the server', send(text, values, proven ? name : undefined))])
 
     await Promise.race([ended, connectClient(client)])
     // LISTEN comes before the first read, so that whatever commits after that read is pushed.
@@ -148,38 +141,24 @@ export function createFollower(connections: Connections): Follower {
     /** When as many idle notifications will have been due as there were. */
     let idleUntil = 0
     let plannedAt = performance.now()
-    const session = createSessionName(ask)
-    let answeredAt = Number.NEGATIVE_INFINITY
     for (;;) {
-      const [asked, answers] = [woken, questioned]
+      const notified = woken
       woken = false
-      questioned = false
       const begunAt = performance.now()
+      const isAnswer = await answers.announce()
       if (proven && begunAt - plannedAt > PLAN_INTERVAL_MS) {
         await ask(PLAN_AGAIN)
         plannedAt = begunAt
       }
-      // Before the reading: whoever lists the services and does not find this one has written what is read here.
-      const followed = () => (proven && services.size > 0 ? position?.feed : undefined)
-      if (followed() !== session.feed) {
-        announced = false
-        await session.set(followed())
-      }
-      const news = await catchUp(ask, answers)
+      const news = await catchUp(ask, isAnswer)
       pushed = proven
-      announced = session.feed !== undefined && session.feed === followed()
-      if (answers && announced && position !== undefined) {
-        await session.set(session.feed, { since, snapshot, seq: position.seq })
-        answeredAt = begunAt
-      } else if (!asked && begunAt - answeredAt > ANSWER_SHOWN_MS) {
-        // An answer leaves less room for the name of the service.
-        await session.set(session.feed)
-      }
-      if (followed() !== session.feed) continue
-      if (!woken && !questioned) await pause(READ_INTERVAL_MS)
+      await answers.give(isAnswer ? heard() : undefined, begunAt, !notified)
+      if (!answers.isCurrent) continue
+      if (!woken && !answers.isAsked) await pause(READ_INTERVAL_MS)
+      const rest = begunAt + IDLE_WAKE_PAUSE_MS - performance.now()
       // A question right after another one waits, unless something changes.
-      if (answers && questioned && !woken) await pause(Math.max(0, begunAt + IDLE_WAKE_PAUSE_MS - performance.now()))
-      if (asked && !news) {
+      if (isAnswer && answers.isAsked && !woken) await pause(Math.max(0, rest))
+      if (notified && !news) {
         idleUntil = Math.max(idleUntil, begunAt - (IDLE_WAKES - 1) * IDLE_WAKE_PAUSE_MS) + IDLE_WAKE_PAUSE_MS
       }
       // A delay of its own, which further notifications do not end.
@@ -205,30 +184,31 @@ export function createFollower(connections: Connections): Follower {
   }
 
   /**
-   * @param answers whether somebody is told afterwards that all was heard of
+   * @param isAnswer whether somebody is told afterwards that all was heard of
    * @returns whether there was anything new
    */
-  async function catchUp(ask: Ask, answers = false): Promise<boolean> {
+  async function catchUp(ask: Ask, isAnswer = false): Promise<boolean> {
     const [begunAt, begunAtWall] = [performance.now(), Date.now()]
-    const reading = await readChanges(ask, connections.schema, position)
-    const triggersChanged = triggers !== undefined && triggers !== reading.triggers
+    const { missed, changes, ...reading } = await readChanges(ask, connections.schema, last?.position)
+    const triggersChanged = last !== undefined && last.triggers !== reading.triggers
     // While a trigger was off, something may have changed that the log does not tell of.
-    if (reading.missed || triggersChanged) beginEpoch()
+    if (missed || triggersChanged) beginEpoch()
     // Nor does it tell of what came before the first reading, when keys may have been cached already. They must not outlive
     // that in an outage either.
-    const unheard = position === undefined || triggersChanged || (answers && !reading.complete)
-    position = reading.position
-    triggers = reading.triggers
-    snapshot = reading.snapshot
-    complete = reading.complete
-    for (const change of unheard ? [{ all: true } as const] : reading.changes) tell(change)
+    const unheard = last === undefined || triggersChanged || (isAnswer && !reading.complete)
+    last = reading
+    for (const change of unheard ? [{ all: true } as const] : changes) tell(change)
     caughtUpAt = begunAt
     caughtUpAtWall = begunAtWall
-    if (!complete) {
+    if (!reading.complete) {
       const tables = await readOver(ask, (ask) => findUnheardTables(ask, connections.schema))
       warnUnheard(tables, connections)
     }
-    return reading.missed || triggersChanged || reading.changes.length > 0
+    return missed || triggersChanged || changes.length > 0
+  }
+
+  function heard(): Heard | undefined {
+    return last && { since, snapshot: last.snapshot, seq: last.position.seq }
   }
 
   function beginEpoch(): void {
@@ -265,9 +245,9 @@ export function createFollower(connections: Connections): Follower {
       }
       return {
         get state() {
-          if (pushed === undefined || !complete || !listeners.has(deliver) || !isCaughtUp()) return 'down'
+          if (pushed === undefined || !last?.complete || !listeners.has(deliver) || !isCaughtUp()) return 'down'
           if (!pushed) return 'polling'
-          return announced || !services.has(deliver) ? 'live' : 'down'
+          return isAnnounced() || !services.has(deliver) ? 'live' : 'down'
         },
         get epoch() {
           return epoch
