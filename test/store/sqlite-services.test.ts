@@ -7,13 +7,14 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import type { ChangeFeed, KeyStore } from '../../src/store/contract.js'
-import { loadSqliteDriver, type SqliteDatabase, type SqliteStatement } from '../../src/store/sqlite/driver.js'
+import { createAnswers } from '../../src/store/sqlite/answers.js'
+import { BUSY_TIMEOUT_MS, loadSqliteDriver, type SqliteDatabase } from '../../src/store/sqlite/driver.js'
 import { thisProcess } from '../../src/store/sqlite/process-mark.js'
-import { MOST_SERVICES } from '../../src/store/sqlite/service-table.js'
+import { createServiceTable, MOST_SERVICES, SILENCE_MS } from '../../src/store/sqlite/service-table.js'
 import { createSqliteKeyStore, sqliteKeyStore } from '../../src/store/sqlite/store.js'
 import { storedKey } from '../support/stored-keys.js'
 import { until } from '../support/until.js'
-import { rows, sql, temporaryFolder } from './sqlite-files.js'
+import { observedDriver, rows, sql, temporaryFolder } from './sqlite-files.js'
 
 // Nothing here measures time: a limit only tells who has answered from who has not.
 const LIMIT_MS = 20_000
@@ -146,6 +147,19 @@ describe('services in other processes', () => {
     expect(three.confirmation).toMatchObject({ services: 1, confirmed: 1 })
   }, 60_000)
 
+  test('are dropped for their silence where they have ended, and not where they are stopped', async () => {
+    const { children } = await prepare(2)
+    const [stopped, ended] = children as [ChildProcess, ChildProcess]
+    stopped.kill('SIGSTOP')
+    ended.kill('SIGKILL')
+    await once(ended, 'exit')
+    sql(path, `UPDATE vantage_services SET seen_at = seen_at - ${2 * SILENCE_MS}`)
+    expect(await ask(open(), 3000)).toMatchObject([{ pid: stopped.pid, answeredAfterMs: null }])
+    expect(names()).toHaveLength(1)
+    stopped.kill('SIGCONT')
+    expect(await ask(open())).toMatchObject([{ pid: stopped.pid, answeredAfterMs: expect.any(Number) }])
+  }, 60_000)
+
   test('answer once another program has let go of the file', async () => {
     const { createKey, keyring, request, all } = await prepare(2)
     const { key, record } = await createKey()
@@ -212,26 +226,83 @@ describe('a service', () => {
     }
   })
 
+  test('reads what is asked before it reads the log, so that it answers for all that was written before', async () => {
+    const store = await create()
+    for (const id of ['a', 'b']) await store.insert(storedKey(id))
+    let isDue = false
+    // Between the two, another process revokes a key and asks.
+    const driver = observedDriver((text) => {
+      if (!isDue || !/FROM vantage_(question|changes)/.test(text)) return
+      isDue = false
+      sql(path, `UPDATE vantage_keys SET revoked_at = 1 WHERE id = 'b'; UPDATE vantage_question SET asked = 100`)
+    })
+    const other = createSqliteKeyStore(path, driver)
+    closers.push(() => other.close())
+    const heard: unknown[] = []
+    const feed = other.watch?.((change) => heard.push('id' in change && change.id))
+    closers.push(() => feed?.close())
+    await counted(1)
+    expect(await ask(store)).toHaveLength(1)
+    isDue = true
+    sql(path, `UPDATE vantage_keys SET revoked_at = 1 WHERE id = 'a'`)
+    const answered = () => rows(path, 'SELECT heard_of FROM vantage_services WHERE answered = 100')[0]
+    await until(answered)
+    const newest = rows(path, 'SELECT max(seq) AS seq FROM vantage_changes')[0]?.seq
+    expect([heard, answered()?.heard_of]).toEqual([['a', 'b'], String(newest)])
+  })
+
+  test.each(['answers', 'may not answer yet, since another program holds the lock,'])(
+    'that %s leaves its connection as it was: what is written next outlives a loss of power',
+    async (what) => {
+      const store = await create()
+      let connection: SqliteDatabase | undefined
+      let attempts = 0
+      const driver = observedDriver((text, database) => {
+        connection = database
+        if (text.startsWith('UPDATE vantage_services')) attempts++
+      })
+      const other = createSqliteKeyStore(path, driver)
+      closers.push(() => other.close())
+      follow(other)
+      await counted(1)
+      expect(await ask(store)).toHaveLength(1)
+      const writer = loadSqliteDriver().open(pathToFileURL(path).href)
+      closers.push(() => writer.close())
+      const before = attempts
+      writer.exec('UPDATE vantage_question SET asked = 100')
+      if (what !== 'answers') writer.exec('BEGIN IMMEDIATE')
+      await until(() => attempts > before)
+      const setting = (name: string) => Object.values(connection?.prepare(`PRAGMA ${name}`).get() ?? {})[0]
+      // FULL is 2.
+      expect([setting('synchronous'), setting('busy_timeout')]).toEqual([2, BUSY_TIMEOUT_MS])
+      expect(rows(path, 'SELECT answered = 100 AS done FROM vantage_services')).toEqual([
+        { done: what === 'answers' ? 1 : 0 },
+      ])
+    },
+  )
+
+  test('gives signs of life while nobody asks, often enough not to be taken for silent', async () => {
+    await create()
+    const database = loadSqliteDriver().open(pathToFileURL(path).href)
+    closers.push(() => database.close())
+    const table = createServiceTable(database)
+    const answers = createAnswers()
+    const now = performance.now()
+    answers.hear(table)
+    expect(answers.isDue(now)).toBe(true)
+    answers.give(table, now, 0, '0')
+    answers.hear(table)
+    expect([answers.isCounted, answers.isDue(now)]).toEqual([true, false])
+    // Two that fail are made up for.
+    expect(answers.isDue(now + SILENCE_MS / 2)).toBe(true)
+  })
+
   test('goes out of the file when it is closed, and looks at it no more', async () => {
     await create()
     let looks = 0
-    const driver = loadSqliteDriver()
-    const counting = {
-      ...driver,
-      open(location: string): SqliteDatabase {
-        const database = driver.open(location)
-        function prepare(text: string): SqliteStatement {
-          const statement = database.prepare(text)
-          if (text !== 'PRAGMA data_version') return statement
-          const get = () => {
-            looks++
-            return statement.get()
-          }
-          return { get, all: () => statement.all(), run: () => statement.run() }
-        }
-        return { exec: (text) => database.exec(text), prepare, close: () => database.close() }
-      },
-    }
+    const counting = observedDriver((text) => {
+      if (text === 'PRAGMA data_version') looks++
+    })
     const store = createSqliteKeyStore(path, counting)
     const feeds = [follow(store), follow(store)]
     await counted(1)
