@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client } from 'pg'
+import { Client, Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Keyring } from '../../src/keyring/contract.js'
 import { createKeyring } from '../../src/keyring/keyring.js'
@@ -161,6 +161,34 @@ describe.runIf(postgresIsThere())('the services of a Postgres key store', () => 
     }
     const ofFeed = `SELECT FROM pg_stat_activity WHERE application_name = 'both' AND query LIKE '%vantage_changes%'`
     await until(async () => (await sql(ofFeed)).length === 1)
+  })
+
+  test('are found before they read the log that they rely upon, and live after they have told of what it has', async () => {
+    const { id } = await newKey()
+    const pool = new Pool({ connectionString: named('jobs-api'), max: 1 })
+    closers.push(() => pool.end())
+    // Without a connection it cannot prove yet that changes are pushed.
+    const taken = await pool.connect()
+    const store = postgresKeyStore({ pool })
+    closers.push(() => store.close())
+    const feeds: ChangeFeed[] = []
+    const states = () => feeds.map(({ state }) => state)
+    const heard: unknown[] = []
+    feeds.push(store.watch?.((change) => heard.push([change, states()])) as ChangeFeed)
+    feeds.push(store.watch?.(() => {}, 'observer') as ChangeFeed)
+    await until(() => heard.length === 1)
+    const writer = await shell(url)
+    await writer.query('BEGIN; LOCK TABLE vantage_changes IN ACCESS EXCLUSIVE MODE')
+    await writer.query('UPDATE vantage_keys SET revoked_at = now() WHERE id = $1', [id])
+    taken.release()
+    await until(async () => (await sessionNames()).length === 1)
+    expect(states()).toEqual(['down', 'down'])
+    await writer.query('COMMIT')
+    await until(() => states().every((state) => state === 'live'))
+    expect(heard).toEqual([
+      [{ all: true }, ['down', 'down']],
+      [expect.objectContaining({ id }), ['down', 'down']],
+    ])
   })
 
   test('that are closed are not counted', async () => {
