@@ -116,6 +116,9 @@ export interface KeyStore {
    * Tells of changes to keys and to revocations of tokens, whichever program makes them. A change may be told more than
    * once. Returns at once, and connects in the background. A store without it is asked on every request.
    *
+   * Nothing is heard before the first reading, and what was changed by then may be cached: a feed that was `down` until then
+   * tells of a change of everything before it is up.
+   *
    * @param follower who listens. Default: `'service'`.
    */
   watch?(listener: (change: KeyChange) => void, follower?: Follower): ChangeFeed
