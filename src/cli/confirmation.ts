@@ -1,5 +1,6 @@
 import type { Duration } from '../core/duration.js'
-import type { Confirmation, ServiceName } from '../keyring/contract.js'
+import type { Confirmation, Keyring, ServiceName } from '../keyring/contract.js'
+import { createKeyring } from '../keyring/keyring.js'
 import { readAnswerTime } from '../keyring/services.js'
 import type { KeyStore } from '../store/contract.js'
 import { sqlitePath } from '../store/open.js'
@@ -32,30 +33,38 @@ const ANNOUNCED_AFTER_MS = 500
  * written: whoever ends the command then knows. Not under `--json`, where an error has to stand alone.
  *
  * @param subject whom it says that of: `The key is`
+ * @param work revokes with the keyring that it is given
  */
 export async function waitForServices<T>(
   given: Arguments,
   store: KeyStore,
   subject: string,
   wait: Duration,
-  work: () => Promise<T>,
+  work: (keyring: Keyring) => Promise<T>,
 ): Promise<T> {
-  const askServices = store.askServices?.bind(store)
-  if (askServices === undefined || given.is('json')) return work()
-  const tell = () => notice(`${subject} revoked; waiting up to ${wait} for the services that follow the store`)
   let timer: NodeJS.Timeout | undefined
-  store.askServices = (limitMs, written) => {
-    const start = () => {
-      timer = setTimeout(tell, ANNOUNCED_AFTER_MS)
-    }
-    // Where it fails whoever writes tells.
-    written?.then(start, () => {})
-    return askServices(limitMs, written)
+  const tell = () => notice(`${subject} revoked; waiting up to ${wait} for the services that follow the store`)
+  const onWritten = () => {
+    if (!given.is('json')) timer = setTimeout(tell, ANNOUNCED_AFTER_MS)
   }
   try {
-    return await work()
+    return await work(createKeyring(telling(store, onWritten), { migrate: false }))
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/** A store that tells when what services are asked about is written. */
+function telling(store: KeyStore, onWritten: () => void): KeyStore {
+  const { askServices } = store
+  if (askServices === undefined) return store
+  return {
+    ...store,
+    askServices(limitMs, written) {
+      // Where it fails whoever writes tells.
+      written?.then(onWritten, () => {})
+      return askServices.call(store, limitMs, written)
+    },
   }
 }
 

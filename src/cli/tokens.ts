@@ -95,7 +95,7 @@ const revoke: Command = {
       const { record, confirmation } =
         wait === undefined
           ? { record: await keyring.revokeTokens(selector as TokenSelector, options), confirmation: undefined }
-          : await waitForServices(given, store, 'The tokens are', wait, () =>
+          : await waitForServices(given, store, 'The tokens are', wait, (keyring) =>
               keyring.revokeTokens(selector as TokenSelector, { ...options, confirm: wait }),
             )
       if (given.is('json')) printJson({ ...record, confirmation })

@@ -113,10 +113,10 @@ function showOnly(given: Arguments, { isOne }: KeyChoice, { keys, revoked, unkno
 }
 
 /** Runs what revokes, as {@link waitForServices} does. */
-type Wait = <T>(subject: string, work: (confirm: Duration) => Promise<T>) => Promise<T>
+type Wait = <T>(subject: string, work: (keyring: Keyring, confirm: Duration) => Promise<T>) => Promise<T>
 
 function createWait(given: Arguments, store: KeyStore, wait: Duration): Wait {
-  return (subject, work) => waitForServices(given, store, subject, wait, () => work(wait))
+  return (subject, work) => waitForServices(given, store, subject, wait, (keyring) => work(keyring, wait))
 }
 
 async function endOne(
@@ -131,7 +131,7 @@ async function endOne(
   const { record, confirmation } =
     wait === undefined
       ? { record: await keyring.revoke(one.id, options), confirmation: undefined }
-      : await wait('The key is', (confirm) => keyring.revoke(one.id, { ...options, confirm }))
+      : await wait('The key is', (keyring, confirm) => keyring.revoke(one.id, { ...options, confirm }))
   if (before !== undefined && !given.is('json')) notice(`Key ${record.id} was ${describeFirst(record)}.`)
   if (given.is('json')) printJson({ ...record, confirmation })
   else printRecord(given, record)
@@ -173,7 +173,7 @@ async function endAll(
     await (outputColumns() === undefined
       ? withProgress(() => `${revoked.length} of ${chosen.keys.length} keys`, end)
       : end())
-    if (wait !== undefined) confirmation = await confirmAll(keyring, [...before, ...revoked], wait)
+    if (wait !== undefined) confirmation = await confirmAll([...before, ...revoked], wait)
   } finally {
     // Also what was ended before the store failed.
     if (isJson) {
@@ -188,17 +188,13 @@ async function endAll(
 }
 
 /** One question behind the last write is enough: who answers it has heard of everything that was committed before. */
-async function confirmAll(
-  keyring: Keyring,
-  revoked: readonly KeyRecord[],
-  wait: Wait,
-): Promise<Confirmation | undefined> {
+async function confirmAll(revoked: readonly KeyRecord[], wait: Wait): Promise<Confirmation | undefined> {
   const last = revoked.at(-1)
   if (last === undefined) return undefined
   try {
     // It is revoked already, so that this only asks.
     return (
-      await wait(revoked.length === 1 ? 'The key is' : 'The keys are', (confirm) =>
+      await wait(revoked.length === 1 ? 'The key is' : 'The keys are', (keyring, confirm) =>
         keyring.revoke(last.id, { confirm }),
       )
     ).confirmation
