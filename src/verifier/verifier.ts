@@ -42,6 +42,14 @@ type HeaderLines = string | readonly string[] | undefined
 /** Refusals are returned, not thrown, until they leave the verifier: cheaper. */
 type Decision = Auth | AnyAuthError
 
+/** What is known of a token that has been decided on before, for the same request. */
+interface Earlier {
+  /** Whom the application has then named as its issuer. */
+  readonly resolvedIssuer?: Issuer
+  /** Whether it was decided by an issuer of which the application then said otherwise. */
+  readonly isReplaced: boolean
+}
+
 /** Decides on the credentials of requests. Made once and shared. */
 export interface Verifier {
   /**
@@ -134,16 +142,11 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     return looksLikeApiKey(text) ? decideApiKey(text, trace, asked) : decideAccessToken(text, trace, asked)
   }
 
-  /**
-   * @param resolvedIssuer the issuer that the application has named for this token
-   * @param isRepeated whether it was decided before, by an issuer of which the application then said otherwise
-   */
   function decideAccessToken(
     text: string,
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
-    resolvedIssuer?: Issuer,
-    isRepeated = false,
+    earlier?: Earlier,
   ): Decision | Promise<Decision> {
     const digest = fingerprint(text)
     const now = clock()
@@ -155,9 +158,7 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
         return admit(known.auth, now, text, asked)
       }
     }
-    return (
-      rememberedRefusal(digest, now, trace) ?? decideNewToken(text, digest, trace, asked, resolvedIssuer, isRepeated)
-    )
+    return rememberedRefusal(digest, now, trace) ?? decideNewToken(text, digest, trace, asked, earlier)
   }
 
   // A function of its own: what its inner functions use is allocated when it is entered, and a token that is known needs none.
@@ -166,13 +167,20 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     digest: string,
     trace: Trace | undefined,
     asked: IsRevoked | undefined,
-    resolvedIssuer: Issuer | undefined,
-    isRepeated: boolean,
+    earlier: Earlier | undefined,
   ): Decision | Promise<Decision> {
-    const token = parseAccessToken(text, resolvedIssuer === undefined ? issuers : onlyIssuer(resolvedIssuer))
+    const named = earlier?.resolvedIssuer
+    const token = parseAccessToken(text, named === undefined ? issuers : onlyIssuer(named))
     const claimed = loggable.token(token.issuer)
     if ('reason' in token && resolved !== undefined && token.foreignIss !== undefined && isAskable(token.foreignIss)) {
-      return decideByResolvedIssuer(resolved.resolve(token.foreignIss), text, trace, asked, isRepeated)
+      const isReplaced = earlier?.isReplaced ?? false
+      const decideBy = (resolvedIssuer: Issuer | undefined) =>
+        // A refusal is not remembered by the token: how long it stands is known where the application is asked.
+        resolvedIssuer === undefined
+          ? refused('issuer', loggable.token(undefined))
+          : decideAccessToken(text, trace, asked, { resolvedIssuer, isReplaced })
+      const answer = resolved.resolve(token.foreignIss)
+      return answer instanceof Promise ? answer.then(decideBy) : decideBy(answer)
     }
     if ('reason' in token) return refuseAndRemember(digest, token.reason, claimed, token.issuer)
     const { issuer, alg, kid } = token
@@ -184,8 +192,9 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
     }
     const decideAgain = (): Decision | Promise<Decision> => {
       // It takes longer to fetch the keys than an answer of the application stands.
-      if (isRepeated) throw new UnavailableError(new Error('resolveIssuer: the issuer was replaced twice meanwhile'))
-      return decideAccessToken(text, trace, asked, undefined, true)
+      if (earlier?.isReplaced)
+        throw new UnavailableError(new Error('resolveIssuer: the issuer was replaced twice meanwhile'))
+      return decideAccessToken(text, trace, asked, { isReplaced: true })
     }
     const verify = (candidates: readonly VerificationKey[], attempt: number): Decision | Promise<Decision> => {
       if (resolved?.isOver(issuer)) return decideAgain()
@@ -218,21 +227,6 @@ export function createVerifier(options: VerifierOptions = {}): Verifier {
       return admit(auth, now, text, asked)
     }
     return askForKeys(1)
-  }
-
-  /** The application was asked whose token it is. A refusal is not remembered by the token: how long it stands is known there. */
-  function decideByResolvedIssuer(
-    resolvedIssuer: Issuer | undefined | Promise<Issuer | undefined>,
-    text: string,
-    trace: Trace | undefined,
-    asked: IsRevoked | undefined,
-    isRepeated: boolean,
-  ): Decision | Promise<Decision> {
-    if (resolvedIssuer instanceof Promise)
-      return resolvedIssuer.then((issuer) => decideByResolvedIssuer(issuer, text, trace, asked, isRepeated))
-    return resolvedIssuer === undefined
-      ? refused('issuer', loggable.token(undefined))
-      : decideAccessToken(text, trace, asked, resolvedIssuer, isRepeated)
   }
 
   function decideApiKey(
