@@ -5,6 +5,8 @@ import type { KeyStore, UsageIncrement } from '../store/contract.js'
 /** Counts the uses of keys in memory and writes them in batches: never a write on the request path. */
 export interface UsageCounter {
   count(keyId: string, now: number): void
+  /** Writes what has been counted. Never rejects. */
+  flush(): Promise<void>
   /** Writes what is left. Never rejects; it is the caller who stops waiting. */
   close(): Promise<void>
 }
@@ -121,6 +123,8 @@ export function createUsageCounter(
       tallies.set(id, { id, day, count: 1, lastUsedAt: now })
       timer ??= flushAfter(Math.ceil(Math.random() * FLUSH_MS))
     },
+
+    flush,
 
     async close() {
       closed = true

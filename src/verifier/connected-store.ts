@@ -56,7 +56,9 @@ export function connectStore(
     label,
     ready: () => keys.ready().then(() => revocations?.ready()),
     async close(deadline) {
-      await settledBy(deadline, usage?.close(), keys.close())
+      // Look-ups that are under way may still accept keys, whose uses count. What is counted already does not wait for them.
+      const ended = keys.close().finally(() => usage?.close())
+      await settledBy(deadline, usage?.flush(), ended)
       if (owned) await settledBy(deadline, store.close())
     },
   }

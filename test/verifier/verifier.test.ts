@@ -1258,6 +1258,19 @@ describe('close', () => {
     expect(store.used).toEqual([{ id: key.id, count: 1 }])
   })
 
+  test('counts the keys that are accepted while it waits for their look-ups', async () => {
+    const keys = [createTestKey(), createTestKey()]
+    const store = createOwnStore(...keys)
+    store.onFind = (id) =>
+      new Promise((resolve) => setTimeout(resolve, 20, keys.find((key) => key.id === id)?.stored))
+    const verifier = verifierOf({ keys: store, timeoutMs: 5000 })
+    const outcomes = keys.map(({ key }) => outcomeOf(verifier, key))
+    await turn()
+    await verifier.close()
+    expect(await Promise.all(outcomes)).toEqual(['accepted', 'accepted'])
+    expect(store.used).toEqual(keys.map(({ id }) => ({ id, count: 1 })))
+  })
+
   const stuck: [string, (store: ReturnType<typeof createOwnStore>) => unknown][] = [
     ['addUsage never settles', (store) => Object.assign(store, { onAddUsage: () => new Promise(() => {}) })],
     ['addUsage rejects', (store) => Object.assign(store, { onAddUsage: () => Promise.reject(new Error('broken')) })],
