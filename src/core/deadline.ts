@@ -4,15 +4,21 @@ import { describeCause, LONGEST_REPORT } from './cause.js'
 export const DEFAULT_TIMEOUT_MS = 3000
 
 /**
- * Waits for an answer, at most for the time limit. A late answer is dropped. The timer does not keep the process alive.
+ * Waits for an answer, at most for the time limit. A late answer is dropped.
  *
  * @param who the name, in the message, of whoever is asked
+ * @param keepsAlive whether the process goes on until then, for what a script waits for. Default: false
  * @throws {Error} when there is no answer in time; else rejects with what the answer rejects with
  */
-export function answerWithin<T>(timeoutMs: number, who: string, answer: PromiseLike<T> | T): Promise<T> {
+export function answerWithin<T>(
+  timeoutMs: number,
+  who: string,
+  answer: PromiseLike<T> | T,
+  { keepsAlive = false } = {},
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${who} did not answer within ${timeoutMs} ms`)), timeoutMs)
-    timer.unref()
+    if (!keepsAlive) timer.unref()
     Promise.resolve(answer).then(
       (value) => {
         clearTimeout(timer)

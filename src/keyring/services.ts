@@ -48,12 +48,13 @@ async function writeConfirmed<Revoked extends KeyRecord | TokenRevocation>(
   limitMs: number,
 ): Promise<Confirmed<Revoked>> {
   const writing = write()
-  const asking = askServices(limitMs, writing)
+  // A store of an application's own may throw at once.
+  const asking = (async () => askServices(limitMs, writing))()
   // It may fail first, and is awaited only below.
   asking.catch(() => {})
   const record = await writing
   try {
-    const services = checkAnswers(await answerWithin(limitMs + STORE_TIME_MS, 'the key store', asking))
+    const services = checkAnswers(await answered(asking, limitMs))
     return Object.freeze({ record, confirmation: toConfirmation(services) })
   } catch (cause) {
     throw new UnconfirmedError(
@@ -66,8 +67,12 @@ async function writeConfirmed<Revoked extends KeyRecord | TokenRevocation>(
 
 /** @throws {KeyStoreError} (rejects with it) where the services cannot be asked */
 export async function listServices(askServices: AskServices, limitMs: number): Promise<readonly FollowingService[]> {
-  const services = await answerWithin(limitMs + STORE_TIME_MS, 'the key store', askServices(limitMs))
+  const services = await answered(askServices(limitMs), limitMs)
   return Object.freeze(checkAnswers(services).map(toFollowingService))
+}
+
+function answered<T>(answer: Promise<T>, limitMs: number): Promise<T> {
+  return answerWithin(limitMs + STORE_TIME_MS, 'the key store', answer, { keepsAlive: true })
 }
 
 /**
@@ -103,7 +108,7 @@ function toFollowingService(service: AskedService): FollowingService {
   const { since, heardOf, answeredAfterMs } = service
   return Object.freeze({
     ...toName(service),
-    since: since === null ? null : new Date(since),
+    since: Number.isFinite(since) ? new Date(Number(since)) : null,
     heardOf,
     isUpToDate: answeredAfterMs !== null,
   })

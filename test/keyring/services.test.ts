@@ -108,6 +108,25 @@ test.each<[string, unknown]>([
   await expect(keyring.services()).rejects.toMatchObject({ code: 'ERR_VANTAGE_KEY_STORE', message })
 })
 
+test.each<[string, KeyStore['askServices']]>([
+  [
+    'throws',
+    () => {
+      throw new Error('no list')
+    },
+  ],
+  ['answers with no promise', () => [{ ...SERVICE, answeredAfterMs: undefined }] as never],
+])('a store of the application that %s at once confirms nothing', async (_, askServices) => {
+  const { keyring, id } = await keyringWith(askServices)
+  await expect(keyring.revoke(id, { confirm: '1s' })).rejects.toMatchObject({
+    code: 'ERR_VANTAGE_UNCONFIRMED',
+    record: { id, state: 'revoked' },
+  })
+  await expect(keyring.revoke('absentabsent', { confirm: '1s' })).rejects.toMatchObject({
+    code: 'ERR_VANTAGE_KEY_NOT_FOUND',
+  })
+})
+
 test('a store that cannot ask is refused before anything is written', async () => {
   const { keyring, store, id } = await keyringWith(undefined)
   const refused = { code: 'ERR_VANTAGE_KEY_STORE', message: expect.stringContaining('askServices()') }
