@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Client, Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Keyring } from '../../src/keyring/contract.js'
@@ -105,6 +106,24 @@ describe.runIf(postgresIsThere())('the services of a Postgres key store', () => 
       expect(service).toMatchObject({ host: hostname(), pid: process.pid, isUpToDate: true, heardOf: newest?.seq })
       expect(Math.abs(Date.now() - Number(service.since))).toBeLessThan(60_000)
     }
+  })
+
+  test('a session that was called otherwise for a moment has ended no earlier than it has', async () => {
+    const { id } = await newKey()
+    const session = await shell(url)
+    const call = (name: string) => session.query(`SELECT set_config('application_name', $1, false)`, [name])
+    const [schema] = await sql('SELECT left(feed, 8) AS feed FROM vantage_schema')
+    const name = `vantage-auth ${schema?.feed} 4711@elsewhere jobs-api`
+    await call(name)
+    const revoked = keyring.revoke(id, { confirm: '8s' })
+    await delay(300)
+    await call('another')
+    await delay(1000)
+    await call(name)
+    // Had it counted from the first time, it would be over soon.
+    await delay(4500)
+    await session.end()
+    expect((await revoked).confirmation).toMatchObject({ services: 1, confirmed: 0 })
   })
 
   test('are refusing a key at the moment when its revocation is confirmed', async () => {

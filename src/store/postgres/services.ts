@@ -83,7 +83,10 @@ export async function askServices(
       if (service?.pid !== session.service.pid) {
         session.goneAt ??= now
         if (now - session.goneAt >= UNNOTICED_END_MS) sessions.delete(pid)
-      } else if (service.snapshot !== undefined && service.snapshot > question) {
+        continue
+      }
+      session.goneAt = undefined
+      if (service.snapshot !== undefined && service.snapshot > question) {
         // An answer has less room for names.
         const { host, applicationName } = session.service
         session.service = { ...service, host, applicationName }
