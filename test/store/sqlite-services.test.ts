@@ -4,6 +4,7 @@ import { chmodSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyring } from '../../src/keyring/keyring.js'
 import type { ChangeFeed, KeyStore } from '../../src/store/contract.js'
@@ -378,6 +379,24 @@ describe('who has gone', () => {
     note('there', values)
     expect(await ask(store, 1000)).toMatchObject([{ pid: values.pid ?? process.pid, answeredAfterMs: null }])
     expect(names()).toEqual(['there'])
+  })
+
+  test('a worker may end before its process: silent for long, it is dropped though that is there', async () => {
+    const module = new URL('../../src/store/sqlite/process-mark.ts', import.meta.url).href
+    const worker = new Worker(
+      `import('tsx/esm/api')
+        .then(({ tsImport }) => tsImport('${module}', '${import.meta.url}'))
+        .then(({ thisProcess }) => require('node:worker_threads').parentPort.postMessage(thisProcess()))`,
+      { eval: true },
+    )
+    const [{ pidSpace, started }] = await once(worker, 'message')
+    await worker.terminate()
+    expect(pidSpace).toBe(thisProcess().pidSpace)
+    const store = await create()
+    note('worker', { started }, 200_000)
+    note('process', {}, 200_000)
+    expect(await ask(store, 2000)).toMatchObject([{ pid: process.pid, answeredAfterMs: null }])
+    expect(names()).toEqual(['process'])
   })
 
   test.each([200_000, -200_000])(

@@ -1,22 +1,23 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
 
 /** By what a process is told from another one that has the same number, elsewhere or later. */
 export interface ProcessMark {
   /** Within what process numbers are unique; `null` where that is not known. */
   readonly pidSpace: string | null
-  /** When it started, as the system counts; `null` where that is not known. */
+  /** When it started, as the system counts; `null` where that is not known, and for a worker, which may end before it. */
   readonly started: string | null
 }
 
 let mark: ProcessMark | undefined
 
 export function thisProcess(): ProcessMark {
-  mark ??= { pidSpace: pidSpace(), started: readStat(process.pid)?.started ?? null }
+  mark ??= { pidSpace: pidSpace(), started: isMainThread ? (readStat(process.pid)?.started ?? null) : null }
   return mark
 }
 
-/** Whether it can be known from here that a process is there still. */
+/** Whether it can be known from here that a service is there still: its process is. */
 export function canBeLookedUp({ pidSpace, started }: ProcessMark): boolean {
   return pidSpace !== null && started !== null && pidSpace === thisProcess().pidSpace
 }
