@@ -1261,8 +1261,7 @@ describe('close', () => {
   test('counts the keys that are accepted while it waits for their look-ups', async () => {
     const keys = [createTestKey(), createTestKey()]
     const store = createOwnStore(...keys)
-    store.onFind = (id) =>
-      new Promise((resolve) => setTimeout(resolve, 20, keys.find((key) => key.id === id)?.stored))
+    store.onFind = (id) => new Promise((resolve) => setTimeout(resolve, 20, keys.find((key) => key.id === id)?.stored))
     const verifier = verifierOf({ keys: store, timeoutMs: 5000 })
     const outcomes = keys.map(({ key }) => outcomeOf(verifier, key))
     await turn()
