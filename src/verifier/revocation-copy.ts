@@ -13,7 +13,10 @@ export interface RevocationCopy {
   readonly wasRead: boolean
   /** The instant at which the copy last had every revocation, as far as is known. */
   readonly completeAt: number
-  /** Whether the copy has every revocation. It takes note of the time: see `completeAt`. */
+  /**
+   * Whether the copy has every revocation. It takes note of the time: see `completeAt`. Where the clock was set back, the copy
+   * may lack some that are in force again, and has to be read anew.
+   */
   checkComplete(epoch: number | undefined): boolean
   /** Whether the copy has a revocation of a token. */
   lists(auth: AccessTokenAuth): boolean
@@ -42,6 +45,11 @@ export interface RevocationCopy {
 const READ_AGAIN_MS = 1000
 /** Time between two looks for revocations that have ended. */
 const REMOVE_ENDED_MS = 60_000
+/**
+ * By how much a clock may go back and the copy still counts. Clocks are adjusted by milliseconds all the time, and what ended
+ * within this time is of no use to a token: keyrings keep revocations for minutes longer than the tokens that they refuse.
+ */
+const SET_BACK_MS = 1000
 
 export function createRevocationCopy(
   readStore: NonNullable<KeyStore['tokenRevocations']>,
@@ -57,6 +65,7 @@ export function createRevocationCopy(
     completeAt: Number.NEGATIVE_INFINITY,
     /** The epoch in which the index has every revocation; `undefined` when it may lack some. */
     epoch: undefined as number | undefined,
+    /** The instant of the clock up to which the index lacks what has ended: it was removed, or was not read. */
     endedRemovedAt: Number.NEGATIVE_INFINITY,
   }
   /** The reading under way, and the changes since it began: its answer may be from before them. */
@@ -73,8 +82,10 @@ export function createRevocationCopy(
       throw new StoreFailure(error)
     })
     const complete = await indexAnswer(answer, notice)
+    if (clock() < startedAt - SET_BACK_MS) throw new Error('the clock was set back while revocations were read')
     const understood = news.map((change) => apply(change, complete))
     index = complete
+    state.endedRemovedAt = startedAt
     state.wasRead = true
     onRead(complete)
     if (understood.includes(false)) return complete
@@ -99,9 +110,15 @@ export function createRevocationCopy(
   })
 
   function removeEnded(now: number): void {
-    if (Math.abs(now - state.endedRemovedAt) <= REMOVE_ENDED_MS) return
+    if (now - state.endedRemovedAt <= REMOVE_ENDED_MS) return
     state.endedRemovedAt = now
     index.removeEnded(now)
+  }
+
+  /** What the store confirmed before is no longer worth anything. */
+  function invalidate(): void {
+    state.epoch = undefined
+    state.completeAt = Number.NEGATIVE_INFINITY
   }
 
   return {
@@ -116,8 +133,12 @@ export function createRevocationCopy(
     },
 
     checkComplete(epoch) {
-      if (epoch === undefined || epoch !== state.epoch) return false
       const now = clock()
+      if (now < state.endedRemovedAt - SET_BACK_MS) {
+        invalidate()
+        state.endedRemovedAt = now
+      }
+      if (epoch === undefined || epoch !== state.epoch) return false
       state.completeAt = now
       removeEnded(now)
       return true
@@ -129,9 +150,8 @@ export function createRevocationCopy(
     hear(change) {
       underWay?.news.push(change)
       if (apply(change, index)) return
-      // Something has changed that only the store knows. What it confirmed before is no longer worth anything.
-      state.epoch = undefined
-      state.completeAt = Number.NEGATIVE_INFINITY
+      // Something has changed that only the store knows.
+      invalidate()
     },
 
     learn(found) {

@@ -557,6 +557,96 @@ describe('a change of the revocations', () => {
   })
 })
 
+describe('a clock that runs ahead for a while and is set back', () => {
+  const HOUR = 3_600_000
+  /** A service whose list was read, with one revocation that ends in an hour; tokens outlive all that its clock does. */
+  async function setUp({ storeMaxStaleSeconds = 0, canFind = true } = {}) {
+    const clock = { now: Date.now() }
+    const start = clock.now
+    const revoked = { ...one, endsAt: start + HOUR }
+    const answer = { revocations: async (): Promise<unknown> => [], state: 'live', canFind }
+    const own = ownStore(answer)
+    // Like any store, it leaves out what has ended by the clock of who asks.
+    answer.revocations = async () => [revoked].filter(({ endsAt }) => endsAt > (own.reads.at(-1) as number))
+    const by = verifier(own.store, { clock: () => clock.now, storeMaxStaleSeconds })
+    const exp = Math.floor(start / 1000) + 48 * 3600
+    const [token, other] = [issuer.mint({ jti: 'one', exp }), issuer.mint({ jti: 'other', exp })]
+    await by.ready()
+    expect(await decide(by, token)).toBe('401 revoked')
+    return { ...own, by, clock, start, answer, token, other, exp }
+  }
+
+  test.each([true, false])('brings back what has not ended (asked one by one: %s)', async (canFind) => {
+    const { by, clock, start, token, other, reads } = await setUp({ canFind })
+    clock.now = start + 5 * HOUR
+    expect(await decide(by, other)).toBe('accepted')
+    clock.now = start
+    expect(await decide(by, token)).toBe('401 revoked')
+    await until(async () => {
+      expect(await decide(by, token)).toBe('401 revoked')
+      return reads.length === 2
+    })
+    await untilCached(by, other)
+    expect(await decide(by, token)).toBe('401 revoked')
+    expect(reads).toEqual([start, start])
+  })
+
+  test('brings back what was not read meanwhile', async () => {
+    const { by, clock, start, token, other, tell, reads } = await setUp({ canFind: false })
+    clock.now = start + 5 * HOUR
+    tell({ tokens: true })
+    expect(await decide(by, other)).toBe('accepted')
+    clock.now = start
+    expect(await decide(by, token)).toBe('401 revoked')
+    expect(reads).toEqual([start, start + 5 * HOUR, start])
+  })
+
+  test('while the list is being read: nobody is accepted by that reading', async () => {
+    const { by, clock, start, token, other, answer, tell, reads } = await setUp({ canFind: false })
+    clock.now = start + 5 * HOUR
+    expect(await decide(by, other)).toBe('accepted')
+    let endReading = () => {}
+    const { revocations } = answer
+    answer.revocations = async () => {
+      await new Promise<void>((resolve) => (endReading = resolve))
+      return []
+    }
+    tell({ tokens: true })
+    const waiting = decide(by, token)
+    await until(() => reads.length === 2)
+    answer.revocations = revocations
+    clock.now = start
+    endReading()
+    expect(await waiting).toBe('503')
+    expect(await decide(by, token)).toBe('401 revoked')
+  })
+
+  test('by a second or less has nothing read again, however often', async () => {
+    const { by, clock, start, other, reads } = await setUp({ canFind: false })
+    for (let i = 0; i < 20; i++) {
+      clock.now = start + (i % 2 === 0 ? -1000 : 3)
+      expect(await decide(by, other)).toBe('accepted')
+    }
+    expect(reads).toEqual([start])
+    clock.now = start - 1001
+    expect(await decide(by, other)).toBe('accepted')
+    expect(reads).toEqual([start, start - 1001])
+  })
+
+  test('leaves nothing in force that the store confirmed before, when the store is out of reach', async () => {
+    const { by, clock, start, answer, other, exp } = await setUp({ storeMaxStaleSeconds: 60 })
+    clock.now = start + 5 * HOUR
+    expect(await decide(by, other)).toBe('accepted')
+    answer.state = 'down'
+    answer.revocations = () => Promise.reject(new Error('down'))
+    clock.now = start
+    expect(await decide(by, issuer.mint({ jti: 'one', exp }))).toBe('503')
+    // Five hours later nothing was confirmed a moment ago.
+    clock.now = start + 5 * HOUR + 1000
+    expect(await decide(by, other)).toBe('503')
+  })
+})
+
 test('a store without revocations of tokens is not asked for them', async () => {
   const store = { find: () => Promise.reject(new Error('down')) } as never
   expect(await decide(verifier(store), issuer.mint())).toBe('accepted')
