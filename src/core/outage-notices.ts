@@ -17,8 +17,10 @@ export interface OutageNotices {
    * @param identity what makes it one dependency for all verifiers of this process; by default its name
    */
   about(name: string, identity?: unknown): DependencyNotice
-  /** Nothing is written for this verifier any more. */
+  /** Nothing is written for this verifier any more, unless it is opened again. */
   close(): void
+  /** Takes a close back. */
+  reopen(): void
 }
 
 /** For each dependency there is at most one pair of lines, that it is out and that it is back, within this time. */
@@ -42,7 +44,7 @@ const outages = ofProcess('outages', () => new Map<unknown, Outage>())
 
 export const NO_NOTICE: DependencyNotice = { isFailing: false, failed() {}, answered() {} }
 
-export const NO_NOTICES: OutageNotices = { about: () => NO_NOTICE, close() {} }
+export const NO_NOTICES: OutageNotices = { about: () => NO_NOTICE, close() {}, reopen() {} }
 
 /** No timer runs: a line is written when a question fails or is answered, and at no other time. */
 export function createOutageNotices(write: (line: string) => void = writeLine): OutageNotices {
@@ -67,15 +69,16 @@ export function createOutageNotices(write: (line: string) => void = writeLine): 
 
   return {
     about(name, identity = name) {
-      const outage = outageOf(identity)
+      outageOf(identity)
       const shown = name.replace(/[\p{C}\p{Z}]+/gu, ' ').slice(0, LONGEST_NAME)
       return {
         get isFailing() {
-          return outage.failingSince !== undefined
+          return used.get(identity)?.failingSince !== undefined
         },
 
         failed(cause) {
           if (closed) return
+          const outage = outageOf(identity)
           const now = performance.now()
           outage.failingSince ??= now
           // An outage that began while the last pair was fresh is told of as soon as a minute is over, if it still goes on.
@@ -87,7 +90,9 @@ export function createOutageNotices(write: (line: string) => void = writeLine): 
         },
 
         answered() {
-          if (outage.failingSince === undefined || closed) return
+          if (closed) return
+          const outage = outageOf(identity)
+          if (outage.failingSince === undefined) return
           const lasted = performance.now() - outage.failingSince
           const { told } = outage
           outage.failingSince = undefined
@@ -104,6 +109,11 @@ export function createOutageNotices(write: (line: string) => void = writeLine): 
         outage.users--
         if (outage.users === 0 && outages.get(identity) === outage) outages.delete(identity)
       }
+      used.clear()
+    },
+
+    reopen() {
+      closed = false
     },
   }
 }

@@ -20,22 +20,32 @@ export interface KeptIssuers<T extends object> {
   clear(): void
 }
 
-/** @param max most that are kept. Where all of them are proven there is room for one more, whose first token is looked at */
-export function createKeptIssuers<T extends object>(max: number): KeptIssuers<T> {
+/**
+ * @param max most that are kept. Where all of them are proven there is room for one more, whose first token is looked at
+ * @param onDrop is told of each that is not kept any more, for whatever reason
+ */
+export function createKeptIssuers<T extends object>(max: number, onDrop: (one: T) => void = () => {}): KeptIssuers<T> {
   const proven = new LRUCache<string, T>({
     max,
-    dispose: (_one, _iss, reason) => {
+    dispose: (one, _iss, reason) => {
       if (reason === 'evict') warnDropped(max)
+      onDrop(one)
     },
   })
   /** In the order in which they came. */
   const unproven = new Map<string, T>()
 
+  function dropUnproven(iss: string): void {
+    const one = unproven.get(iss)
+    unproven.delete(iss)
+    if (one !== undefined) onDrop(one)
+  }
+
   function makeRoom(): void {
     const room = Math.max(1, max - proven.size)
     for (const iss of unproven.keys()) {
       if (unproven.size <= room) return
-      unproven.delete(iss)
+      dropUnproven(iss)
     }
   }
 
@@ -48,6 +58,7 @@ export function createKeptIssuers<T extends object>(max: number): KeptIssuers<T>
         proven.set(iss, one)
         return
       }
+      dropUnproven(iss)
       unproven.set(iss, one)
       makeRoom()
     },
@@ -64,12 +75,12 @@ export function createKeptIssuers<T extends object>(max: number): KeptIssuers<T>
 
     delete(iss) {
       proven.delete(iss)
-      unproven.delete(iss)
+      dropUnproven(iss)
     },
 
     clear() {
       proven.clear()
-      unproven.clear()
+      for (const iss of unproven.keys()) dropUnproven(iss)
     },
   }
 }

@@ -59,7 +59,7 @@ export function createResolvedIssuers(
   // They end together: what one that has to go still has under way comes to its end.
   const shared = { ...settings, closing }
   const questions = createIssuerQuestions(resolver.ask, timeoutMs, closing.signal)
-  const kept = createKeptIssuers<Kept>(resolver.maxIssuers)
+  const kept = createKeptIssuers<Kept>(resolver.maxIssuers, ({ notices }) => notices.close())
   const byIssuer = new WeakMap<Issuer, Kept>()
   const refusals = new LRUCache<string, Moment>({ max: MAX_REFUSALS })
   const underWay = new Map<string, Promise<Issuer | undefined>>()
@@ -82,7 +82,6 @@ export function createResolvedIssuers(
     const one = kept.get(iss)
     if (one === undefined) return
     one.isOver = true
-    one.notices.close()
     kept.delete(iss)
   }
 
@@ -194,7 +193,11 @@ export function createResolvedIssuers(
 
     noteUse(issuer) {
       const one = byIssuer.get(issuer)
-      if (one !== undefined && !isOver(one) && stands(one)) kept.noteUse(issuer.policy.issuer, one)
+      if (one === undefined || isOver(one) || !stands(one)) return
+      const iss = issuer.policy.issuer
+      kept.noteUse(iss, one)
+      // It may have had to make room meanwhile.
+      if (kept.get(iss) === one) one.notices.reopen()
     },
 
     close() {

@@ -119,6 +119,18 @@ test('after close() nothing is told, and a verifier that comes later begins anew
   expect(lines).toHaveLength(2)
 })
 
+test('after reopen() it is told again, beside those that came meanwhile', () => {
+  const [first, second] = [notices(), notices()]
+  const issuer = first.about('issuer https://a.example')
+  first.close()
+  second.about('issuer https://a.example').failed(refused)
+  first.reopen()
+  issuer.failed(refused)
+  expect(lines).toHaveLength(1)
+  issuer.answered()
+  expect(lines[1]).toContain('is back')
+})
+
 test('a line says the fault of a store of ours once, with its name', () => {
   const store = notices().about('key store postgres://svc@db.example:5432/keys')
   store.failed(

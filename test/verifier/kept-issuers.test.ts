@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { IssuerOptions } from '../../src/config/options.js'
+import type { IssuerOptions, VerifierOptions } from '../../src/config/options.js'
+import { ofProcess } from '../../src/core/of-process.js'
 import { createKeptIssuers } from '../../src/verifier/kept-issuers.js'
 import { A, setUp } from '../support/resolving.js'
 import type { TestIssuer } from '../support/tokens.js'
@@ -73,8 +74,33 @@ describe('of what is kept', () => {
   })
 })
 
+test('what is not kept any more is told of, once, and what is proven is kept', () => {
+  const dropped: string[] = []
+  const kept = createKeptIssuers<{ name: string }>(1, ({ name }) => dropped.push(name))
+  const add = (iss: string, name: string, isProven: boolean) => {
+    const one = { name }
+    kept.set(iss, one)
+    if (isProven) kept.noteUse(iss, one)
+  }
+  add('a', 'stranger', false)
+  add('b', 'next stranger', false)
+  expect(dropped.splice(0)).toEqual(['stranger'])
+  add('b', 'renewed stranger', true)
+  expect(dropped.splice(0)).toEqual(['next stranger'])
+  add('b', 'renewed', false)
+  expect(dropped.splice(0)).toEqual(['renewed stranger'])
+  add('c', 'unused no longer', true)
+  expect(dropped.splice(0)).toEqual(['renewed'])
+  kept.delete('c')
+  expect(dropped.splice(0)).toEqual(['unused no longer'])
+  add('d', 'proven', true)
+  add('e', 'unproven', false)
+  kept.clear()
+  expect(dropped).toEqual(['proven', 'unproven'])
+})
+
 /** Issuers with keys of their own at a URL, which answers when the test says so. */
-function world(maxIssuers: number, names: readonly string[]) {
+function world(maxIssuers: number, names: readonly string[], options: VerifierOptions = {}) {
   const issuers = new Map<string, TestIssuer>()
   const fetched: string[] = []
   const gate: { wait: Promise<void> | undefined } = { wait: undefined }
@@ -85,7 +111,11 @@ function world(maxIssuers: number, names: readonly string[]) {
     return Response.json((issuers.get(origin) as TestIssuer).jwks)
   }
   const answers = { now: (iss: string): IssuerOptions | undefined => ({ issuer: iss, jwksUri: `${iss}/jwks`, fetch }) }
-  const up = setUp((iss) => (issuers.has(iss) ? answers.now(iss) : undefined), { maxIssuers, issuerTtlSeconds: 60 })
+  const up = setUp((iss) => (issuers.has(iss) ? answers.now(iss) : undefined), {
+    maxIssuers,
+    issuerTtlSeconds: 60,
+    ...options,
+  })
   for (const name of names) issuers.set(name, up.issuerOf(name))
   const [first] = names
   /** Anybody's: without a signature that holds. */
@@ -99,7 +129,17 @@ function world(maxIssuers: number, names: readonly string[]) {
       open()
     }
   }
-  return { ...up, fetched, fetch, answers, unsigned, close, first: issuers.get(first as string) as TestIssuer, issuers }
+  return {
+    ...up,
+    fetched,
+    fetch,
+    gate,
+    answers,
+    unsigned,
+    close,
+    first: issuers.get(first as string) as TestIssuer,
+    issuers,
+  }
 }
 
 describe('tokens without a good signature', () => {
@@ -136,6 +176,42 @@ describe('tokens without a good signature', () => {
     expect(new Set(await Promise.all(flood))).toEqual(new Set(['401 signature']))
     expect(await outcome(first.mint())).toBe('accepted')
     expect(asked).toHaveLength(NAMES.length)
+  })
+})
+
+describe('outages', () => {
+  const known = ofProcess('outages', () => new Map())
+
+  test('are kept in mind of the issuers that are kept, and of none after close()', async () => {
+    const before = known.size
+    const { outcome, unsigned, issuers, verifier } = world(2, NAMES, { outageNotices: true })
+    for (const [iss, issuer] of issuers) {
+      expect(await outcome(unsigned(iss))).toBe('401 signature')
+      expect(await outcome(issuer.mint())).toBe('accepted')
+      // Two of each: its key set, and its metadata.
+      expect(known.size - before).toBeLessThanOrEqual(2 * 2)
+    }
+    await verifier.close()
+    expect(known.size).toBe(before)
+  })
+
+  test('of an issuer that had to go, and is back with its verified token, are told of', async () => {
+    const lines: string[] = []
+    vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const { outcome, unsigned, first, close, asked, gate, clock } = world(1, NAMES, { outageNotices: true })
+    const open = close()
+    const valid = outcome(first.mint())
+    const flood = NAMES.slice(1).map((iss) => outcome(unsigned(iss)))
+    await vi.waitFor(() => expect(asked).toHaveLength(NAMES.length))
+    open()
+    expect(await valid).toBe('accepted')
+    await Promise.all(flood)
+    gate.wait = Promise.reject(new Error('down'))
+    gate.wait.catch(() => {})
+    clock.now += 600_000
+    await outcome(first.mint())
+    expect(lines).toEqual([expect.stringContaining(`issuer ${first.issuer} failed: `)])
   })
 })
 

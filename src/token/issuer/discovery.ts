@@ -46,7 +46,7 @@ export function createDiscovery(
           notice.answered()
         } catch (error) {
           if (!(error instanceof FetchError && error.outOfReach)) throw error
-          notice.failed(error)
+          if (!deadline.aborted) notice.failed(error)
         } finally {
           half.clear()
         }

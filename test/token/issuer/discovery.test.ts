@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { createOutageNotices } from '../../../src/core/outage-notices.js'
 import { metadataUrls } from '../../../src/token/issuer/discovery.js'
 import {
   type Answer,
@@ -289,6 +290,37 @@ describe('where the key set is', () => {
       // It is asked each time, so that a moved key set is found as soon as it is in order again.
       expect([fetches(metadataPath), fetches()]).toEqual([1 + hours, 1 + hours])
     }
+  })
+
+  test.each([
+    ['fails', 'is told of'],
+    ['is in the way of close()', 'is no outage'],
+  ])('metadata that %s when it is asked again %s', async (what) => {
+    const lines: string[] = []
+    const notices = createOutageNotices((line) => lines.push(line))
+    onTestFinished(notices.close)
+    const metadata = vi.fn<(init: RequestInit) => unknown>()
+    metadata.mockResolvedValueOnce(
+      Response.json({ issuer: 'https://issuer.example', jwks_uri: 'https://issuer.example/jwks' }),
+    )
+    const answerOf = (url: URL, init: RequestInit) =>
+      url.pathname === '/jwks' ? Response.json({ keys: [old] }) : metadata(init)
+    const { issuer, clock } = setUpFetch(answerOf, { timeoutMs: 3000 }, notices)
+    expect(await ask(issuer)).toBe('found')
+    metadata.mockImplementation(
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => reject(signal.reason))
+          if (what === 'fails') reject(new Error('down'))
+        }),
+    )
+    clock.now = START + HOUR
+    const asked = ask(issuer)
+    await vi.waitFor(() => expect(metadata).toHaveBeenCalledTimes(2))
+    if (what !== 'fails') issuer.close()
+    await asked
+    const told = 'metadata of issuer https://issuer.example failed: '
+    expect(lines).toEqual(what === 'fails' ? [expect.stringContaining(told)] : [])
   })
 
   test.each([

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, vi } from 'vitest'
 import { resolveOptions, type VerifierOptions } from '../../../src/config/options.js'
 import { UnavailableError } from '../../../src/core/errors.js'
+import type { OutageNotices } from '../../../src/core/outage-notices.js'
 import type { KeySetEvent } from '../../../src/core/telemetry.js'
 import { metadataUrls } from '../../../src/token/issuer/discovery.js'
 import { createIssuer, type Issuer } from '../../../src/token/issuer/issuer.js'
@@ -88,7 +89,11 @@ export async function setUp(options: Partial<VerifierOptions> & { path?: string 
 }
 
 /** An issuer elsewhere, behind a fetch of the test's own. */
-export function setUpFetch(fetch: (url: URL, init: RequestInit) => unknown, options: Partial<VerifierOptions> = {}) {
+export function setUpFetch(
+  fetch: (url: URL, init: RequestInit) => unknown,
+  options: Partial<VerifierOptions> = {},
+  notices?: OutageNotices,
+) {
   const clock = { now: START }
   const config = resolveOptions(
     {
@@ -101,7 +106,7 @@ export function setUpFetch(fetch: (url: URL, init: RequestInit) => unknown, opti
     },
     {},
   )
-  const issuer = createIssuer(config.issuers[0] as (typeof config.issuers)[0], config)
+  const issuer = createIssuer(config.issuers[0] as (typeof config.issuers)[0], config, notices)
   onTestFinished(() => issuer.close())
   return { issuer, clock }
 }
