@@ -455,6 +455,19 @@ describe('the bounds', () => {
     expect((await underWay).sort()).toEqual(['answered', ...Array(99).fill('stale')])
   })
 
+  test('look-ups that were answered late count in no later outage', async () => {
+    const { store, lookup } = setUp(50)
+    const answers = heldBack(store)
+    const late = await Promise.all(Array.from({ length: 100 }, (_, i) => outcomeOf(lookup, `late${i}`)))
+    expect(late).toEqual(Array(100).fill('stale'))
+    for (const answer of answers) answer.resolve(undefined)
+    await turn()
+    store.onFind = () => Promise.reject(new Error('down'))
+    expect(await outcomeOf(lookup, 'rejected')).toBe('stale')
+    store.onFind = undefined
+    expect(await outcomeOf(lookup, 'again')).toBe('answered')
+  })
+
   test('what is given up sooner while the store fails is no failure of a store that has answered meanwhile', async () => {
     const { store, lookup, find } = setUp(1000)
     store.onFind = () => Promise.reject(new Error('down'))

@@ -10,7 +10,10 @@ function setUpQuestions(timeoutMs = 60_000) {
   const questions = createIssuerQuestions(
     (iss) => {
       put.push(iss)
-      return iss === 'at once' ? 'here' : new Promise((resolve) => answers.push(resolve))
+      if (iss === 'at once') return 'here'
+      // biome-ignore lint/suspicious/noThenProperty: what an application could answer
+      if (iss === 'twice') return { then: (give: (value: unknown) => void) => ['x', 'y'].forEach(give) }
+      return new Promise((resolve) => answers.push(resolve))
     },
     timeoutMs,
     closing.signal,
@@ -43,6 +46,15 @@ describe('where there is no room', () => {
     answers[0]?.('x')
     expect(await waiting[0]).toBe('here')
     expect(put.slice(100)).toEqual(['at once', 'second'])
+  })
+
+  test('one that is answered twice gives its room back once', async () => {
+    const { answers, ask, fill } = setUpQuestions(30)
+    await Promise.all(fill())
+    answers[0]?.('late')
+    await vi.waitFor(async () => expect(await ask('twice')).toBe('x'))
+    await expect(ask('last')).rejects.toThrow('no answer within 30 ms')
+    await expect(ask('stranger')).rejects.toThrow(NoRoomError)
   })
 
   test('waiting ends with the time limit and with the verifier, and is no failure of the application', async () => {

@@ -153,6 +153,18 @@ describe('tokens without a good signature', () => {
     for (const list of [asked, fetched]) expect(list.filter((iss) => iss === first.issuer)).toHaveLength(1)
   })
 
+  test('never drop what the application has told of in the place of such an issuer', async () => {
+    const { outcome, unsigned, first, asked, answers, clock } = world(2, NAMES)
+    expect(await outcome(first.mint())).toBe('accepted')
+    const { now } = answers
+    answers.now = (iss) => ({ ...(now(iss) as IssuerOptions), ...(iss === first.issuer && { audience: 'x' }) })
+    clock.now += 60_000
+    expect(await outcome(first.mint())).toBe('401 audience')
+    for (const iss of NAMES.slice(1)) expect(await outcome(unsigned(iss))).toBe('401 signature')
+    expect(await outcome(first.mint({ aud: 'x' }))).toBe('accepted')
+    expect(asked.filter((iss) => iss === first.issuer)).toHaveLength(2)
+  })
+
   test('neither does one whose claims are refused, nor a cached refusal', async () => {
     const { outcome, first, asked, issuers } = world(1, NAMES)
     const token = first.mint()

@@ -460,6 +460,34 @@ describe('a store out of reach', () => {
     await until(async () => (await decide(by, token)) === '401 revoked')
   })
 
+  test('after it told of a change leaves nothing in force that it said before', async () => {
+    const answer = { revocations: async (): Promise<unknown> => [], canFind: true }
+    const { store, tell, asked } = ownStore(answer)
+    const by = verifier(store, { storeMaxStaleSeconds: 600 })
+    await by.ready()
+    const token = issuer.mint({ jti: 'one' })
+    expect(await decide(by, token)).toBe('accepted')
+    // The list was enough.
+    expect(asked).toEqual([])
+    answer.revocations = () => Promise.reject(new Error('down'))
+    tell({ tokens: true })
+    expect(await decide(by, token)).toBe('503')
+  })
+
+  test('answered before with what has ended: that refuses nothing', async () => {
+    const clock = Date.now()
+    const answer = {
+      revocations: async (): Promise<unknown> => [{ ...one, endsAt: clock }],
+      state: 'down',
+      canFind: true,
+    }
+    const by = verifier(ownStore(answer).store, { storeMaxStaleSeconds: 60, clock: () => clock })
+    const token = issuer.mint({ jti: 'one' })
+    for (let i = 0; i < 2; i++) expect(await decide(by, token)).toBe('accepted')
+    answer.revocations = () => Promise.reject(new Error('down'))
+    expect(await decide(by, token)).toBe('accepted')
+  })
+
   test.each([
     ['no list', null],
     ['no issuer', [{ ...one, issuer: undefined }]],
