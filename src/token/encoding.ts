@@ -9,8 +9,8 @@ const scratch = Buffer.allocUnsafeSlow(MAX_TOKEN_BYTES)
 
 /**
  * Whether a text is base64url as an encoder writes it, with the spare bits of the last character zero. Other spellings of
- * the same bytes would give one token many names, by which anybody could fill the cache (RFC 4648 §3.5). Of more than
- * {@link MAX_TOKEN_BYTES} none is.
+ * the same bytes would give one token many names, by which anybody could fill the cache (RFC 4648 §3.5). A text that stands
+ * for more than {@link MAX_TOKEN_BYTES} bytes is none.
  *
  * A token can still have two: see the second signature of ECDSA in SECURITY.md. Nothing may rely on a token's text being
  * its only one.
