@@ -3,7 +3,7 @@
  *
  * - `-- --small` takes two minutes, for a look; its results are not kept
  * - `-- --part revocation` takes one part alone (also `keys`, `usage`, `writes`)
- * - `-- --part revocation --case many` takes one case of it
+ * - `-- --part revocation --case many` takes one case of it; bench/README.md names them
  * - `-- --part revocation --slowest 10` prints what delayed the slowest revocations of each case
  * - `-- --part keys --keys 10000000` takes stores of that many keys
  * - `-- --check` takes revocation in short, and fails when a key is accepted again, or the goal is far away
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { revocationTable, writeFleetPage } from '../report/fleet-page.js'
 import { loadResult, saveResult } from '../shared/results.js'
 import { measureKeys } from './measure-keys.js'
-import { measureRevocation } from './measure-revocation.js'
+import { CASE_NAMES, measureRevocation } from './measure-revocation.js'
 import { measureUsage } from './measure-usage.js'
 import { measureWrites } from './measure-writes.js'
 
@@ -53,6 +53,22 @@ const parts = {
   keys: async ({ keys }) => ({ keys: { ...keys, ...(await measureKeys(storeSizes())) } }),
   usage: async () => ({ usage: await measureUsage({ services, small }) }),
   writes: async () => ({ writes: await measureWrites({ services, small }) }),
+}
+
+checkChoice('part', Object.keys(parts))
+checkChoice('case', CASE_NAMES)
+
+/**
+ * Ends the process where there is no such part or case.
+ *
+ * @param {'part' | 'case'} option
+ * @param {string[]} choices
+ */
+function checkChoice(option, choices) {
+  const given = values[option]
+  if (given === undefined || choices.includes(given)) return
+  console.error(`--${option} is one of ${choices.join(', ')}`)
+  process.exit(2)
 }
 
 function storeSizes() {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { SOURCES } from './sources.js'
 
 /** @import { Circumstances, Results } from './types.d.ts' */
 
@@ -25,7 +26,7 @@ function commit() {
   /** @param {string[]} args */
   const git = (...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim()
   try {
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--', 'src', 'adapters') && '+')
+    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--', ...SOURCES) && '+')
   } catch {
     return 'unknown'
   }
