@@ -3,6 +3,7 @@ import { cpus } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startProxy } from '../../test/support/postgres-proxy.js'
 import { createKeyring } from '../shared/built-package.js'
+import { REVOCATIONS_PER_SECOND } from '../shared/goals.js'
 import { sharedNow, spread } from '../shared/timing.js'
 import { startFleet } from './fleet-services.js'
 import { printSlowest } from './slowest.js'
@@ -38,7 +39,7 @@ const CASES = {
   plain: { whole: 1000, small: 60, check: 60 },
   confirmed: { whole: 500, small: 30, check: 20, confirm: true },
   many: { whole: 500, small: 30, check: 20, services: 50, processes: 4 },
-  stream: { whole: 500, small: 200, check: 100, perSecond: 100 },
+  stream: { whole: 500, small: 200, check: 100, perSecond: REVOCATIONS_PER_SECOND },
   listenerCut: { whole: 100, small: 10, check: 5, disturb: cutListeners },
   restart: { whole: 10, small: 2, check: 1, disturb: restartServer },
   // It takes longer than all the others, and tests of the feed hold it.

@@ -209,6 +209,14 @@ export const growthGoals = [
   })),
 ]
 
+/**
+ * What is to be reached where nothing is out of order, in milliseconds from the commit. It is stricter than what users are
+ * promised.
+ */
+export const REVOCATION_GOAL = { cases: ['plain', 'confirmed', 'many', 'stream'], p99: 25, max: 100 }
+/** What the case of many revocations asks for. */
+export const REVOCATIONS_PER_SECOND = 100
+
 /** @type {Goal<LookUpResults>[]} */
 export const lookUpGoals = ['SQLite', 'PostgreSQL'].map((store) => ({
   name: `key never seen before, 64 in flight, ${store}: decisions/s, as a share of the driver's look-ups/s`,

@@ -47,7 +47,8 @@ export interface PostgresKeyStoreOptions {
 
 /**
  * Keeps keys in PostgreSQL 12 or later, through the package `pg`. Any number of services may use the database; each sees
- * the changes of the others, hand-written SQL included, within 50 ms (p99), or within 2 s where LISTEN does not work.
+ * the changes of the others, hand-written SQL included, within 50 ms (p99) while processors are not saturated, or within 2 s
+ * where LISTEN does not work.
  *
  * Nothing depends on the `search_path` of a session, or on its temporary tables. It connects when it is first used. Only
  * `migrate()` creates tables, which a keyring and the command line call. A service that verifies needs few rights: the
