@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createKeyring } from '../../src/keyring/keyring.js'
 import type { ChangeFeed, KeyStore, UsageIncrement } from '../../src/store/contract.js'
 import { openKeyStore } from '../../src/store/open.js'
+import { formatGrants } from '../../src/store/postgres/grants.js'
 import { type PostgresKeyStoreOptions, postgresKeyStore } from '../../src/store/postgres/store.js'
 import { createVerifier } from '../../src/verifier/verifier.js'
 import { decide } from '../support/outcome.js'
@@ -199,6 +200,24 @@ describe.each(versions)('on PostgreSQL $major', ({ major, binaries }) => {
       const warning = /belong to another role: table .*vantage_keys of "mallory"/
       await expect(open().migrate?.()).rejects.toThrow(warning)
       await expect(createKeyring(open()).list()).rejects.toThrow(warning)
+    })
+
+    test('that has migrated is refused to readers until it owns the database, or they are its members', async () => {
+      await sql('GRANT CREATE, USAGE ON SCHEMA public TO team')
+      await openAs('team').migrate?.()
+      await sql(formatGrants('reader', { role: 'dba', schema: 'public' }).join(' '))
+      const list = () => createKeyring(openAs('dba'), { migrate: false }).list()
+      await expect(list()).rejects.toThrow(
+        /table vantage_keys of "team".* If that role is the one that migrates this key store, make it the owner of the database .*if nobody knows them, drop them$/,
+      )
+      closers.push(() => sql('REVOKE team FROM dba'))
+      await sql('GRANT team TO dba')
+      await expect(list()).resolves.toMatchObject({ keys: [] })
+      await sql('REVOKE team FROM dba')
+      await expect(list()).rejects.toThrow('table vantage_keys of "team"')
+      closers.push(() => sql('ALTER DATABASE postgres OWNER TO admin'))
+      await sql('ALTER DATABASE postgres OWNER TO team')
+      await expect(list()).resolves.toMatchObject({ keys: [] })
     })
 
     test('stops a migration also when it put the migrating role into the group of the owner', async () => {

@@ -8,6 +8,7 @@ export const grants: Command = {
   summary: 'print the SQL that gives a role of PostgreSQL what it needs',
   about: [
     'It connects to nothing. The owner of the tables runs the statements, once keys migrate has made them: pipe them into psql.',
+    'Let the role that runs keys migrate own the database (ALTER DATABASE ... OWNER TO), or be a superuser. Otherwise commands and keyrings of an administrator, a reader and a receiver refuse its tables, which could be a forgery, unless their role is its member.',
     'service: verifies credentials. administrator: all commands but keys migrate, and the console. reader: the commands that change nothing. receiver: revokes the access tokens that events of an issuer name, and nothing else.',
   ],
   options: {

@@ -113,7 +113,7 @@ export async function refuseForeignObjects(
   const foreign = judged.filter((object) => object.foreign)
   if (foreign.length > 0) {
     throw new KeyStoreError(
-      `The ${name} has objects in the schema ${quoteName(schema)} that belong to another role: ${listOf(foreign)}. Nothing was written. Drop them, or make them your own with ALTER ... OWNER TO, if you know that what they hold is right; or name another schema`,
+      `The ${name} has objects in the schema ${quoteName(schema)} that belong to another role: ${listOf(foreign)}. Nothing was written. If that role is the one that migrates this key store, make it the owner of the database (ALTER DATABASE ... OWNER TO), or this role its member, which gives this one all of its rights. If you know that what they hold is right, make them your own with ALTER ... OWNER TO. Or name another schema; or, if nobody knows them, drop them`,
     )
   }
   const misplaced = judged.filter((object) => object.misplaced)
