@@ -135,7 +135,9 @@ export interface VerifierOptions {
   keySetMaxStaleSeconds?: number | undefined
   /**
    * How long a cached key, and a token of a store that keeps revocations of tokens, is accepted after its last confirmation
-   * while the store is out of reach. 0 to 86 400. Default: 0, an outage of the store is 503.
+   * while the store is out of reach. 0 to 86 400. Default: 0, an outage of the store is 503. Such a service may accept for as
+   * long what was revoked meanwhile, also when that revocation was confirmed (`confirm`): a service without the store is not
+   * asked.
    */
   storeMaxStaleSeconds?: number | undefined
   /** Protection space in challenges: printable ASCII without `"` and `\`. Default: `'vantage'`. */

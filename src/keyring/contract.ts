@@ -90,7 +90,11 @@ export interface RevokeKeyOptions {
 export interface ConfirmOptions {
   /**
    * How long to wait until each service that follows the store has said that it refuses what is revoked: 1 second to 10
-   * minutes. A number is seconds.
+   * minutes, from the commit. A number is seconds. It may take up to 5 seconds longer where the store itself is slow or out of
+   * reach.
+   *
+   * A service that has lost the store, or whose session the server has just ended, is not counted, and may accept what is
+   * revoked for 5 seconds more, and for its `storeMaxStaleSeconds` while it cannot reach the store.
    */
   confirm: Duration
 }
@@ -323,7 +327,8 @@ export interface Keyring {
    * valid.
    *
    * With `confirm` it resolves once each service that follows the store has said that it refuses the key, or when that time
-   * is over. The key is revoked in either case; a second call asks again.
+   * is over: `confirmation.unanswered` names who has not, which is no error. The key is revoked in either case; a second
+   * call asks again.
    *
    * @throws {KeyNotFoundError} for an unknown id
    * @throws {KeyStoreError} with `confirm`, for a store of the application's own without `askServices`, before anything is
