@@ -1,7 +1,8 @@
 import type { Duration } from '../core/duration.js'
+import { KeyStoreError } from '../core/errors.js'
 import type { Confirmation, Keyring, ServiceName } from '../keyring/contract.js'
 import { createKeyring } from '../keyring/keyring.js'
-import { readAnswerTime } from '../keyring/services.js'
+import { confirmEarlier, readAnswerTime } from '../keyring/services.js'
 import type { KeyStore } from '../store/contract.js'
 import { sqlitePath } from '../store/open.js'
 import { type Arguments, EXIT, type Options, readDuration } from './command.js'
@@ -42,15 +43,52 @@ export async function waitForServices<T>(
   wait: Duration,
   work: (keyring: Keyring) => Promise<T>,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const tell = () => notice(`${subject} revoked; waiting up to ${wait} for the services that follow the store`)
-  const onWritten = () => {
-    if (!given.is('json')) timer = setTimeout(tell, ANNOUNCED_AFTER_MS)
-  }
+  const announcement = createAnnouncement(given, `${subject} revoked; waiting`, wait)
   try {
-    return await work(createKeyring(telling(store, onWritten), { migrate: false }))
+    return await work(createKeyring(telling(store, announcement.begin), { migrate: false }))
   } finally {
-    clearTimeout(timer)
+    announcement.end()
+  }
+}
+
+/**
+ * Asks the services of the store, and revokes nothing. Says that it waits as {@link waitForServices} does.
+ *
+ * @param subject what is revoked by now: `The keys are`. `undefined` where nothing was left to revoke
+ * @throws {KeyStoreError} (rejects with it) where the services cannot be asked
+ */
+export async function askForConfirmation(
+  given: Arguments,
+  store: KeyStore,
+  subject: string | undefined,
+  wait: Duration,
+): Promise<Confirmation> {
+  const { askServices } = store
+  if (askServices === undefined) throw new KeyStoreError('This key store cannot ask the services that follow it')
+  const announcement = createAnnouncement(
+    given,
+    subject === undefined ? 'Waiting' : `${subject} revoked; waiting`,
+    wait,
+  )
+  announcement.begin()
+  try {
+    return await confirmEarlier(askServices.bind(store), readAnswerTime(wait, '--wait'))
+  } finally {
+    announcement.end()
+  }
+}
+
+/** Says what is waited for, once that takes long. */
+function createAnnouncement(given: Arguments, start: string, wait: Duration) {
+  let timer: NodeJS.Timeout | undefined
+  const tell = () => notice(`${start} up to ${wait} for the services that follow the store`)
+  return {
+    begin(): void {
+      if (!given.is('json')) timer = setTimeout(tell, ANNOUNCED_AFTER_MS)
+    },
+    end(): void {
+      clearTimeout(timer)
+    },
   }
 }
 

@@ -65,6 +65,15 @@ async function writeConfirmed<Revoked extends KeyRecord | TokenRevocation>(
   }
 }
 
+/**
+ * Asks the services, and writes nothing. Who answers refuses everything that was revoked before.
+ *
+ * @throws {KeyStoreError} (rejects with it) where the services cannot be asked
+ */
+export async function confirmEarlier(askServices: AskServices, limitMs: number): Promise<Confirmation> {
+  return toConfirmation(checkAnswers(await answered(askServices(limitMs), limitMs)))
+}
+
 /** @throws {KeyStoreError} (rejects with it) where the services cannot be asked */
 export async function listServices(askServices: AskServices, limitMs: number): Promise<readonly FollowingService[]> {
   const services = await answered(askServices(limitMs), limitMs)

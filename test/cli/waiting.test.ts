@@ -70,7 +70,8 @@ const runOn =
     command.run(words, { cwd: folder.path('.'), env: { VANTAGE_KEY_STORE: url } })
 
 /** On a busy machine the services may need longer than half a second. */
-const withoutAnnouncement = (stderr: string) => stderr.replace(/^The keys? (is|are) revoked; waiting up to .*\n/, '')
+const withoutAnnouncement = (stderr: string) =>
+  stderr.replace(/^(The keys? (is|are) revoked; w|W)aiting up to .*\n/m, '')
 
 describe.each(stores)('on %s', (kind, createUrl) => {
   const tokens = ['tokens', 'revoke', '--issuer', 'https://sso.example.com', '--subject', 'u', '--wait']
@@ -118,6 +119,46 @@ describe.each(stores)('on %s', (kind, createUrl) => {
       confirmed: 2,
     })
     expect(await verdict(running[1])).toBe('revoked')
+  })
+
+  test('--wait asks also where no key is left to end', { timeout: 120_000 }, async () => {
+    const { run, running, id, others } = await start(await createUrl(), 1)
+    const stopped = running[0]?.pid ?? 0
+    process.kill(stopped, 'SIGSTOP')
+    const bySubject = ['keys', 'revoke', '--subject', 'ci', '--yes', '--wait', '1s']
+    const first = await run(...bySubject)
+    expect([first.code, first.stdout]).toEqual([1, expect.stringContaining('refused by 0 of 1 service\n')])
+    const again = await run(...bySubject)
+    expect([again.code, again.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^refused by 0 of 1 service\nno answer from:/),
+    ])
+    expect(again.stderr).toMatch(
+      /^There are no such keys\.\nWaiting up to 1s for the services that follow the store\nWhat was revoked stays/,
+    )
+    const unanswered = [{ host: hostname(), pid: stopped, applicationName: expect.any(String) }]
+    const silent = { services: 1, confirmed: 0, lastAfterMs: null, unanswered }
+    const none = { revoked: [], already: [], unknown: [] }
+    const json = await run(...bySubject, '--json')
+    expect([json.code, JSON.parse(json.stdout), json.stderr]).toEqual([1, { ...none, confirmation: silent }, ''])
+
+    const absent = await run('keys', 'revoke', 'nope', '--wait', '1s', '--json')
+    expect(absent.code).toBe(1)
+    expect(JSON.parse(absent.stdout)).toEqual({ ...none, unknown: ['nope'], confirmation: silent })
+    expect(JSON.parse(absent.stderr).error.code).toBe('ERR_VANTAGE_KEY_NOT_FOUND')
+
+    process.kill(stopped, 'SIGCONT')
+    const answered = await run(...bySubject.slice(0, -1), '30s')
+    expect([answered.code, withoutAnnouncement(answered.stderr)]).toEqual([0, 'There are no such keys.\n'])
+    expect(answered.stdout).toMatch(/^refused by 1 of 1 service after \d+ ms\n$/)
+    const already = await run('keys', 'revoke', id, ...others, '--wait', '30s', '--json')
+    expect([already.code, JSON.parse(already.stdout)]).toMatchObject([
+      0,
+      { revoked: [], confirmation: { services: 1, confirmed: 1 } },
+    ])
+    const unknown = await run('keys', 'revoke', 'nope', '--wait', '30s')
+    expect([unknown.code, unknown.stdout]).toEqual([1, expect.stringMatching(/^refused by 1 of 1 service after/)])
+    expect(unknown.stderr).toContain('There is no key with the id "nope"')
   })
 
   test('who ends the command while it waits is told that the key is revoked', { timeout: 120_000 }, async () => {
@@ -178,6 +219,11 @@ describe.skipIf(!postgresIsThere())('a role that may revoke, and not ask,', () =
           /^keys revoke: The keys are revoked, but .*could not be asked: .*does not permit this/,
         ),
       })
+      const absent = await run('keys', 'revoke', 'nope', '--wait')
+      expect([absent.code, absent.stdout]).toEqual([1, ''])
+      expect(absent.stderr).toMatch(
+        /^There is no key with the id "nope"\.\nvantage-auth: keys revoke: No key was left to end; whether .*could not be asked: .*does not permit this/,
+      )
       const states = JSON.parse((await run('keys', 'list', '--json')).stdout).keys
       expect(states.map(({ state }: { state: string }) => state)).toEqual(['revoked', 'revoked', 'revoked'])
     } finally {

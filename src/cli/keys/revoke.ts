@@ -1,13 +1,19 @@
 import { describeCause } from '../../core/cause.js'
 import type { Duration } from '../../core/duration.js'
-import { KeyNotFoundError } from '../../core/errors.js'
+import { KeyNotFoundError, KeyStoreError } from '../../core/errors.js'
 import { checkOptionalText } from '../../keyring/arguments.js'
 import type { Confirmation, Keyring, RevokeKeyOptions } from '../../keyring/contract.js'
 import type { KeyRecord } from '../../keyring/records.js'
 import { UnconfirmedError } from '../../keyring/unconfirmed-error.js'
 import type { KeyStore } from '../../store/contract.js'
 import { type Arguments, type Command, CommandError, EXIT, UsageError } from '../command.js'
-import { readAnswerDuration, tellConfirmation, WAIT_OPTION, waitForServices } from '../confirmation.js'
+import {
+  askForConfirmation,
+  readAnswerDuration,
+  tellConfirmation,
+  WAIT_OPTION,
+  waitForServices,
+} from '../confirmation.js'
 import { print, printError } from '../output.js'
 import { STORE_OPTIONS, withKeyring } from '../store.js'
 import { canAsk, confirm, notice, outputColumns, printable, printJson, withProgress } from '../terminal.js'
@@ -22,7 +28,7 @@ export const revoke: Command = {
     'All that is given must hold. Without ids it ends keys that are still accepted. With - it reads ids from standard input.',
     'On a terminal it shows what it will end, and asks. Where nobody can be asked, as under --json, more than one key, or more than one id, needs --yes. What was shown is what is ended: keys that are made meanwhile are not.',
     'A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.',
-    'With --wait it prints how many services refuse the keys, and after how long; or which have not said so. The keys are ended in either case, and a second call asks again.',
+    'With --wait it prints how many services refuse the keys, and after how long; or which have not said so. The keys are ended in either case. A second call asks again, also where it finds no key that is left to end.',
   ],
   options: {
     subject: { value: 'TEXT', help: 'keys of this subject' },
@@ -63,7 +69,8 @@ export const revoke: Command = {
             found = count
           }),
       )
-      if (choice.isOne && chosen.unknown.length > 0) throw notFound(chosen.unknown)
+      const isAbsent = choice.isOne && chosen.unknown.length > 0
+      if (isAbsent && wait === undefined) throw notFound(chosen.unknown)
       if (isDryRun) {
         showOnly(given, choice, chosen)
         return complainOfOthers(chosen)
@@ -72,8 +79,8 @@ export const revoke: Command = {
         notice('Nothing was ended.')
         return EXIT.trouble
       }
-      const end = choice.isOne ? endOne : endAll
-      return end(given, keyring, chosen, options, wait === undefined ? undefined : createWait(given, store, wait))
+      const end = choice.isOne && !isAbsent ? endOne : endAll
+      return end(given, keyring, chosen, options, wait === undefined ? undefined : { store, wait })
     })
   },
 }
@@ -112,11 +119,10 @@ function showOnly(given: Arguments, { isOne }: KeyChoice, { keys, revoked, unkno
   notice(`It would end ${keys.length} ${keys.length === 1 ? 'key' : 'keys'}. Nothing was ended.`)
 }
 
-/** Runs what revokes, as {@link waitForServices} does. */
-type Wait = <T>(subject: string, work: (keyring: Keyring, confirm: Duration) => Promise<T>) => Promise<T>
-
-function createWait(given: Arguments, store: KeyStore, wait: Duration): Wait {
-  return (subject, work) => waitForServices(given, store, subject, wait, (keyring) => work(keyring, wait))
+/** Whose services are asked, and for how long. */
+interface Asked {
+  readonly store: KeyStore
+  readonly wait: Duration
 }
 
 async function endOne(
@@ -124,14 +130,16 @@ async function endOne(
   keyring: Keyring,
   { keys: [key], revoked: [before] }: ChosenKeys,
   options: RevokeKeyOptions,
-  wait: Wait | undefined,
+  asked: Asked | undefined,
 ): Promise<number> {
   const one = key ?? before
   if (one === undefined) return EXIT.ok
   const { record, confirmation } =
-    wait === undefined
+    asked === undefined
       ? { record: await keyring.revoke(one.id, options), confirmation: undefined }
-      : await wait('The key is', (keyring, confirm) => keyring.revoke(one.id, { ...options, confirm }))
+      : await waitForServices(given, asked.store, 'The key is', asked.wait, (keyring) =>
+          keyring.revoke(one.id, { ...options, confirm: asked.wait }),
+        )
   if (before !== undefined && !given.is('json')) notice(`Key ${record.id} was ${describeFirst(record)}.`)
   if (given.is('json')) printJson({ ...record, confirmation })
   else printRecord(given, record)
@@ -143,7 +151,7 @@ async function endAll(
   keyring: Keyring,
   chosen: ChosenKeys,
   options: RevokeKeyOptions,
-  wait: Wait | undefined,
+  asked: Asked | undefined,
 ): Promise<number> {
   const isJson = given.is('json')
   const revoked: KeyRecord[] = []
@@ -173,7 +181,11 @@ async function endAll(
     await (outputColumns() === undefined
       ? withProgress(() => `${revoked.length} of ${chosen.keys.length} keys`, end)
       : end())
-    if (wait !== undefined) confirmation = await confirmAll([...before, ...revoked], wait)
+    if (asked !== undefined) confirmation = await confirmAll(given, before.length + revoked.length, asked)
+  } catch (error) {
+    // One error is told, and this is not the one.
+    if (unknown.length > 0) notice(`${notFound(unknown).message}.`)
+    throw error
   } finally {
     // Also what was ended before the store failed.
     if (isJson) {
@@ -187,24 +199,22 @@ async function endAll(
   return isConfirmed ? code : EXIT.trouble
 }
 
-/** One question behind the last write is enough: who answers it has heard of everything that was committed before. */
-async function confirmAll(revoked: readonly KeyRecord[], wait: Wait): Promise<Confirmation | undefined> {
-  const last = revoked.at(-1)
-  if (last === undefined) return undefined
+/**
+ * One question behind the last write is enough: who answers it has heard of everything that was committed before. It is asked
+ * as well where no key was left to end: an earlier call may have ended them, and had no answer.
+ */
+async function confirmAll(given: Arguments, count: number, { store, wait }: Asked): Promise<Confirmation> {
+  const subject = count === 0 ? undefined : count === 1 ? 'The key is' : 'The keys are'
   try {
-    // It is revoked already, so that this only asks.
-    return (
-      await wait(revoked.length === 1 ? 'The key is' : 'The keys are', (keyring, confirm) =>
-        keyring.revoke(last.id, { confirm }),
-      )
-    ).confirmation
-  } catch (error) {
-    const { cause = error } = error as Error
-    throw new CommandError(
-      UnconfirmedError.code,
-      `The keys are revoked, but whether the services of this key store refuse them could not be asked: ${describeCause(cause)}`,
-      { cause },
-    )
+    return await askForConfirmation(given, store, subject, wait)
+  } catch (cause) {
+    const fault = (what: string) =>
+      `whether the services of this key store refuse ${what} could not be asked: ${describeCause(cause)}`
+    if (subject === undefined)
+      throw new KeyStoreError(`No key was left to end; ${fault('what was revoked before')}`, { cause })
+    throw new CommandError(UnconfirmedError.code, `${subject} revoked, but ${fault(count === 1 ? 'it' : 'them')}`, {
+      cause,
+    })
   }
 }
 
