@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { ArgumentError } from '../core/argument-error.js'
 import { formatChoice } from '../core/choice.js'
 import { type Duration, parseDuration } from '../core/duration.js'
@@ -123,7 +123,7 @@ export interface Command {
 /** Exit codes. `found` is for commands that look for something bad, and have found it. */
 export const EXIT = { ok: 0, trouble: 1, usage: 2, found: 3 } as const
 
-/** The arguments of one command. When an option is given twice, the last one counts. */
+/** The arguments of one command. */
 export interface Arguments {
   /** The value of an option, or its default. */
   text(option: string): string | undefined
@@ -137,11 +137,11 @@ export interface Arguments {
 const HELP = { help: { type: 'boolean', short: 'h' } } as const
 
 /**
- * @throws {UsageError} for an unknown option, an option without its value, a value that is none of the choices, and too few
- * or too many operands
+ * @throws {UsageError} for an unknown option, an option without its value, or with two, a value that is none of the choices,
+ * and too few or too many operands
  */
 export function readArguments(command: Command, words: readonly string[]): Arguments {
-  const { values, positionals } = parse(command, words)
+  const { values, positionals, tokens } = parse(command, words)
   const text = (option: string) => {
     const value = values[option]
     return typeof value === 'string' ? value : command.options[option]?.default
@@ -154,6 +154,7 @@ export function readArguments(command: Command, words: readonly string[]): Argum
   }
   // `--help` is an answer to any arguments.
   if (values.help !== true) {
+    refuseRepeated(command.options, tokens)
     checkOperands(command.operand, positionals)
     for (const [option, { choices, required: isRequired }] of Object.entries(command.options)) {
       if (isRequired) required(given, option)
@@ -164,7 +165,10 @@ export function readArguments(command: Command, words: readonly string[]): Argum
   return given
 }
 
-function parse({ options, absent = {} }: Command, words: readonly string[]): ReturnType<typeof parseArgs> {
+type OptionTypes = NonNullable<ParseArgsConfig['options']>
+type Parsed = ReturnType<typeof parseArgs<{ options: OptionTypes; allowPositionals: true; tokens: true }>>
+
+function parse({ options, absent = {} }: Command, words: readonly string[]): Parsed {
   const types = Object.entries(options).map(
     ([name, { value }]) => [name, { type: value === undefined ? 'boolean' : 'string' }] as const,
   )
@@ -174,6 +178,7 @@ function parse({ options, absent = {} }: Command, words: readonly string[]): Ret
       options: { ...Object.fromEntries(types), ...HELP },
       allowPositionals: true,
       strict: true,
+      tokens: true,
     })
   } catch (error) {
     // The first sentence names the option; what follows is advice on how to quote operands.
@@ -183,6 +188,16 @@ function parse({ options, absent = {} }: Command, words: readonly string[]): Ret
     if (instead !== undefined) throw new UsageError(`${fault}: ${instead}`)
     const hint = unknown === undefined ? '' : didYouMean(unknown, optionWords(options))
     throw new UsageError(fault + (hint === '' ? '' : `.${hint}`))
+  }
+}
+
+/** One of the values would count for nothing: `--subject a --subject b` is not both. A switch says the same twice. */
+function refuseRepeated(options: Options, tokens: Parsed['tokens']): void {
+  const given = new Set<string>()
+  for (const token of tokens) {
+    if (token.kind !== 'option' || options[token.name]?.value === undefined) continue
+    if (given.has(token.name)) throw new UsageError(`--${token.name} is given twice`)
+    given.add(token.name)
   }
 }
 

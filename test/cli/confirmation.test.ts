@@ -21,7 +21,6 @@ describe('--wait', () => {
     [['--wait', '-'], '5s', ['-']],
     [['--wait', '--', '10s'], '5s', ['10s']],
     [['--', '--wait', '10s'], undefined, ['--wait', '10s']],
-    [['--wait=10s', '--wait'], '5s', []],
   ])('%j waits %s for %j', (words, wait, operands) => {
     const given = readArguments(revoke, words)
     expect(readAnswerDuration(given, 'wait')).toBe(wait)
@@ -39,6 +38,13 @@ describe('--wait', () => {
   ])('%j is refused', (words, fault) => {
     expect(() => readAnswerDuration(readArguments(revoke, words), 'wait')).toThrow(new RegExp(`^${fault}`))
   })
+
+  test.each([[['--wait=10s', '--wait']], [['--wait', '--wait']], [['--wait', '10s', '--wait', '10s']]])(
+    '%j is given twice',
+    (words) => {
+      expect(() => readArguments(revoke, words)).toThrow(new UsageError('--wait is given twice'))
+    },
+  )
 
   test('is no value of the option before it', () => {
     expect(() => readArguments(revoke, ['a', '--reason', '--wait'])).toThrow(UsageError)

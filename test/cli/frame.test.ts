@@ -32,12 +32,11 @@ describe('arguments', () => {
       tag: { value: 'TEXT', help: '' },
       loud: { help: '' },
     }
-    const read = given(options, ['a', '--tag', 'x', '--loud', '--tag=y', 'b', '--name', 'n'], {
+    const read = given(options, ['a', '--loud', '--tag=y', '--loud', 'b', '--name', 'n'], {
       operand: { name: 'PATH', least: 1, most: Number.POSITIVE_INFINITY },
     })
     expect(read.operands).toEqual(['a', 'b'])
     expect(read.operand).toBe('a')
-    // The last one counts.
     expect(read.text('tag')).toBe('y')
     expect([read.is('loud'), read.text('name'), read.text('color')]).toEqual([true, 'n', 'red'])
     expect(given(options, []).text('tag')).toBeUndefined()
@@ -51,6 +50,14 @@ describe('arguments', () => {
       {},
       '--color must be red or green. Did you mean green?',
     ],
+    [
+      'an option that is given twice',
+      { tag: { value: 'TEXT' } },
+      ['--tag', 'x', '--tag=y'],
+      {},
+      '--tag is given twice',
+    ],
+    ['one with the same value', { tag: { value: 'TEXT' } }, ['--tag=x', '--tag', 'x'], {}, '--tag is given twice'],
     ['an option that is required', { name: { value: 'TEXT', help: '', required: true } }, [], {}, '--name is missing'],
     ['an operand that is required', {}, [], { operand: { name: 'ID' } }, 'ID is missing'],
     [
@@ -69,6 +76,13 @@ describe('arguments', () => {
     ],
   ])('are refused: %s', (_, options, words, more, fault) => {
     expect(() => given(options, words, more)).toThrow(fault)
+  })
+
+  test('are no option behind --, and any with --help', () => {
+    const options = { tag: { value: 'TEXT' } }
+    const operand = { name: 'PATH', least: 0, most: 9 }
+    expect(given(options, ['--tag', 'x', '--', '--tag', 'y'], { operand }).operands).toEqual(['--tag', 'y'])
+    expect(given(options, ['--tag', 'x', '--tag', 'y', '--help']).is('help')).toBe(true)
   })
 
   test('have a suggestion when they are misspelt a little, and none otherwise', () => {

@@ -184,6 +184,7 @@ describe('keys revoke', () => {
     ['an empty tenant', ['--tenant='], undefined, /--tenant must be/],
     ['an empty duration', ['--unused', ''], undefined, /--unused must be/],
     ['a duration without its unit', ['--unused', '90'], undefined, /90d\?/],
+    ['two subjects', ['--subject', 'ci', '--subject', 'x'], undefined, /--subject is given twice/],
     ['an empty reason', ['a', '--reason', ''], undefined, /--reason must be/],
     ['an empty actor', ['a', 'b', '--actor', ''], undefined, /--actor must be/],
     ['an empty standard input', ['-'], '', /standard input has no ids/],
