@@ -125,7 +125,7 @@ export function noticeNobodyFollows(given: Arguments): void {
 }
 
 const UNANSWERED =
-  'What was revoked stays revoked. Who has not answered may be stopped, or cut off from the store; if it is still there, end it, or ask again. docs/fleet.md says what it may still accept.'
+  'What was revoked stays revoked. Who has not answered may be stopped, or cut off from the store; if it is still there, end it, or ask again. It refuses the credential as soon as it reaches the store; until then it may accept it from its cache for 5 s after the store last answered it, or for as long as its storeMaxStaleSeconds say.'
 
 /**
  * Says who has confirmed a revocation, save under `--json`, where it is a part of the document.

@@ -7,7 +7,7 @@ import { createKeyring } from '../keyring/keyring.js'
 import type { KeyStore } from '../store/contract.js'
 import { DriverMissingError } from '../store/driver-missing.js'
 import { migrateCommand } from '../store/migrate-command.js'
-import { openKeyStore, openKeyStoreForReading, sqlitePath } from '../store/open.js'
+import { openKeyStore, openKeyStoreForChanges, openKeyStoreForReading, sqlitePath } from '../store/open.js'
 import { type Arguments, type Options, UsageError } from './command.js'
 import { notice } from './terminal.js'
 
@@ -28,18 +28,20 @@ interface KeyringNeeds {
   mayCreate?: boolean
   /** For a command that only reads: nothing is written, created or migrated. */
   reads?: boolean
+  /** Whether keys or tokens are changed, so that the role needs the grants of an administrator. Default: unless it reads. */
+  changes?: boolean
   environment?: Environment
 }
 
 /** Opens the keyring of the store that the arguments name, and closes it. */
 export async function withKeyring<T>(
   given: Arguments,
-  { mayCreate = false, reads = false, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
+  { mayCreate = false, reads = false, changes = !reads, environment = DEFAULT_ENVIRONMENT }: KeyringNeeds,
   use: (keyring: Keyring, store: KeyStore) => Promise<T>,
 ): Promise<T> {
   const { url } = storeUrl(given)
   const path = sqlitePath(url)
-  const store = openStore(given, { reads })
+  const store = openStore(given, { reads, changes })
   try {
     const keyring = createKeyring(store, { environment, migrate: mayCreate })
     if (!mayCreate && path !== undefined && !existsSync(path)) {
@@ -65,8 +67,9 @@ export function storeUrl(given: Arguments): { readonly url: string; readonly nam
  * The store that `--store` or VANTAGE_KEY_STORE names.
  *
  * @param needs.reads for a command that only reads: permission to read a SQLite file is enough then
+ * @param needs.changes for a command that changes keys or tokens: a message about grants names those of an administrator
  */
-export function openStore(given: Arguments, { reads = false } = {}): KeyStore {
+export function openStore(given: Arguments, { reads = false, changes = false } = {}): KeyStore {
   const { url, name } = storeUrl(given)
   if (url === 'memory:')
     throw new UsageError(`${name} names a store in memory, which would be gone when the command ends`)
@@ -76,7 +79,8 @@ export function openStore(given: Arguments, { reads = false } = {}): KeyStore {
     )
   }
   try {
-    return reads ? openKeyStoreForReading(url) : openKeyStore(url)
+    if (reads) return openKeyStoreForReading(url)
+    return changes ? openKeyStoreForChanges(url) : openKeyStore(url)
   } catch (error) {
     // Whoever lacks a package has typed nothing wrong.
     if (error instanceof DriverMissingError) throw new KeyStoreError(error.message, { cause: error })

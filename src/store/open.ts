@@ -1,7 +1,7 @@
 import type { KeyStore } from './contract.js'
 
 import { memoryKeyStore } from './memory.js'
-import { postgresKeyStore } from './postgres/store.js'
+import { createPostgresKeyStore } from './postgres/store.js'
 import { loadSqliteDriver } from './sqlite/driver.js'
 import { createSqliteKeyStore, sqliteKeyStore } from './sqlite/store.js'
 
@@ -14,10 +14,25 @@ const FORMS = `'memory:', 'sqlite:' with the path of a file, for example 'sqlite
  * @throws {TypeError} for any other URL, without printing it: it can hold a password; and without the package of the store
  */
 export function openKeyStore(url: string): KeyStore {
+  return open(url, false)
+}
+
+/**
+ * As {@link openKeyStore}, for commands that change keys or tokens: where the role of PostgreSQL lacks a grant, also one to
+ * read, the message names the grants of an administrator.
+ *
+ * @throws {TypeError} as {@link openKeyStore} does
+ */
+export function openKeyStoreForChanges(url: string): KeyStore {
+  return open(url, true)
+}
+
+function open(url: string, administers: boolean): KeyStore {
   if (url === 'memory:') return memoryKeyStore()
   const path = sqlitePath(url)
   if (path !== undefined) return sqliteKeyStore({ path })
-  if (typeof url === 'string' && /^postgres(?:ql)?:\/\//.test(url)) return postgresKeyStore({ connectionString: url })
+  if (typeof url === 'string' && /^postgres(?:ql)?:\/\//.test(url))
+    return createPostgresKeyStore({ connectionString: url }, { administers })
   throw new TypeError(`A key store URL must be ${FORMS}`)
 }
 

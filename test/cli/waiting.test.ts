@@ -186,6 +186,28 @@ describe.each(stores)('on %s', (kind, createUrl) => {
   })
 })
 
+describe.skipIf(!postgresIsThere())('a role of a service', () => {
+  test('is told the grants of what it runs: of an administrator to revoke', { timeout: 60_000 }, async () => {
+    const url = await emptyPostgres()
+    const { id } = await start(url, 0)
+    for (const statement of [
+      "CREATE ROLE svc LOGIN PASSWORD 'p'",
+      ...formatGrants('service', { role: 'svc', schema: 'public' }),
+    ])
+      await (await server)?.sql(url, statement)
+    const run = runOn(url.replace(/\/\/[^@]*@/, '//svc:p@'))
+    for (const [kind, ...words] of [
+      ['administrator', 'revoke', id],
+      ['administrator', 'revoke', '--subject', 'ci', '--yes'],
+      ['reader', 'revoke', id, '--dry-run'],
+      ['reader', 'list'],
+    ] as const) {
+      const { code, stderr } = await run('keys', ...words)
+      expect([code, stderr]).toEqual([1, expect.stringContaining(`vantage-auth keys grants ${kind} --role svc\n`)])
+    }
+  })
+})
+
 describe.skipIf(!postgresIsThere())('a role that may revoke, and not ask,', () => {
   test('is told that the keys are revoked all the same', { timeout: 120_000 }, async () => {
     const url = await emptyPostgres()

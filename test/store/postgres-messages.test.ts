@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { KeyStore } from '../../src/store/contract.js'
+import { openKeyStoreForChanges } from '../../src/store/open.js'
 import { postgresKeyStore } from '../../src/store/postgres/store.js'
 import { type PostgresServer, postgresIsThere, startPostgres } from '../support/postgres.js'
 import { storedKey } from '../support/stored-keys.js'
@@ -224,6 +225,21 @@ describe.runIf(postgresIsThere())('a server that refuses', () => {
     const message = await messageOf(work(open(as('svc'))))
     expect(message).toContain(`to the role "svc": it lacks ${privilege} on the ${object};`)
     expect(message).toMatch(new RegExp(`npx vantage-auth keys grants ${kind} --role svc$`))
+  })
+
+  test('a store that is opened for changes names the grants of an administrator, also where it reads', async () => {
+    const { port } = server
+    for (const [role, object] of [
+      ['svc', 'SELECT on the table public.vantage_usage'],
+      ['bare', 'SELECT on the table public.vantage_schema'],
+    ] as const) {
+      const store = openKeyStoreForChanges(as(role))
+      closers.push(() => store.close())
+      const message = await messageOf(store.list({ now: 0, limit: 1 }))
+      expect(message).toContain(`127.0.0.1:${port}`)
+      expect(message).toMatch(new RegExp(`it lacks ${object}; .* keys grants administrator --role ${role}$`))
+    }
+    expect(await messageOf(open(as('svc')).list({ now: 0, limit: 1 }))).toMatch(/ keys grants reader --role svc$/)
   })
 
   test('a table that a change reads as well names both privileges', async () => {

@@ -16,9 +16,11 @@ export const services: Command = {
     ...STORE_OPTIONS,
   },
   examples: ['vantage-auth keys services --timeout 5s'],
+  exitCodes:
+    '0, also where a service has not answered; 1 for trouble with the store; 2 for a wrong argument. keys revoke --wait exits with 1 where one has not.',
   async run(given) {
     const timeout = readAnswerDuration(given, 'timeout')
-    await withKeyring(given, {}, async (keyring) => {
+    await withKeyring(given, { changes: false }, async (keyring) => {
       const found = await withProgress(
         () => 'waiting for the services that follow the store',
         () => keyring.services({ timeout }),

@@ -74,8 +74,11 @@ const BEGIN_READ = `BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; ${settings(R
 
 const AS_TEXT = { getTypeParser: () => (value: unknown) => value }
 
-/** @throws {TypeError} for a text that is no connection string, and without the package `pg` */
-export function connectionsByUrl(connectionString: string, schema: string): Connections {
+/**
+ * @param needs.administers as {@link PostgresPlace.administers}
+ * @throws {TypeError} for a text that is no connection string, and without the package `pg`
+ */
+export function connectionsByUrl(connectionString: string, schema: string, { administers = false } = {}): Connections {
   const { Client, Pool } = loadPostgresDriver()
   if (isGarbled(connectionString)) {
     throw new TypeError(
@@ -103,7 +106,8 @@ export function connectionsByUrl(connectionString: string, schema: string): Conn
   const pool = new Pool({ ...options, max: POOL_SIZE, idleTimeoutMillis: 0, allowExitOnIdle: true })
   // The pool replaces an idle connection that ends. Without a listener the event would end the process.
   pool.on('error', () => {})
-  return createConnections(pool, describePlace(probe, schema), () => new Client(options), true)
+  const place = { ...describePlace(probe, schema), administers }
+  return createConnections(pool, place, () => new Client(options), true)
 }
 
 /** @throws {TypeError} for what is no pool of the package `pg` */

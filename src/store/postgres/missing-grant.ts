@@ -5,7 +5,7 @@ import { DEFAULT_SCHEMA } from './names.js'
 import type { PostgresPlace } from './place.js'
 import { FUNCTIONS } from './triggers.js'
 
-type Place = Pick<PostgresPlace, 'role' | 'user' | 'schema'>
+type Place = Pick<PostgresPlace, 'role' | 'user' | 'schema' | 'administers'>
 
 /** What a service may read. More is for who administers keys. */
 export const OF_SERVICES: readonly string[] = [
@@ -32,15 +32,12 @@ export function describeMissingGrant(message: string, statement: string, place: 
   }
   if (found !== undefined && TABLES.includes(found)) {
     const privileges = privilegesOf(statement, found)
-    const kind = privileges.some((privilege) => privilege !== 'SELECT')
-      ? 'administrator'
-      : OF_SERVICES.includes(found)
-        ? 'service'
-        : 'reader'
-    const isOthers = kind === 'administrator' && found === 'vantage_token_revocations'
+    const writes = privileges.some((privilege) => privilege !== 'SELECT')
+    const kind = writes || place.administers ? 'administrator' : OF_SERVICES.includes(found) ? 'service' : 'reader'
+    const isOthers = writes && found === 'vantage_token_revocations'
     return describe(privileges.join(' and '), `table ${place.schema}.${found}`, kind, place, isOthers)
   }
-  return describe('USAGE', `schema ${place.schema}`, 'service', place)
+  return describe('USAGE', `schema ${place.schema}`, place.administers ? 'administrator' : 'service', place)
 }
 
 /** What a statement needs of a table. One that changes rows reads them as well. */

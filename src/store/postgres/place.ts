@@ -18,6 +18,8 @@ export interface PostgresPlace {
   readonly user: string | undefined
   /** The schema of the tables, unquoted. */
   readonly schema: string
+  /** Whether the role should have the grants of an administrator. Where it is not known, messages name the fewest that do. */
+  readonly administers: boolean
   /** The command that creates the schema, without a role: few services may. */
   readonly migrateCommand: string
   /** What the server or the driver says, without the password of the connection. */
@@ -74,6 +76,7 @@ export function describePlace(client: PostgresClient, schema: string, connection
     database: `${named('database', database)}${address === '' ? '' : ` at ${address}`}`,
     user,
     schema,
+    administers: false,
     migrateCommand: migrateCommand(`postgres://${path}${query}`),
     describeError: (error) => (isWithheld ? withholdMessage(error) : hide(client.password, describeCause(error))),
   }

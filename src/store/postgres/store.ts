@@ -57,13 +57,22 @@ export interface PostgresKeyStoreOptions {
  * @throws {TypeError} for a wrong option, without printing it, and when `pg` is not installed
  */
 export function postgresKeyStore(options: PostgresKeyStoreOptions): KeyStore {
+  return createPostgresKeyStore(options)
+}
+
+/**
+ * As {@link postgresKeyStore}.
+ *
+ * @param needs.administers whether the role should have the grants of an administrator, for messages. Not with a pool
+ */
+export function createPostgresKeyStore(options: PostgresKeyStoreOptions, { administers = false } = {}): KeyStore {
   const { connectionString, pool, schema } = (options ?? {}) as Readonly<Record<string, unknown>>
   if (pool === undefined && isUrl(connectionString)) {
     const { connectionString: withoutSchema, schema: named } = takeSchema(connectionString)
     if (named !== undefined && schema !== undefined && named !== schema) {
       throw new TypeError('The option schema of postgresKeyStore() differs from the one in the connection string')
     }
-    return shared(withoutSchema, checkedSchema(schema ?? named))
+    return shared(withoutSchema, checkedSchema(schema ?? named), administers)
   }
   if (connectionString === undefined && isPool(pool)) {
     return facadeOf(createCore(connectionsByPool(pool, checkedSchema(schema))))
@@ -128,10 +137,10 @@ function createCore(connections: Connections): Core {
 
 const sharedCores = new Map<string, { readonly core: Core; users: number }>()
 
-function shared(connectionString: string, schema: string): KeyStore {
-  const place = JSON.stringify([connectionString, schema])
+function shared(connectionString: string, schema: string, administers: boolean): KeyStore {
+  const place = JSON.stringify([connectionString, schema, administers])
   const { core, users } = sharedCores.get(place) ?? {
-    core: createCore(connectionsByUrl(connectionString, schema)),
+    core: createCore(connectionsByUrl(connectionString, schema, { administers })),
     users: 0,
   }
   const entry = { core, users: users + 1 }
