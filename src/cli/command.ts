@@ -112,6 +112,8 @@ export interface Command {
   /** Options that people look for here, and what holds instead. */
   readonly absent?: Readonly<Record<string, string>>
   readonly operand?: Operand
+  /** Whether an option with a value that is given twice is refused. Default: false; the last one counts. */
+  readonly refusesRepeated?: boolean
   /** Lines to paste. They begin with `vantage-auth`, or lead to it through a pipe. Long ones are wrapped. */
   readonly examples: readonly string[]
   /** What the exit codes say, where that is more than what they say of every command. */
@@ -123,7 +125,7 @@ export interface Command {
 /** Exit codes. `found` is for commands that look for something bad, and have found it. */
 export const EXIT = { ok: 0, trouble: 1, usage: 2, found: 3 } as const
 
-/** The arguments of one command. */
+/** The arguments of one command. When an option is given twice, the last one counts, unless the command refuses that. */
 export interface Arguments {
   /** The value of an option, or its default. */
   text(option: string): string | undefined
@@ -137,8 +139,8 @@ export interface Arguments {
 const HELP = { help: { type: 'boolean', short: 'h' } } as const
 
 /**
- * @throws {UsageError} for an unknown option, an option without its value, or with two, a value that is none of the choices,
- * and too few or too many operands
+ * @throws {UsageError} for an unknown option, an option without its value, or with two where the command refuses that, a value
+ * that is none of the choices, and too few or too many operands
  */
 export function readArguments(command: Command, words: readonly string[]): Arguments {
   const { values, positionals, tokens } = parse(command, words)
@@ -154,7 +156,7 @@ export function readArguments(command: Command, words: readonly string[]): Argum
   }
   // `--help` is an answer to any arguments.
   if (values.help !== true) {
-    refuseRepeated(command.options, tokens)
+    if (command.refusesRepeated === true) refuseRepeated(command.options, tokens)
     checkOperands(command.operand, positionals)
     for (const [option, { choices, required: isRequired }] of Object.entries(command.options)) {
       if (isRequired) required(given, option)
@@ -191,7 +193,7 @@ function parse({ options, absent = {} }: Command, words: readonly string[]): Par
   }
 }
 
-/** One of the values would count for nothing: `--subject a --subject b` is not both. A switch says the same twice. */
+/** Where it matters that `--subject a --subject b` is not both. A switch says the same twice. */
 function refuseRepeated(options: Options, tokens: Parsed['tokens']): void {
   const given = new Set<string>()
   for (const token of tokens) {

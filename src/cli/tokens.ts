@@ -28,6 +28,7 @@ const revoke: Command = {
     'One of --issuer, --token-id, --subject, --client-id and --session-id may be -: then its text is read from standard input, whatever characters it has, without the line break at its end.',
     'With --wait it prints how many services refuse the tokens, and after how long; or which have not said so. They are revoked in either case.',
   ],
+  refusesRepeated: true,
   options: {
     issuer: {
       value: 'URL',

@@ -32,7 +32,7 @@ describe('arguments', () => {
       tag: { value: 'TEXT', help: '' },
       loud: { help: '' },
     }
-    const read = given(options, ['a', '--loud', '--tag=y', '--loud', 'b', '--name', 'n'], {
+    const read = given(options, ['a', '--loud', '--tag', 'x', '--tag=y', '--loud', 'b', '--name', 'n'], {
       operand: { name: 'PATH', least: 1, most: Number.POSITIVE_INFINITY },
     })
     expect(read.operands).toEqual(['a', 'b'])
@@ -54,10 +54,16 @@ describe('arguments', () => {
       'an option that is given twice',
       { tag: { value: 'TEXT' } },
       ['--tag', 'x', '--tag=y'],
-      {},
+      { refusesRepeated: true },
       '--tag is given twice',
     ],
-    ['one with the same value', { tag: { value: 'TEXT' } }, ['--tag=x', '--tag', 'x'], {}, '--tag is given twice'],
+    [
+      'one with the same value',
+      { tag: { value: 'TEXT' } },
+      ['--tag=x', '--tag', 'x'],
+      { refusesRepeated: true },
+      '--tag is given twice',
+    ],
     ['an option that is required', { name: { value: 'TEXT', help: '', required: true } }, [], {}, '--name is missing'],
     ['an operand that is required', {}, [], { operand: { name: 'ID' } }, 'ID is missing'],
     [
@@ -82,7 +88,8 @@ describe('arguments', () => {
     const options = { tag: { value: 'TEXT' } }
     const operand = { name: 'PATH', least: 0, most: 9 }
     expect(given(options, ['--tag', 'x', '--', '--tag', 'y'], { operand }).operands).toEqual(['--tag', 'y'])
-    expect(given(options, ['--tag', 'x', '--tag', 'y', '--help']).is('help')).toBe(true)
+    const words = ['--tag', 'x', '--tag', 'y', '--help']
+    expect(given(options, words, { refusesRepeated: true }).is('help')).toBe(true)
   })
 
   test('have a suggestion when they are misspelt a little, and none otherwise', () => {

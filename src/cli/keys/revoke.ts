@@ -30,6 +30,7 @@ export const revoke: Command = {
     'A second call changes nothing: the first reason stays. A successor is a key of its own and stays valid.',
     'With --wait it prints how many services refuse the keys, and after how long; or which have not said so. The keys are ended in either case. A second call asks again, also where it finds no key that is left to end.',
   ],
+  refusesRepeated: true,
   options: {
     subject: { value: 'TEXT', help: 'keys of this subject' },
     tenant: { value: 'TEXT', help: 'keys of this tenant' },
