@@ -142,6 +142,17 @@ function world(maxIssuers: number, names: readonly string[], options: VerifierOp
   }
 }
 
+/** A token of the first issuer is under way while tokens without a good signature name all the others. */
+async function floodWhileUnderWay({ outcome, unsigned, first, close, asked }: ReturnType<typeof world>): Promise<void> {
+  const open = close()
+  const valid = outcome(first.mint())
+  const flood = NAMES.slice(1).map((iss) => outcome(unsigned(iss)))
+  await vi.waitFor(() => expect(asked).toHaveLength(NAMES.length))
+  open()
+  expect(await valid).toBe('accepted')
+  expect(new Set(await Promise.all(flood))).toEqual(new Set(['401 signature']))
+}
+
 describe('tokens without a good signature', () => {
   test('never drop an issuer whose tokens were verified', async () => {
     const { outcome, unsigned, first, asked, fetched } = world(2, NAMES)
@@ -178,14 +189,9 @@ describe('tokens without a good signature', () => {
   })
 
   test('end nothing that is under way, and what was verified then is kept', async () => {
-    const { outcome, unsigned, first, close, asked } = world(1, NAMES)
-    const open = close()
-    const valid = outcome(first.mint())
-    const flood = NAMES.slice(1).map((iss) => outcome(unsigned(iss)))
-    await vi.waitFor(() => expect(asked).toHaveLength(NAMES.length))
-    open()
-    expect(await valid).toBe('accepted')
-    expect(new Set(await Promise.all(flood))).toEqual(new Set(['401 signature']))
+    const up = world(1, NAMES)
+    const { outcome, first, asked } = up
+    await floodWhileUnderWay(up)
     expect(await outcome(first.mint())).toBe('accepted')
     expect(asked).toHaveLength(NAMES.length)
   })
@@ -211,14 +217,9 @@ describe('outages', () => {
     const lines: string[] = []
     vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
     onTestFinished(() => void vi.restoreAllMocks())
-    const { outcome, unsigned, first, close, asked, gate, clock } = world(1, NAMES, { outageNotices: true })
-    const open = close()
-    const valid = outcome(first.mint())
-    const flood = NAMES.slice(1).map((iss) => outcome(unsigned(iss)))
-    await vi.waitFor(() => expect(asked).toHaveLength(NAMES.length))
-    open()
-    expect(await valid).toBe('accepted')
-    await Promise.all(flood)
+    const up = world(1, NAMES, { outageNotices: true })
+    const { outcome, first, gate, clock } = up
+    await floodWhileUnderWay(up)
     gate.wait = Promise.reject(new Error('down'))
     gate.wait.catch(() => {})
     clock.now += 600_000
