@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { answerWithin } from '../../src/core/deadline.js'
 import { createDeferred } from '../support/stored-keys.js'
@@ -51,5 +53,17 @@ describe('answerWithin', () => {
     } finally {
       process.removeListener('unhandledRejection', note)
     }
+  })
+
+  test.each([
+    [true, 'the store did not answer within 20 ms\n'],
+    [false, ''],
+  ])('keeps the process alive until then where it is asked to: %j', async (keepsAlive, printed) => {
+    const module = new URL('../../src/core/deadline.ts', import.meta.url).href
+    const script = `import(${JSON.stringify(module)}).then(({ answerWithin }) =>
+      answerWithin(20, 'the store', new Promise(() => {}), { keepsAlive: ${keepsAlive} })
+        .catch(({ message }) => console.log(message)))`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '-e', script])
+    expect(stdout).toBe(printed)
   })
 })
